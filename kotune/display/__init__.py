@@ -1,2 +1,2 @@
 """Draws tables, pages, plots and progress, and holds the phrases of each language. It imports no
-other room of the project."""
+other package of kotune."""

@@ -1,12 +1,12 @@
-"""Renders a page as one self-contained HTML file, without network and without scripts.
+"""Renders a page as one self-contained HTML file. The file needs no network and has no scripts.
 
-All text from data is escaped, and the page's content security policy forbids a browser to load or
-run anything. Text is real text, in plots too.
+All text from data is escaped. The page's content security policy forbids the browser to load or run
+anything. All text can be selected and searched, also in plots.
 
-The page contains its font, Noto Sans KR (SIL Open Font License 1.1, with its notice inside),
-reduced to the characters of the page. Korean is thus readable everywhere, for about 30 kB instead
-of megabytes. Bold is synthesized by the browser. Other scripts, which a model may write, use the
-reader's fonts."""
+The page contains its font, Noto Sans KR, reduced to the characters of the page. So Korean is
+readable on every machine, for about 30 kB instead of megabytes. The font's license notice (SIL Open
+Font License 1.1) is inside the font. The browser synthesizes bold text. A model may write other
+scripts; they use the fonts of the reader's machine."""
 
 import io
 import os
@@ -20,12 +20,13 @@ from kotune.errors import RecipeError
 PAGES = Path(__file__).parent / "pages"
 FONT = "Noto Sans KR of this page"
 NOTICE = [0, 13, 14]  # ids of copyright, licence and licence URL in a font's name table
-LAYOUT = ("BASE", "GPOS", "GSUB", "VORG", "vhea", "vmtx")  # kerning, and vertical writing
+# Tables for kerning, substitution and vertical writing.
+LAYOUT = ("BASE", "GPOS", "GSUB", "VORG", "vhea", "vmtx")
 
 
 def check_writable(path: Path | None, option: str) -> None:
-    """Raise RecipeError if the file named by an option cannot be written. Called before any work is
-    done."""
+    """Raise RecipeError if `path`, the value of the command-line option `option`, cannot be
+    written. It is called before any work starts."""
     if path and path.is_dir():
         raise RecipeError(f"{option} {path}: is a folder; name a file in it")
     if path and not path.parent.is_dir():
@@ -39,7 +40,7 @@ def check_writable(path: Path | None, option: str) -> None:
 
 
 def render(template: str, **facts: object) -> str:
-    """The page of a template in kotune/display/pages. `facts`: the template's variables."""
+    """Render a template in kotune/display/pages as a page. `facts` are the template's variables."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -51,17 +52,17 @@ def render(template: str, **facts: object) -> str:
     )
     page = environment.get_template(f"{template}.html.jinja").render(facts, font=FONT)
     page = visible(page)  # replaces characters that change the reading direction
-    # The first tag of its kind stands before all data.
+    # The first <style> tag is the template's own, because it comes before all data.
     return page.replace("<style>", f"<style>\n{_face(page)}", 1)
 
 
 def _face(text: str) -> str:
-    """CSS with the font as WOFF2, reduced to the characters of a text."""
+    """A CSS font-face rule with the font as WOFF2, reduced to the characters of `text`."""
     from fontTools import subset
     from pylopdf_fonts_ko import sans_path
 
-    # Without layout tables a browser still composes Hangul letters if the font has the syllable.
-    # The font's subroutines would cost time and bytes in a small subset.
+    # Layout tables are not needed for Hangul. A browser composes letters to a syllable that the
+    # font has. Subroutines are removed because they cost time and bytes in a small subset.
     options = subset.Options(
         flavor="woff2", hinting=False, layout_features=[], name_IDs=NOTICE, desubroutinize=True
     )

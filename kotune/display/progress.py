@@ -1,4 +1,4 @@
-"""Shows the progress of a run: a bar on a terminal, plain lines in a log file."""
+"""Shows the progress of a run. On a terminal it is a bar; in a log file it is plain lines."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ from rich.progress import (
 
 from kotune.display.terminal import terminal
 
-if TYPE_CHECKING:  # what is drawn here comes from a room above
+if TYPE_CHECKING:  # the type comes from a package that imports this one
     from kotune.runs.records import Event
 
 LINES = 10  # plain progress lines per training
@@ -27,15 +27,15 @@ LINES = 10  # plain progress lines per training
 
 @dataclass(frozen=True)
 class Notice:
-    """A line that is only for the screen, between a training's events."""
+    """A line that is shown on the screen between the events of a training. It is not recorded."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class OutOfMemory:
-    """Training restarts because the GPU ran out of memory after `step`: with a smaller micro-batch,
-    or, if that is None, with gradient checkpointing."""
+    """Training restarts because the GPU ran out of memory after `step`. It restarts with a smaller
+    micro-batch, or with gradient checkpointing if `micro_batch_size` is None."""
 
     step: int
     micro_batch_size: int | None = None
@@ -76,7 +76,7 @@ class Screen:
         self.console.print(f"{name:8} {time.monotonic() - begun:.1f} s", markup=False)
 
     def training(self, events: Iterable[TrainingEvent]) -> None:
-        """Show a training's events as they come."""
+        """Show the events of a training as they arrive."""
         if self.console.is_terminal:
             self._bar(events)
         else:
@@ -106,7 +106,8 @@ class Screen:
                 self.say(f"step {event.step}: {_words(event)}")
 
     def _logged(self, events: Iterable[TrainingEvent]) -> "Iterator[Event]":
-        """The events of metrics.jsonl. Notices, restarts and the start are printed."""
+        """Yield only the events of metrics.jsonl. Notices and restarts are printed, and so are
+        remarks about the start of training."""
         for event in events:
             if isinstance(event, Notice):
                 self.say(event.text)

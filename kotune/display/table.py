@@ -1,5 +1,4 @@
-"""A table with notes, shown on a terminal, in Markdown and on a page. Its cells are formatted
-text."""
+"""A table with notes, for a terminal, Markdown or a page. Its cells are formatted text."""
 
 import re
 from collections.abc import Sequence
@@ -21,8 +20,8 @@ BEGINS = re.compile(r"^(#{1,6}(?= )|>|[-+](?= ))")  # line starts of a heading, 
 
 @dataclass(frozen=True)
 class Table:
-    """The first `words` columns are text, the others numbers. A table may consist of notes alone.
-    `alert`: the table reports a problem and is shown in red."""
+    """A table. Its first `words` columns are text, and the others are numbers. It may have notes
+    and no rows. If `alert` is true, the table reports a problem and is shown in red."""
 
     title: str
     head: Row
@@ -32,17 +31,18 @@ class Table:
     alert: bool = False
 
     def visible(self) -> "Table":
-        """The table without control characters. They are replaced before column widths are
-        computed."""
+        """The table with control characters replaced by visible escapes. This is done before column
+        widths are computed."""
         head, *rows = (tuple(map(visible, row)) for row in (self.head, *self.rows))
         return replace(
             self, title=visible(self.title), head=head, rows=rows, notes=[*map(visible, self.notes)]
         )
 
     def grouped(self) -> list[tuple[Row, list[Row]]]:
-        """The rows grouped by shared leading words, which are then shown once per group. Rows are
-        grouped only if that saves half of the lines, so the table fits a phone; otherwise there is
-        one group without shared words."""
+        """The rows grouped by equal leading text columns, which are then shown once per group.
+
+        Rows are grouped only if there are at most half as many groups as rows, so the table fits a
+        phone. Otherwise there is one group without shared columns."""
         for shared in range(self.words - 1, 0, -1):
             groups = [(key, [*rows]) for key, rows in groupby(self.rows, lambda row: row[:shared])]  # noqa: B023
             if 2 * len(groups) <= len(self.rows):
@@ -51,7 +51,7 @@ class Table:
 
 
 def unbroken(console: "Console | None" = None) -> "Console":
-    """The console to print on. Lines are not wrapped unless it is a terminal."""
+    """The console to print on. Lines are wrapped only on a terminal."""
     console = console or terminal()
     if not console.is_terminal:
         console.soft_wrap, console.width = True, LOG_WIDTH
@@ -88,8 +88,8 @@ def show(table: Table, console: "Console") -> None:
 
 
 def _pieces(table: Table, width: int) -> list[list[int]]:
-    """The column indices, split into as many pieces as a screen of this width needs. Each piece
-    starts with the text columns. There is one piece if those leave no room for a number."""
+    """The column indices, split into pieces that fit a screen of `width`. Each piece starts with
+    the text columns. The table is not split if the text columns leave no room for a number."""
     from rich.cells import cell_len
 
     widths = [max(map(cell_len, cells)) + 3 for cells in zip(table.head, *table.rows, strict=True)]
@@ -119,6 +119,6 @@ def _line(cells: Row) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text on one line with Markdown's marks escaped and without control characters, because the
-    file may be read on a terminal."""
+    """The text on one line, with Markdown's special characters escaped. Control characters are
+    replaced, because somebody may read the file on a terminal."""
     return BEGINS.sub(r"\\\g<0>", " ".join(MARKS.sub(r"\\\g<0>", visible(text)).split()))

@@ -1,6 +1,6 @@
-"""All terminal output of kotune: lines with echo(), tables and bars with a Terminal.
+"""Prints all terminal output of kotune. echo() prints lines; terminal() prints tables and bars.
 
-Text from a stranger's files may contain terminal control characters. kodata.errors.visible replaces
+Text from untrusted files may contain terminal control characters. kodata.errors.visible replaces
 them with visible escapes."""
 
 import io
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 def never_fail_to_write() -> None:
-    """Write characters that stdout or stderr cannot encode as \\uXXXX. Otherwise a run of hours
-    would end with an error on a terminal or pipe that is not UTF-8."""
+    """Make stdout and stderr write \\uXXXX for characters that they cannot encode. Otherwise, a run
+    of hours could end with an encoding error on a terminal or pipe that is not UTF-8."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def echo(text: object, err: bool = False, nl: bool = True, colour: str | None = None) -> None:
-    """Like click.echo(), for text that may come from a stranger. JSON stays valid, because its
-    strings may contain these escapes."""
+    """Print text that may come from an untrusted file, as click.echo() does. Control characters are
+    replaced by escapes. JSON stays valid, because its strings may contain these escapes."""
     click.secho(visible(str(text)), fg=colour, err=err, nl=nl)
 
 
 def terminal(**settings: Any) -> "Console":
-    """A rich console that replaces control characters in all text. The codes of its own styles and
-    bars are not affected."""
+    """A rich console that replaces control characters in all text. The control codes of rich's own
+    styles and bars are kept."""
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
 

@@ -6,8 +6,10 @@ ADAPTERS = {"lora": "LoRA", "qlora": "QLoRA"}
 
 
 def amount(value: float, is_share: bool, nearest: float = math.inf) -> str:
-    """A difference as text, in points if it is one of shares. `nearest`: the end of its interval
-    nearest to 0. Enough digits are shown to distinguish this end from 0."""
+    """A difference as text. A difference of shares is shown in percentage points.
+
+    `nearest` is the end of its confidence interval that is nearest to 0. The text has enough digits
+    to distinguish this end from 0."""
     scale, digits = (100, 1) if is_share else (1, 3)
     while digits < 9 and not round(abs(scale * nearest), digits):
         digits += 1

@@ -1,9 +1,9 @@
-"""Checks whether this machine can run kotune. Each check gives a finding: ok, warning or fix, and
-what to do.
+"""Checks whether this machine can run kotune. Each check gives a finding, which is `ok`, `warning`
+or `fix`, and what to do about it.
 
-`warning` means that some recipes cannot run; `fix` means that none can. The checks also work in the
-light install (without the packages for training) and without a network. No finding shows a
-token."""
+`warning` means that some recipes cannot run. `fix` means that no recipe can run. The checks also
+work without a network, and in the light install, which has no packages for training. No finding
+contains a token."""
 
 import os
 import sys
@@ -20,7 +20,8 @@ __all__ = ["COLOURS", "Finding", "as_json", "examine"]
 
 
 def examine(runs_dir: Path) -> Iterator[Finding]:
-    """Runs all checks, the machine first and the hub last, and yields their findings."""
+    """Run all checks and yield their findings. The machine is checked first and the hub last.
+    `runs_dir` is the folder for runs."""
     gpus, token = machine.gpus(), hub.find_token()
     yield machine.python(sys.version_info[:2])
     yield machine.locked(machine.installed())

@@ -13,7 +13,8 @@ REINSTALL = f"remove .venv, then {SETUP}" if IS_CHECKOUT else f"in a new environ
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check. `told` describes it; `do` is what to do if it is not ok."""
+    """The result of one check. `told` describes it. `do` is what the user can do if it is not
+    ok."""
 
     name: str
     state: State

@@ -1,5 +1,5 @@
-"""Checks whether the hub answers and gives access to Llama's weights. It sends two requests, each
-limited to a few seconds. The token is sent only to the configured hub."""
+"""Checks whether the hub is reachable and gives access to Llama's weights. It sends two requests,
+each limited to a few seconds. The token is sent only to the configured hub."""
 
 import os
 import re
@@ -16,7 +16,8 @@ from kodata.reading.addresses import RefusedError, is_safe, masked, without_logi
 from kotune.doctor.finding import Finding
 
 TIMEOUT = 5.0  # seconds for an answer, including the DNS lookup
-# The two models of the shipped recipes: one that anybody can read, and one that needs permission.
+# The two models of the shipped recipes. Everybody can download the first; the second needs
+# permission.
 OPEN, GATED = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "meta-llama/Llama-3.2-1B-Instruct"
 
 
@@ -25,13 +26,13 @@ def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Find
     token_finding = _token_finding(token, "HF_TOKEN" in environment)
     yield token_finding
     if token_finding.state != "ok":
-        token = None  # if malformed, http.client would quote it in its error message
+        token = None  # http.client would quote a malformed token in its error message
     endpoint = environment.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     if environment.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         do = "only files in the hub's cache are used; unset HF_HUB_OFFLINE to download more"
         yield Finding("hub", "warning", "not checked: HF_HUB_OFFLINE is set", do)
         return
-    if not (host := _host(endpoint)):  # the address is not shown: it may contain a password
+    if not (host := _host(endpoint)):  # not shown, because it may contain a password
         what = "HF_ENDPOINT is not an address"
         yield Finding("hub", "fix", what, "give one that begins with https://, or unset it")
         return
@@ -48,7 +49,7 @@ def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Find
 
 
 def _access_finding(answer: int | str, has_token: bool) -> Finding:
-    """The finding about the access to GATED. `answer` is the result of request()."""
+    """The finding about the access to GATED. `answer` is the result of request() for it."""
     page = f"https://huggingface.co/{GATED}"
     if isinstance(answer, str):
         return Finding("llama", "warning", f"unknown: {answer}", "try again")
@@ -75,9 +76,11 @@ def _access_finding(answer: int | str, has_token: bool) -> Finding:
 
 
 def request(endpoint: str, model: str, token: str | None) -> int | str:
-    """Requests a model's config.json. Returns the HTTP status, or the reason why none came.
+    """Request a model's config.json. Returns the HTTP status of the response, or the reason why
+    there was no response.
 
-    Takes at most TIMEOUT. Does not follow redirects, so the token is sent to no other host."""
+    It takes at most TIMEOUT. It does not follow redirects, so the token is sent to no other
+    host."""
     endpoint, login = without_login(endpoint)
     authorization = login or (f"Bearer {token}" if token else None)
     headers = {"Authorization": authorization} if authorization else {}
@@ -90,7 +93,7 @@ def request(endpoint: str, model: str, token: str | None) -> int | str:
             answers.append(int(build_opener(_NoRedirect).open(head, timeout=TIMEOUT).status))
         except HTTPError as error:
             answers.append(error.code)
-        except Exception as error:  # a network error, or a malformed answer
+        except Exception as error:  # a network error, or a malformed response
             answers.append(_reason(error))
 
     # In a thread, because the DNS lookup has no timeout.
@@ -101,8 +104,8 @@ def request(endpoint: str, model: str, token: str | None) -> int | str:
 
 
 def find_token() -> str | None:
-    """The token that huggingface_hub would send, from the environment or from its file; None if
-    there is none."""
+    """The token that huggingface_hub would send. It is in the environment or in the token file.
+    None if there is no token."""
     if token := os.environ.get("HF_TOKEN", "").strip():
         return token
     file = Path(os.environ.get("HF_TOKEN_PATH", _home() / "token"))
@@ -119,7 +122,7 @@ def cache() -> Path:
 
 class _NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Returns None, so that urllib does not follow the redirect and its status is returned."""
+        """Return None. So urllib does not follow the redirect, and the result is its status."""
 
 
 def _token_finding(token: str | None, is_in_environment: bool) -> Finding:
@@ -161,7 +164,7 @@ def _hub_finding(answer: int | str, host: str) -> Finding:
 
 
 def _host(endpoint: str) -> str | None:
-    """The host of an address, without a user name and a password; None if it is not an address."""
+    """The host of an address, without user name and password. None if it is not an address."""
     try:
         parts = urlsplit(without_login(endpoint)[0])
         return parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None
@@ -170,8 +173,8 @@ def _host(endpoint: str) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """Why there was no answer. A library's message about an address is not used: it quotes the
-    address, which may contain a password."""
+    """The reason why there was no response. A library's message about an address is not used,
+    because it quotes the address, which may contain a password."""
     reason = getattr(error, "reason", error)
     if isinstance(reason, (InvalidURL, ValueError)):
         return "the address of the hub or of a proxy is not valid (HF_ENDPOINT, HTTPS_PROXY)"
@@ -179,7 +182,7 @@ def _reason(error: Exception) -> str:
 
 
 def _home() -> Path:
-    """The home folder of huggingface_hub, by its rules."""
+    """The home folder of huggingface_hub, computed as huggingface_hub does."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
     return Path(os.path.expanduser(home))  # noqa: PTH111  (Path.expanduser() can raise)

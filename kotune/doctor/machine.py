@@ -38,7 +38,8 @@ class InstalledGpu:
 
 
 def python(version: tuple[int, int]) -> Finding:
-    """The Python version. requirements.lock is resolved for 3.11 and 3.12."""
+    """Check the Python version. The packages in requirements.lock are resolved for 3.11 and
+    3.12."""
     what = ".".join(map(str, version))
     if (3, 11) <= version <= (3, 12):
         return Finding("python", "ok", what)
@@ -51,8 +52,8 @@ def python(version: tuple[int, int]) -> Finding:
 
 
 def locked(installed: Mapping[str, str | None]) -> Finding:
-    """The packages that kotune requires. In a checkout, their versions are compared with
-    requirements.lock."""
+    """Check that the required packages are installed. In a checkout, their versions are compared
+    with requirements.lock."""
     missing = [name for name, version in installed.items() if version is None]
     lock = _lock() if IS_CHECKOUT else {}
     other = [
@@ -87,11 +88,11 @@ def locked(installed: Mapping[str, str | None]) -> Finding:
 def torch_build(
     build: tuple[str, str | None, bool] | str | None, gpus: list[InstalledGpu]
 ) -> Finding:
-    """Whether the installed torch matches the GPU and its driver.
+    """Check that the installed torch matches the GPU and its driver.
 
-    `build` is the result of find_torch(): (torch version, CUDA version, whether a GPU is usable).
-    The CUDA version is None for a CPU build. If torch cannot be imported, `build` is the reason; if
-    it is not installed, None."""
+    `build` is the result of find_torch(). Normally it is (torch version, CUDA version, whether a
+    GPU is usable), where the CUDA version of a CPU build is None. If torch cannot be imported,
+    `build` is the reason. If torch is not installed, `build` is None."""
     if build is None:
         return Finding("torch", "warning", "not installed", f"{SETUP} to run recipes")
     if isinstance(build, str):
@@ -114,7 +115,8 @@ def torch_build(
 
 
 def gpu(installed: InstalledGpu) -> Finding:
-    """A GPU and its memory; a warning if other processes use much of it."""
+    """Describe a GPU and its memory. The finding is a warning if over a tenth of the memory is in
+    use."""
     size, free = installed.memory / 1024, installed.free / 1024
     what = f"{installed.name}, {size:,.1f} GiB, {free:,.1f} free"
     if installed.free < 0.9 * installed.memory:
@@ -124,7 +126,8 @@ def gpu(installed: InstalledGpu) -> Finding:
 
 
 def no_gpu(has_driver: bool) -> Finding:
-    """The finding if nvidia-smi lists no GPU. `has_driver`: an NVIDIA driver is loaded."""
+    """The finding if nvidia-smi lists no GPU. `has_driver` is whether an NVIDIA driver is
+    loaded."""
     if has_driver:
         do = "run nvidia-smi to see why; a container needs --gpus all"
         return Finding("gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi lists no GPU", do)
@@ -133,8 +136,8 @@ def no_gpu(has_driver: bool) -> Finding:
 
 
 def compiler(missing: str, is_needed: bool) -> Finding:
-    """The C compiler and headers, which Triton needs to launch its GPU kernels. `missing` is empty
-    if all are installed. `is_needed`: there is a GPU."""
+    """Check the C compiler and Python's headers, which Triton needs to launch its GPU kernels.
+    `missing` describes what is not installed. `is_needed` is whether the machine has a GPU."""
     if not missing:
         return Finding("compiler", "ok", "a C compiler and Python.h")
     if not is_needed:
@@ -144,7 +147,8 @@ def compiler(missing: str, is_needed: bool) -> Finding:
 
 
 def memory(size: float) -> Finding:
-    """The size of main memory, in bytes. A model's weights pass through it when they are loaded."""
+    """Check the size of main memory in bytes. Loading a model places its weights in main memory
+    first."""
     what = f"{size / GIB:,.1f} GiB"
     if size < 8 * GIB:
         do = "use 8 GiB or more: loading the weights takes 3.6 GB, in addition to Python itself"
@@ -153,8 +157,8 @@ def memory(size: float) -> Finding:
 
 
 def disk(name: str, path: Path) -> Finding:
-    """The free space of a folder, and whether it can be written to. If it does not exist, its
-    nearest existing parent is checked."""
+    """Check the free space of a folder, and whether it is writable. If the folder does not exist,
+    its nearest existing parent is checked."""
     path = path.absolute()
     # Path.is_dir() raises if a parent cannot be read; os.path.isdir() does not.
     folder = next(part for part in (path, *path.parents) if os.path.isdir(part))  # noqa: PTH112
@@ -173,8 +177,8 @@ def disk(name: str, path: Path) -> Finding:
 
 
 def shared_memory(folder: Path) -> Finding:
-    """The size of shared memory. torch's data loaders pass batches through it. A container has only
-    64 MB by default."""
+    """Check the size of shared memory, which torch's data loaders use to pass batches. A container
+    has only 64 MB of it by default."""
     if not folder.is_dir():
         return Finding("shared memory", "ok", f"no {folder} here")
     size = shutil.disk_usage(folder).total
@@ -186,7 +190,7 @@ def shared_memory(folder: Path) -> Finding:
 
 
 def font() -> Finding:
-    """The Korean font that reports embed."""
+    """Check that the Korean font for reports is installed."""
     if not find_spec("pylopdf_fonts_ko"):
         what = "the Korean font for reports is not installed"
         return Finding("font", "warning", what, f"{SETUP} before writing a report")
@@ -198,7 +202,7 @@ def font() -> Finding:
 
 
 def gpus(run: Callable[..., Any] = subprocess.run) -> list[InstalledGpu]:
-    """The GPUs that nvidia-smi lists; none if it is not installed or fails."""
+    """The GPUs that nvidia-smi lists. The list is empty if nvidia-smi is not installed or fails."""
     try:
         done = run(SMI, capture_output=True, text=True, check=False, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
@@ -216,13 +220,13 @@ def gpus(run: Callable[..., Any] = subprocess.run) -> list[InstalledGpu]:
 
 
 def installed() -> dict[str, str | None]:
-    """The installed version of every package that training requires; None for a package that is
-    not installed."""
+    """The installed version of every package that training requires. The version is None if a
+    package is not installed."""
     return versions(*(re.split(r"[<>=\[ ;]", word)[0] for word in _requirements()))
 
 
 def _requirements() -> list[str]:
-    """The requirements in pyproject.toml; for an installation, from the copy in its metadata."""
+    """The requirements in pyproject.toml. An installation has a copy of them in its metadata."""
     if IS_CHECKOUT:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         return [*project["dependencies"], *project["optional-dependencies"]["train"]]
@@ -248,12 +252,13 @@ def _lock() -> dict[str, set[str]]:
 
 
 def find_torch() -> tuple[str, str | None, bool] | str | None:
-    """The argument `build` of torch_build(). Imports torch (takes seconds)."""
+    """The value for the argument `build` of torch_build(). It imports torch, which takes
+    seconds."""
     if not find_spec("torch"):
         return None
     try:
         import torch
 
         return str(torch.__version__), torch.version.cuda, bool(torch.cuda.is_available())
-    except (ImportError, OSError) as error:  # libraries are missing or of another CUDA version
+    except (ImportError, OSError) as error:  # libraries are missing, or have another CUDA version
         return brief(error)

@@ -1,2 +1,2 @@
-"""Hands runs over to an engine: Docker, SLURM or SkyPilot.
-It starts the engine's own command line and schedules nothing itself."""
+"""Passes runs to an engine, which is Docker, SLURM or SkyPilot. It starts the engine's command-line
+program. Scheduling is done by the engine."""

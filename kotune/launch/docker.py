@@ -1,5 +1,5 @@
-"""Docker: one container for each run on this machine, one after another. A container runs as the
-user who launches it, so the files in runs/ belong to that user."""
+"""The Docker engine. It starts one container on this machine for each run, one after another. A
+container runs as the user who launches it, so the files in runs/ belong to that user."""
 
 import os
 from dataclasses import replace
@@ -23,8 +23,8 @@ from kotune.recipe.strict_yaml import shown
 from kotune.runs.folder import RUNS
 
 IMAGE = "kotune"  # docker build -t kotune .
-INSIDE = Path("/inputs")  # an empty folder of the container; the image's code is in /kotune
-RECIPE = Path("/recipe")  # for a recipe that is not below the current folder
+INSIDE = Path("/inputs")  # an empty folder in the container; the image's code is in /kotune
+RECIPE = Path("/recipe")  # the container's folder for a recipe that is not below the current folder
 NAMES = FOLDER / "docker.env"
 
 
@@ -34,12 +34,15 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
 
 
 def _command(submission: Submission, recipe: Recipe, options: LaunchOptions) -> list[str]:
-    """The command that starts the container of one run. It mounts the cache, runs/ and, read-only,
-    the recipe and the files that it names. It gives access to all GPUs.
+    """The command that starts the container of one run. It mounts the cache and runs/. It also
+    mounts the recipe and the files that the recipe names, read-only. The container can use all
+    GPUs.
 
-    All files are below one folder, where the run starts, with the names that they have here. So a
-    recipe cannot mount a folder over the code that runs, and the run's folder has the same name as
-    without a container."""
+    All files are mounted below one folder, INSIDE, where the run starts. So a recipe cannot mount a
+    folder over the code that runs. The files keep their relative paths, so the run's folder has the
+    same name as without a container.
+
+    Raises RecipeError if a file is outside the current folder."""
     files = local_paths(recipe)
     if outside := paths.outside(files):
         raise RecipeError(

@@ -1,4 +1,4 @@
-"""The types that all engines share: submissions, launches, and the engine itself."""
+"""Defines the types that all engines use, such as Submission, Launch and Engine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from kotune.shipped import typed
 
 HERE = Path(__file__).parent
 FOLDER = RUNS / "launch"
-LONGEST_NAME = 100  # characters of a recipe's name or a study's
+LONGEST_NAME = 100  # characters of the name of a recipe or a study
 TOKENS = (
     "HF_TOKEN",
     "WANDB_API_KEY",
@@ -25,7 +25,7 @@ TOKENS = (
 
 @dataclass(frozen=True)
 class Submission:
-    """One run to hand over: a recipe and its `--set` overrides."""
+    """One run for an engine. It consists of a recipe and its `--set` overrides."""
 
     recipe: Path
     overrides: tuple[str, ...] = ()
@@ -37,9 +37,9 @@ Submissions = dict[Submission, Recipe]
 
 @dataclass(frozen=True)
 class LaunchOptions:
-    """The command-line options for all submissions. `passed` is passed unchanged to the engine's
-    own command line. `name` is the name of the launch; if it is empty, the first recipe's name is
-    used."""
+    """The command-line options that apply to all submissions. `passed` are the arguments that the
+    engine's own program gets unchanged. `name` is the name of the launch. If it is empty, the name
+    of the first recipe is used."""
 
     limit: Limit = None
     lang: str = LANGUAGES[0]
@@ -54,8 +54,9 @@ class LaunchOptions:
 
 @dataclass(frozen=True)
 class Launch:
-    """The file that an engine reads, and the commands that hand it over. `after` is the command
-    that downloads the results; it is empty if they are in runs/."""
+    """The file that an engine reads (its path and text), and the commands that start the engine
+    with it. `after` is the command that downloads the results. It is empty if the results are in
+    runs/."""
 
     file: Path
     text: str
@@ -65,14 +66,14 @@ class Launch:
 
 @dataclass(frozen=True)
 class Engine:
-    """One engine. `prepare` makes the Launch of one or more submissions; it writes and starts
-    nothing."""
+    """One engine. `prepare` creates the Launch of one or more submissions. It writes no file and
+    starts no process."""
 
     name: str  # the value of `--on`
     program: str  # the engine's own command line
     when_missing: str  # what to do if `program` is not installed
     prepare: Callable[[Submissions, LaunchOptions], Launch]
-    # All runs start at the same time; with the other engines, one after another.
+    # All runs may start at the same time. With the other engines, they run one after another.
     starts_at_once: bool = False
     takes_bucket: bool = False  # runs are stored in a bucket, not in runs/
     passes_exit_code: bool = False  # `program` ends with the run's exit code
@@ -80,8 +81,8 @@ class Engine:
 
 
 def local_paths(recipe: Recipe) -> list[Path]:
-    """The files and folders of this machine that a recipe names: data, a model's folder, a
-    template."""
+    """The files and folders on this machine that a recipe names. These are data, the folder of a
+    model, and a template."""
     files = [entry.path for entry in recipe.data if entry.path] + list(recipe.data_path.values())
     if recipe.model not in PRESETS and Path(recipe.model).is_dir():
         files.append(Path(recipe.model))
@@ -91,8 +92,8 @@ def local_paths(recipe: Recipe) -> list[Path]:
 
 
 def launch_name(submissions: Submissions, options: LaunchOptions) -> str:
-    """A name that every engine accepts: lower case, digits and dashes, short enough for a file
-    name."""
+    """A name for a launch that every engine accepts. It has lower-case letters, digits and dashes,
+    and is short enough for a file name."""
     first, *others = submissions
     more = f"-and-{len(others)}-more" if others and not options.name else ""
     words = (options.name or first.recipe.stem).lower().replace("_", "-")
@@ -103,8 +104,8 @@ def launch_name(submissions: Submissions, options: LaunchOptions) -> str:
 
 
 def render(template: str, **facts: object) -> str:
-    """The text of `template`.jinja in this folder. Raises an error of jinja2 if it uses a fact that
-    is not given."""
+    """Render `template`.jinja in this folder. Raises jinja2.UndefinedError if the template uses a
+    variable that is not in `facts`."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader(HERE)

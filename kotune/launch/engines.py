@@ -1,9 +1,9 @@
-"""Launches runs on an engine: Docker, SLURM or SkyPilot.
+"""Launches runs on Docker, SLURM or SkyPilot, which are called engines.
 
-A launch writes one file below `runs/launch/`, shows the exact command, and starts the engine's own
-command line. The engine schedules, starts machines and tracks jobs; nothing here does. No file and
-no command line contains the value of a token. They only name variables, and the engine reads the
-values from the environment of the user."""
+A launch writes one file below `runs/launch/`, shows the exact commands, and runs them. Each command
+starts the engine's own program. Only the engine schedules jobs, starts machines and tracks jobs. No
+file and no command contains the value of a token. They contain names of environment variables, and
+the engine reads the values from the environment of the user."""
 
 import shlex
 import shutil
@@ -23,15 +23,16 @@ from kotune.runs.folder import publish
 from kotune.shipped import IS_CHECKOUT
 
 ENGINES = {engine.name: engine for engine in (DOCKER, SLURM, SKY)}
-# Exit codes after which the next command would fail for the same reason.
+# After these exit codes, the next command would fail for the same reason.
 STOPS = (UNREACHABLE, INTERRUPTED, PREEMPTED)
 
 
 def prepare(submissions: Iterable[Submission], engine: str, options: LaunchOptions) -> Launch:
-    """The launch of the submissions; nothing is written or started.
+    """Create the launch of the submissions. It writes no file and starts no process.
 
-    Raises RecipeError for a bad recipe, an unknown engine, an engine that needs a checkout in an
-    installation, a bucket that the engine cannot use, or a path that paths.check() refuses."""
+    Raises RecipeError for an invalid recipe, an unknown engine, a bucket that the engine cannot
+    use, or a path that fails paths.check(). Also raises it if the engine needs a checkout but
+    kotune is an installed package."""
     if engine not in ENGINES:
         raise RecipeError(f"--on {shown(engine)}: unknown engine{did_you_mean(engine, ENGINES)}")
     if ENGINES[engine].needs_checkout and not IS_CHECKOUT:
@@ -57,14 +58,16 @@ def write(launch: Launch) -> None:
 
 
 def lines(launch: Launch) -> list[str]:
-    """The lines about a launch on the screen: its file, its commands, how to get the results."""
+    """The lines that describe a launch on the screen. They show its file, its commands, and how to
+    download the results."""
     after = [f"download results with: {launch.after}"] if launch.after else []
     return [f"written: {launch.file}", *map(shlex.join, launch.commands), *after]
 
 
 def start(launch: Launch, engine: str, dry_run: bool, echo: Callable[[str], object]) -> None:
-    """Write the file, show the commands and, without `dry_run`, hand over. Raises RecipeError if
-    the engine is not installed."""
+    """Write the file of a launch and show its commands. Unless `dry_run` is true, run them.
+
+    Raises RecipeError if the engine's program is needed but not installed."""
     known = ENGINES[engine]
     if not dry_run and not shutil.which(known.program):
         message = (
@@ -80,8 +83,8 @@ def start(launch: Launch, engine: str, dry_run: bool, echo: Callable[[str], obje
 
 
 def hand_over(launch: Launch, engine: str) -> None:
-    """Start the engine's own command line, once for each command. After a failure the others still
-    run, except after an exit code in STOPS. Raises StageError at the end if a command failed."""
+    """Run the commands of a launch one after another. After a failure, the next commands still run,
+    unless the exit code is in STOPS. Raises StageError at the end if any command failed."""
     failures = []
     for words in launch.commands:
         if code := subprocess.run(words, check=False).returncode:

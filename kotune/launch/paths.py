@@ -1,5 +1,5 @@
-"""Checks the paths that a launch passes to another program. No path may be misread there as
-something else, or lead outside the files that are handed over."""
+"""Checks the paths that a launch passes to another program. The program must not misread a path. A
+path must not lead outside the files that the program gets."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,9 +11,11 @@ from kotune.runs.folder import RUNS
 
 
 def check(submissions: Submissions) -> None:
-    """Raises RecipeError if a path has a colon or a line break: a recipe, a file or folder that it
-    names, or this folder. A line break would start another line in a script, and docker ends a path
-    at a colon."""
+    """Raises RecipeError if a path has a colon or a control character, such as a line break.
+
+    The checked paths are the recipes, the files and folders that they name, and runs/ in the
+    current folder. A line break would start a new line in a script, and docker ends a path at a
+    colon."""
     for path in (path.absolute() for path in (*all_paths(submissions), RUNS)):
         if ":" in str(path) or BREAKS.search(str(path)):
             raise RecipeError(
@@ -23,7 +25,7 @@ def check(submissions: Submissions) -> None:
 
 
 def all_paths(submissions: Submissions) -> list[Path]:
-    """The recipes, and the files and folders that they name."""
+    """The paths of all recipes, and of the files and folders that the recipes name."""
     return [
         path
         for submission, recipe in submissions.items()
@@ -32,6 +34,6 @@ def all_paths(submissions: Submissions) -> list[Path]:
 
 
 def outside(paths: Iterable[Path]) -> Path | None:
-    """The first path that is not below the current folder, by its name alone; None if all are.
-    Links are not followed: their owner chose the target."""
+    """The first path that is not below the current folder. None if all are below it. Only the text
+    of a path is checked. Links are not followed, because their owner chose the target."""
     return next((path for path in paths if path.is_absolute() or ".." in path.parts), None)

@@ -1,7 +1,8 @@
-"""SkyPilot: one managed job that does all runs one after another. The runs are stored in a bucket.
+"""The SkyPilot engine. One managed job executes all runs, one after another. The runs are stored in
+a bucket.
 
-One machine does all runs, because starting a machine and downloading its software are most of a
-small run's price."""
+All runs share one machine, because most of the price of a small run is for starting a machine and
+downloading its software."""
 
 import os
 import shlex
@@ -30,14 +31,14 @@ HEAD = """\
 """
 RESOURCES = {
     "accelerators": {"A100": 1, "A100-80GB": 1},
-    "use_spot": True,  # cheaper, but may be taken away; SkyPilot then starts another machine
+    "use_spot": True,  # cheaper; if the machine is taken away, SkyPilot starts another one
     "disk_size": 100,
     # 75: hub unreachable; 143: stopped after a checkpoint. Any other code is final.
     "job_recovery": {"recover_on_exit_codes": [75, 143]},
     "autostop": {
         "idle_minutes": 10,
         "down": True,
-    },  # started by `sky launch`: nobody pays for an idle GPU
+    },  # stops an idle machine if the task is started with `sky launch`
 }
 SETUP = """\
 # The same as `make setup`, with the Python from SkyPilot's own uv.
@@ -58,7 +59,7 @@ DOWNLOADS = {
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's dumper, but texts of several lines are written as such."""
+    """PyYAML's safe dumper, which also writes texts of several lines as literal blocks (`|`)."""
 
 
 _Dumper.add_representer(
@@ -92,15 +93,16 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
 
 
 def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str, object]:
-    """A SkyPilot task. `runs` has the shell command of each run."""
-    # SkyPilot reads their values from the user's environment (--secret).
+    """A SkyPilot task. `names` are the variables of tokens. `runs` has the shell command of each
+    run."""
+    # SkyPilot reads the values of secrets from the user's environment (--secret).
     secrets = {"secrets": dict.fromkeys(names)} if names else {}
     return {
         "name": name,
         "resources": RESOURCES,
         "workdir": ".",  # this folder, without the files that git ignores
-        # Runs are stored here, so another machine can continue them. MOUNT_CACHED, because a run
-        # appends to, renames and locks files, which MOUNT does not support.
+        # Runs are stored in the bucket, so another machine can continue them. The mode is
+        # MOUNT_CACHED, because MOUNT does not support appending to files, renaming or locking them.
         "file_mounts": {str(MOUNT): {"source": bucket, "mode": "MOUNT_CACHED"}},
         "envs": {"AXOLOTL_DO_NOT_TRACK": "1"},
         **secrets,
@@ -110,8 +112,8 @@ def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str
 
 
 def _download(bucket: str | None) -> str:
-    """The command that downloads runs from `bucket`; empty if none is known. Raises RecipeError if
-    SkyPilot cannot use the bucket."""
+    """The command that downloads runs from `bucket`. Empty if no command is known for its scheme.
+    Raises RecipeError if SkyPilot cannot use the bucket."""
     scheme = (bucket or "").partition("://")[0]
     if scheme not in DOWNLOADS:
         raise RecipeError(
@@ -123,8 +125,8 @@ def _download(bucket: str | None) -> str:
 
 
 def _check_folder(submissions: Submissions) -> None:
-    """Raises RecipeError if cli.py or a file that a recipe names is not in this folder, which is
-    all that SkyPilot uploads."""
+    """Raises RecipeError if cli.py, a recipe or a file that it names is not in the current folder.
+    SkyPilot uploads only this folder."""
     if not Path("cli.py").is_file():
         raise RecipeError(
             f"{Path.cwd()}: SkyPilot uploads this folder, but cli.py is not in it; launch from the"

@@ -1,5 +1,5 @@
-"""SLURM: one script for sbatch. Several runs are a job array; its tasks may start at the same
-time."""
+"""The SLURM engine. It writes one script for sbatch. Several runs form a job array, whose tasks may
+start at the same time."""
 
 import shlex
 import sys
@@ -32,8 +32,8 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
 
 
 def _program() -> Path:
-    """The absolute path of kotune's command line: a batch job's PATH does not have
-    ~/.local/bin."""
+    """The absolute path of kotune's program. It is absolute because the PATH of a batch job does
+    not contain ~/.local/bin."""
     return ROOT / "cli.py" if IS_CHECKOUT else Path(sys.executable).with_name("kotune")
 
 

@@ -1,2 +1,3 @@
-"""The models that a recipe may name: presets, kotune's chat templates, models from the hub or a
-folder, and two quickstart models. A model that would run its own code is refused."""
+"""The models that a recipe may name. These are presets, models from the hub or a folder, and two
+quickstart models. It also has kotune's chat templates. A model that would run its own code is
+refused."""

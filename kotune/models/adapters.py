@@ -1,9 +1,10 @@
-"""Checks the adapter and tokenizer in a run's model/, which may come from a stranger. They may not
-lead to other files or repositories, or take forever to load.
+"""Checks the adapter and the tokenizer in a run's model/ folder, which may be untrusted. They may
+not load other files or repositories, and they may not take forever to load.
 
 An adapter_config.json can select any method of peft (0.20). Some methods load other adapters, a
-pickle, or a tokenizer with arbitrary arguments, or import the module named by `megatron_core`. peft
-also matches the file's patterns with each module's name, and makes layers of the file's ranks.
+pickle, or a tokenizer with arbitrary arguments. Others import the module that `megatron_core`
+names. peft also matches the patterns in the file with each module's name. It creates layers with
+the ranks in the file.
 """
 
 import math
@@ -24,8 +25,8 @@ from kotune.models.refusals import (
 from kotune.models.tokenizer_files import ModelConfig
 
 MAX_RANK = 1_024  # as in a recipe
-MAX_NUMBER = 100_000_000  # any other number
-MAX_ENTRIES = 100_000  # names or numbers in one key
+MAX_NUMBER = 100_000_000  # for every number that is not a rank
+MAX_ENTRIES = 100_000  # names or numbers in the value of one key
 Check = Callable[[Any], bool]
 
 
@@ -75,16 +76,17 @@ def _any(*checks: Check) -> Check:
 
 _NAMES = _any(_is_text, _list_of(_is_text))
 _NUMBERS = _list_of(_is_count)
-# The keys that training writes, each with the check of its value. All other keys must be unset:
-# null, false or empty.
+# The keys that training writes, each with the check of its value. All other keys must be null,
+# false or empty.
 CHECKS: dict[str, Check] = {
     "peft_type": _one_of("LORA"),
     "task_type": _one_of("CAUSAL_LM"),
     "megatron_core": _one_of("megatron.core"),
     # Other methods (pissa, olora, loftq, ...) subtract the adapter's initial weights from the base
-    # model, which stays changed when the adapter is switched off. They may also take any time.
+    # model. The base model stays changed when the adapter is switched off. These methods may also
+    # take very long.
     "init_lora_weights": _one_of(True, False, "gaussian"),
-    "bias": _one_of("none"),  # other values change the base model's biases for good
+    "bias": _one_of("none"),  # other values change the base model's biases permanently
     **dict.fromkeys(("base_model_name_or_path", "peft_version", "revision"), _is_text),
     **dict.fromkeys(
         (
@@ -128,8 +130,8 @@ PATTERNS = (
 
 
 def refuse_saved(name: str, folder: Path) -> None:
-    """Raises RecipeError if a run's model/ holds anything but a LoRA adapter and a tokenizer.
-    `name` is its name in messages."""
+    """Raises RecipeError if a run's model/ folder is not a safe LoRA adapter with a safe tokenizer.
+    `name` is the model's name in messages."""
     refuse_links(name, folder)
     if entry := _refused_entry(object_of(name, folder / ADAPTER)):
         raise RecipeError(
@@ -142,8 +144,8 @@ def refuse_saved(name: str, folder: Path) -> None:
 
 
 def _refused_entry(config: ModelConfig) -> str:
-    """The first entry of a configuration that kotune's training never writes, for a message; empty
-    if there is none."""
+    """The first entry of an adapter's configuration that kotune's training never writes, as text
+    for a message. Empty if there is none."""
     for key, value in config.items():
         entry = f"`{on_one_line(key[:60])}: {on_one_line(shown(value))}`"
         if _is_unset(value) and key != "r":

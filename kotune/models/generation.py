@@ -1,8 +1,9 @@
-"""Reads a model's config.json and generation_config.json: its type, its maximum length, and its
-settings for generating answers.
+"""Reads a model's type, its maximum length and its generation settings from its config.json and
+generation_config.json.
 
-The report lists these settings, but scoring does not use them: a repetition_penalty of one model
-would affect its scores and not the other model's. (kotune.score.model keeps only the token ids.)"""
+The report lists the generation settings, but scoring does not use them. Otherwise, for example, a
+repetition_penalty of one model would affect only the scores of that model. kotune.score.model keeps
+only the token ids of these settings."""
 
 import math
 import re
@@ -18,8 +19,8 @@ MAX_SETTINGS = 20  # settings of one model that are reported
 
 
 def unused_settings(base: str, revision: str | None) -> ModelConfig:
-    """The settings of a model's generation_config.json that change answers. A hub model is read
-    from the cache."""
+    """The settings in a model's generation_config.json that could change answers, at most
+    MAX_SETTINGS. For a hub model, the file is read from the cache."""
     settings = _content(base, revision, GENERATION)
     names = [
         key
@@ -48,8 +49,8 @@ def _content(base: str, revision: str | None, name: str) -> ModelConfig:
 
 
 def file_of(base: str, revision: str | None, name: str) -> Path | None:
-    """The path of a file of a model: in its folder if `revision` is None, else in the hub's cache.
-    None if the cache does not have it."""
+    """The path of a model's file. If `revision` is None, it is in the folder `base`; otherwise it
+    is in the hub's cache. None if the cache does not have the file."""
     if revision is None:
         return Path(base) / name
     from huggingface_hub import try_to_load_from_cache

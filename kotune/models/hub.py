@@ -1,5 +1,5 @@
-"""Downloads models from the hub. A model is downloaded completely before anything starts, so a
-missing permission is reported before a GPU costs money."""
+"""Downloads models from the hub. A model is downloaded completely before any other work starts. So
+a missing permission is reported before a GPU costs money."""
 
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,20 @@ from kotune.models.presets import is_folder
 from kotune.models.refusals import refuse
 from kotune.models.rendering import template_problem
 
-# The only files that are downloaded. Models are loaded offline, so no others are read.
+# The only files that are downloaded. Models are loaded offline, so libraries read no other files.
 TOKENIZER = ["*.json", "*.jinja", "tokenizer.model", "*.model", "vocab.txt", "merges.txt"]
 WEIGHTS = ["*.safetensors"]  # no pickled weights
 
 
 def fetch(base: str, weights: bool = True, revision: str | None = None) -> str | None:
     """Download a hub model into the hub's cache, without its weights if `weights` is False. Returns
-    its commit hash, or None for a local folder.
+    its commit hash. For a local folder, only check the model and return None.
 
-    `revision` is a commit; None means the newest. A commit that is in the cache is used without a
-    request to the hub. Raises kodata's HubError if the hub does not answer, HubDeniedError if it
-    refuses (gated, unknown, token), and RecipeError for a model that has only pickled weights or
-    that kotune.models.refusals refuses.
+    `revision` is a commit; None means the newest commit. If the cache has the commit, no request is
+    sent to the hub. Raises kodata's HubError if the hub does not answer. Raises HubDeniedError if
+    the hub denies access, because the model is gated or unknown or the token is not valid. Raises
+    RecipeError for a model without safetensors, or one that fails the checks of
+    kotune.models.refusals or kotune.models.sizes.
     """
     local = is_folder(base)
     folder = (
@@ -47,7 +48,7 @@ def fetch(base: str, weights: bool = True, revision: str | None = None) -> str |
 
 
 def _in_cache(base: str, revision: str | None) -> Path | None:
-    """The folder of a commit in the cache, if its weights are there too; else None."""
+    """The folder of a commit in the cache. None if the commit or its weights are not there."""
     folder = cached(base, revision) if revision else None
     return folder if folder and any(folder.glob("*.safetensors")) else None
 
@@ -60,16 +61,16 @@ def _download(base: str, weights: bool, revision: str | None) -> Path:
         guard.begin()
         commit = {"revision": revision} if revision else {}
         return Path(snapshot_download(base, allow_patterns=TOKENIZER + WEIGHTS * weights, **commit))
-    except Exception as error:  # explain_error() separates a failure of the hub from our bug
+    except Exception as error:  # explain_error() distinguishes an error of the hub from a bug
         raise explain_error(error, f"model {base}", f"https://huggingface.co/{base}") from None
 
 
 def write_own_template(base: str, root: Path, revision: str | None = None) -> None:
-    """Write the tokenizer's own template as the run's chat_template.jinja, unless the file exists
-    because kotune has a template for the model.
+    """Write the tokenizer's own template as the run's chat_template.jinja. If the file exists,
+    nothing is written, because it is kotune's template for the model.
 
-    `revision` as in fetch(). Raises RecipeError if the tokenizer has no template or one that cannot
-    be used."""
+    `revision` is the same as in fetch(). Raises RecipeError if the tokenizer has no template, or if
+    its template cannot be used."""
     target = root / TEMPLATE
     if target.exists():
         return
@@ -93,8 +94,8 @@ def write_own_template(base: str, root: Path, revision: str | None = None) -> No
 
 
 def tokenizer_of(base: str, revision: str | None = None) -> Any:
-    """A model's tokenizer, from its folder or the cache; nothing is downloaded. Raises RecipeError
-    if its files are refused or transformers cannot load them."""
+    """Load a model's tokenizer from its folder or the cache. Nothing is downloaded. Raises
+    RecipeError if the files fail a check, or if transformers cannot load them."""
     from transformers import AutoTokenizer
 
     checked_folder(base, revision)

@@ -1,8 +1,8 @@
 """Loads a model's files safely.
 
-Any error that a library raises on them becomes one message instead of a traceback. Only checked
-files are loaded: loading is offline, because a mirror could offer a file that was not there when
-the model was checked."""
+An error that a library raises for these files becomes one message instead of a traceback. Only
+checked files are loaded. Loading is offline, because a mirror could offer a file that did not exist
+when the model was checked."""
 
 import json
 import sys
@@ -29,8 +29,8 @@ SAME = (
 
 
 def checked_folder(base: str, revision: str | None = None) -> Path | None:
-    """The folder of a model's files, after refuse() has checked it. For a hub model it is in the
-    cache; None if it is not there. Raises RecipeError as refuse() does."""
+    """Check the folder of a model's files with refuse(), and return it. The folder of a hub model
+    is in the cache. None if the cache does not have it. Raises RecipeError if the check fails."""
     folder = Path(base) if is_folder(base) else cached(base, revision or "main")
     if folder:
         refuse(base, folder)
@@ -38,18 +38,18 @@ def checked_folder(base: str, revision: str | None = None) -> Path | None:
 
 
 def cached(base: str, revision: str) -> Path | None:
-    """The folder of a hub model's commit in the cache; None if it is not there."""
+    """The folder of a hub model's commit in the cache. None if the cache does not have it."""
     file = file_of(base, revision, CONFIG)
     return file.parent if file else None
 
 
 @contextmanager
 def model_errors(base: str, what: str, advice: str = "choose another model") -> Iterator[None]:
-    """Context manager: loads or uses a model offline and turns every error into a RecipeError that
-    names the model, `what` failed and the `advice`.
+    """Context manager in which a model is loaded or used offline. Every error becomes a RecipeError
+    with the name of the model, `what` failed and the `advice`.
 
-    Errors of kotune and kodata pass unchanged, and so does a full GPU memory, which is not the
-    model's fault."""
+    Errors of kotune and kodata are not changed. An out-of-memory error of the GPU is not changed
+    either, because the model is not its cause."""
     try:
         with offline():
             yield
@@ -57,7 +57,7 @@ def model_errors(base: str, what: str, advice: str = "choose another model") -> 
         raise
     except BaseException as error:
         kind = type(error).__name__
-        # PanicException comes from Rust: tokenizers, safetensors.
+        # tokenizers and safetensors raise PanicException from Rust. It is not an Exception.
         if not isinstance(error, Exception) and kind != "PanicException":
             raise
         if kind == "OutOfMemoryError":
@@ -68,8 +68,8 @@ def model_errors(base: str, what: str, advice: str = "choose another model") -> 
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Context manager: as with HF_HUB_OFFLINE=1. The hub's client reads that variable only once,
-    when it is imported, so its constant is changed here."""
+    """Context manager that has the effect of HF_HUB_OFFLINE=1. The hub's client reads that variable
+    only when it is imported, so this changes the client's constant instead."""
     from huggingface_hub import constants
 
     before, was_imported = constants.HF_HUB_OFFLINE, "datasets.config" in sys.modules
@@ -78,13 +78,14 @@ def offline() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
-        # datasets copies the constant when it is imported, so it is reloaded with the user's value.
+        # datasets copies the constant when it is imported. If that happened here, it is reloaded
+        # with the user's value.
         if not was_imported and (copied := sys.modules.get("datasets.config")):
             reload(copied)
 
 
 def config_of(base: str, revision: str | None) -> Any:
-    """A model's configuration as transformers builds it. Raises RecipeError if it differs from the
+    """Build a model's configuration with transformers. Raises RecipeError if it differs from the
     config.json that was checked."""
     from transformers import AutoConfig
 

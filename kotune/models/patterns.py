@@ -1,9 +1,12 @@
-"""Checks names of a model's modules, and patterns of such names.
+"""Checks names of a model's modules, and patterns for these names.
 
-peft and transformers match them as regular expressions with each module's name. Some expressions,
-as `(([a-z]+\\.?)+)+!`, take exponential time. So only these parts of regular expressions are
-accepted: characters, `.`, `\\.`, `\\d`, classes in brackets, groups of alternatives without
-repetition inside, and `*`, `+` and `?` after one character."""
+peft and transformers match them as regular expressions with each module's name. Some regular
+expressions, such as `(([a-z]+\\.?)+)+!`, take exponential time. So only some of their parts are
+accepted:
+
+- characters, `.`, `\\.`, `\\d` and classes in brackets
+- `*`, `+` and `?` after one of these
+- groups of alternatives without repetition inside"""
 
 import re
 from collections.abc import Iterable
@@ -12,9 +15,9 @@ from kodata.errors import shown
 
 _ONE = r"(?:[\w.^$-]|\\[.dDwW]|\[\^?(?:[\w.-]|\\[.dw-])+\])"  # one character, or a class of them
 _PART = re.compile(rf"(?P<group>\((?:{_ONE}|\|)*\))\??|{_ONE}[*+?]?|\|", re.ASCII)
-NAME_LENGTH = 100  # characters of the longest module name: `*` and `+` may end anywhere in it
-# Ways to match all patterns of one key with one name.
-# `.*layers.\\d+.(self_attn|mlp).(q|k|v|o)_proj` has 80,000.
+NAME_LENGTH = 100  # characters of the longest module name; `*` and `+` may end at any of them
+# The maximum number of ways to match all patterns of one key with one name.
+# `.*layers.\\d+.(self_attn|mlp).(q|k|v|o)_proj` has 80,000 ways.
 MAX_WAYS = 250_000
 ACCEPTED = (
     r"names of modules, or patterns of letters, digits, `_`, `-`, `.`, `\.`, `\d`, `[0-9]` and"
@@ -24,7 +27,7 @@ ACCEPTED = (
 
 
 def pattern_problem(patterns: Iterable[str]) -> str:
-    """What is wrong with the names or patterns of one key; empty if nothing is."""
+    """The problem with the names or patterns of one key. Empty if all are accepted."""
     ways = 0
     for pattern in patterns:
         own_ways = _ways(pattern)
@@ -43,8 +46,8 @@ def pattern_problem(patterns: Iterable[str]) -> str:
 
 
 def _ways(pattern: str) -> int:
-    """The number of ways to match a pattern with a name. 0 if the pattern is not accepted or has
-    over MAX_WAYS."""
+    """The number of ways to match a pattern with a name. 0 if the pattern is not accepted, or if it
+    has more than MAX_WAYS."""
     position, ways = 0, 1
     while position < len(pattern) and ways <= MAX_WAYS:
         if not (part := _PART.match(pattern, position)):

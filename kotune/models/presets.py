@@ -1,10 +1,11 @@
-"""Model presets: a model's hub id or shipped folder, and kotune's chat template that it is trained
-and scored with.
+"""Model presets. A preset is a model's hub id or shipped folder, with the chat template that kotune
+uses to train and score it.
 
-kotune has its own template for each family, because the models' own templates break the comparison.
-Llama 3.2's writes today's date into every prompt. DeepSeek-R1-Distill's adds `<think>` before
-generation but not in training. kotune's templates do not trim a turn, as Llama 3's does, because
-the indent of its first line is content (kodata.text.content)."""
+kotune has its own template for each model family, because the models' own templates make scores
+incomparable. The template of Llama 3.2 writes today's date into every prompt. The template of
+DeepSeek-R1-Distill adds `<think>` before generation but not in training. The template of Llama 3
+also trims the text of each turn. kotune's templates do not, because the indent of a text's first
+line is content (kodata.text.content)."""
 
 import os
 from dataclasses import dataclass, replace
@@ -24,8 +25,8 @@ class Model:
     """A model. `base` is a hub id or a folder. `template` is a jinja file; None means the
     tokenizer's own template.
 
-    `end_of_turn` is the token that ends every answer; None means the tokenizer's eos. `pad` is the
-    padding token, for a tokenizer without one."""
+    `end_of_turn` is the token that ends every answer; None means the tokenizer's EOS token. `pad`
+    is the padding token to use if the tokenizer has none."""
 
     base: str
     template: Path | None = None
@@ -70,8 +71,9 @@ PRESETS = {
 
 
 def find(name: str, template: str | None) -> Model:
-    """The model of a preset, a hub id or a folder. `template`, if given, replaces its template: a
-    name of kotune's templates, `own` for the tokenizer's, or a file."""
+    """The model for `name`, which is a preset, a hub id or a folder. If `template` is given, it
+    replaces the model's template. It is the name of one of kotune's templates, `own` for the
+    tokenizer's own template, or the path of a file."""
     base = name if name in PRESETS or not Path(name).is_dir() else str(Path(name).resolve())
     model = PRESETS.get(name, Model(base))
     if template is None:
@@ -83,24 +85,25 @@ def find(name: str, template: str | None) -> Model:
 
 
 def is_folder(base: str) -> bool:
-    """Whether a model's `base` is a folder: find() makes a folder's path absolute.
+    """Whether a model's `base` is a folder. It is one if the path is absolute, because find() makes
+    every folder's path absolute.
 
-    A hub id is never looked up as a folder. Libraries do so, in the current folder or in the run
-    folder, where child processes start."""
+    This does not look for a folder with the name of a hub id. Libraries do look for one in the
+    current folder. For a child process, that is the run folder."""
     return Path(base).is_absolute()
 
 
 def pickled_weights(folder: Path) -> str | None:
-    """The name of the first file of pickled weights, if a model folder has no safetensors; else
-    None."""
+    """The name of the first file of pickled weights in a model folder. None if there is none, or if
+    the folder has safetensors."""
     names = sorted(path.name for path in folder.iterdir())
     safe = any(name.endswith(".safetensors") for name in names)
     return None if safe else next((name for name in names if name.endswith(PICKLES)), None)
 
 
 def template_file_problem(template: Path) -> str:
-    """Why a file cannot be used as a chat template; empty if it can. Its text is copied into the
-    run folder and into every prompt."""
+    """The reason why a file cannot be used as a chat template; empty if it can be used. The check
+    matters because the file's text is copied into the run folder and into every prompt."""
     if link := _link(template):
         return (
             f"`{template}`: `{link}` is a symbolic link, and its target would be copied into the"
@@ -124,8 +127,8 @@ def template_file_problem(template: Path) -> str:
 def _link(path: Path) -> Path | None:
     """The first symbolic link in a path; None if there is none.
 
-    A relative path is checked only up to the current folder. A parent that is a link of root's is
-    allowed for other users: it belongs to the system."""
+    A relative path is checked only up to the current folder. A parent folder that is a link owned
+    by root is part of the system. It is allowed unless kotune itself runs as root."""
     for part in (path, *path.parents):
         if part.is_symlink() and (part == path or part.lstat().st_uid or not os.geteuid()):
             return part
@@ -133,8 +136,8 @@ def _link(path: Path) -> Path | None:
 
 
 def _text_problem(template: Path, text: str) -> str:
-    """Why jinja cannot parse or render the text of a template; empty if it can, or if jinja is not
-    installed."""
+    """The reason why jinja cannot parse or render the text of a template. Empty if it can, or if
+    jinja is not installed."""
     try:
         from jinja2 import Environment, TemplateSyntaxError
     except ImportError:

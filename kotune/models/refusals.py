@@ -1,7 +1,7 @@
-"""Refuses model folders that hold their own code, kernels from the hub, an adapter, links, or
-malformed files.
+"""Refuses unsafe model folders. A folder is refused if it requests its own code or kernels from the
+hub, or if it has an adapter, links or malformed files.
 
-Files are read only as JSON, before any library reads the folder.
+The check happens before any library reads the folder. It only parses JSON files.
 """
 
 import errno
@@ -23,16 +23,16 @@ READ = (CONFIG, GENERATION)
 MAX_KEY = 300  # characters of a key; tensor names of large models have about 100
 # Bytes of one JSON file. An index of a model with 100,000 tensors has about 8 million.
 MAX_BYTES = 10_000_000
-MAX_INDEXES, MAX_INDEX_BYTES = 8, 64_000_000  # indexes of weights, and their bytes together
-MAX_TENSORS = 200_000  # tensors that an index names
-MAX_FILES, MAX_DEPTH = 10_000, 10  # files of a model folder, and levels of folders
-# Keys of a config.json that replace attributes of transformers' configuration class, or redirect
-# other keys.
+MAX_INDEXES, MAX_INDEX_BYTES = 8, 64_000_000  # indexes of weights, and the sum of their bytes
+MAX_TENSORS = 200_000  # tensors in one index
+MAX_FILES, MAX_DEPTH = 10_000, 10  # files in a model folder, and levels of folders
+# Keys of a config.json that replace attributes of transformers' configuration class, or make it
+# read other keys.
 CLASS_ATTRIBUTE = re.compile(
     r"attribute_map|sub_configs|(to|from|save|get|push|register)_\w+|validate\w*|update"
 )
 # Keys of a config.json that make transformers (5.16) read another file instead, or load weights in
-# another precision than the recipe's.
+# a precision that differs from the recipe.
 REDIRECTIONS = (
     "configuration_files",
     "quantization_config",
@@ -40,14 +40,14 @@ REDIRECTIONS = (
     "distributed_config",
     "fusion_config",
 )
-SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # an escape of a surrogate, alone or in a pair
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # an escaped surrogate, alone or in a pair
 KERNEL_KEY = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 ADAPTER = "adapter_config.json"
 
 
 def refuse(base: str, folder: Path) -> None:
-    """Raises RecipeError for a model folder that would run code, or load weights that its user did
-    not choose, or that is not a model folder."""
+    """Raises RecipeError for a folder that would run code or load weights that the user did not
+    choose, and for a folder that is not a model folder."""
     refuse_links(base, folder)
     content = {
         name: object_of(base, folder / name)
@@ -62,8 +62,9 @@ def refuse(base: str, folder: Path) -> None:
 
 
 def refuse_config(base: str, config: ModelConfig) -> None:
-    """Raises RecipeError for a configuration that loads anything but the weights beside it, with
-    transformers' own code. It is the content of config.json, or what transformers built from it."""
+    """Raises RecipeError for a configuration that would load other code than that of transformers,
+    or other weights than those in its folder. `config` is the content of config.json, or the
+    configuration that transformers built from it."""
     _refuse_redirections(base, config)
     _refuse_kernels(base, config)
     _refuse_other_weights(base, config)
@@ -79,8 +80,8 @@ def refuse_config(base: str, config: ModelConfig) -> None:
 
 
 def refuse_tokenizer(base: str, folder: Path) -> None:
-    """Raises RecipeError for a folder whose tokenizer would read or write files elsewhere, or is
-    malformed."""
+    """Raises RecipeError for a tokenizer that would read or write files outside its folder, or that
+    is malformed."""
     for name in tokenizer_files.CHECKS:
         if not (folder / name).exists():
             continue
@@ -104,8 +105,9 @@ def refuse_tokenizer(base: str, folder: Path) -> None:
 def refuse_links(base: str, folder: Path) -> None:
     """Raises RecipeError for a model folder with links, pipes or devices, or too many files.
 
-    The target of a link would be read as the model's file; as a template it would be shown and
-    copied. Only links into `blobs` of the hub's cache are allowed: the cache stores files there."""
+    The target of a link would be read as a file of the model. If the link is the template, its
+    target would even be displayed and copied. Only links into the folder `blobs` of the hub's cache
+    are allowed, because the cache stores its files there."""
     blobs = folder.resolve().parent.parent / "blobs"
     waiting, seen = [folder], 0
     while waiting:
@@ -165,7 +167,8 @@ def objects(config: ModelConfig) -> Iterator[ModelConfig]:
 
 
 def _with_short_keys(pairs: list[tuple[str, Any]]) -> ModelConfig:
-    """The object. Raises ValueError if a key is too long: keys are matched with many patterns."""
+    """The pairs as a dict. Raises ValueError if a key is too long, because many patterns are
+    matched with each key."""
     value = dict(pairs)
     if max(map(len, value), default=0) > MAX_KEY:
         raise ValueError(f"a key of over {MAX_KEY} characters")
@@ -173,7 +176,7 @@ def _with_short_keys(pairs: list[tuple[str, Any]]) -> ModelConfig:
 
 
 def _is_encodable(value: Any) -> bool:
-    """Whether a value can be written as UTF-8, into run.json or a message."""
+    """Whether a value can be encoded as UTF-8, which run.json and messages require."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -200,8 +203,9 @@ def _bytes_of(base: str, file: Path, most: int) -> bytes:
 
 
 def _refuse_adapter(base: str, folder: Path) -> None:
-    """transformers would load the adapter, and instead of the model's weights those that the
-    adapter names, from any repository."""
+    """Raises RecipeError for a model folder with an adapter. transformers would load the adapter,
+    and the base model that the adapter names instead of this model's weights. That base model may
+    be from any repository."""
     if (folder / ADAPTER).exists():
         raise RecipeError(
             f"model {base}: it contains {ADAPTER}, an adapter that would be loaded with weights"
@@ -210,8 +214,8 @@ def _refuse_adapter(base: str, folder: Path) -> None:
 
 
 def _refuse_kernels(base: str, config: ModelConfig) -> None:
-    """A kernel from the hub has the name of a repository. transformers' own kernels (sdpa, eager,
-    ...) are harmless."""
+    """Raises RecipeError for a kernel from the hub, which has the name of a repository. The kernels
+    of transformers itself (sdpa, eager, ...) are safe."""
     for key, value in _implementations(config):
         if "/" in value or ":" in value:
             raise RecipeError(
@@ -222,8 +226,9 @@ def _refuse_kernels(base: str, config: ModelConfig) -> None:
 
 
 def _refuse_redirections(base: str, config: ModelConfig) -> None:
-    """Keys that change how a configuration is read. With `attribute_map`, for example,
-    transformers (5.16) reads another key instead of one that is refused here."""
+    """Raises RecipeError for keys that change how a configuration is read. For example,
+    `attribute_map` makes transformers (5.16) use another key in place of a key that is refused
+    here."""
     for inner in objects(config):
         if key := next((key for key in inner if CLASS_ATTRIBUTE.fullmatch(key)), None):
             raise RecipeError(
@@ -238,7 +243,8 @@ def _refuse_redirections(base: str, config: ModelConfig) -> None:
 
 
 def _implementations(config: Any) -> Iterator[tuple[str, str]]:
-    """(key, text) for every text in a key that names an implementation, at any depth."""
+    """Every string in the value of a key that names an implementation, as (key, string). Keys are
+    found at any depth."""
     waiting = [("", config)]
     while waiting:
         kernel_key, value = waiting.pop()
@@ -254,7 +260,8 @@ def _implementations(config: Any) -> Iterator[tuple[str, str]]:
 
 
 def _refuse_kind(base: str, config: ModelConfig) -> None:
-    """transformers chooses its classes by `model_type`, also that of the tokenizer."""
+    """Raises RecipeError for a `model_type` that is not text, or whose tokenizer exists only in
+    Python. transformers chooses its classes by this key, also the tokenizer's class."""
     for inner in objects(config):
         kind = inner.get("model_type")
         if not (kind is None or isinstance(kind, str)) or kind in tokenizer_files.KINDS_IN_PYTHON:
@@ -266,8 +273,8 @@ def _refuse_kind(base: str, config: ModelConfig) -> None:
 
 
 def _refuse_code(base: str, config: ModelConfig) -> None:
-    """Raises RecipeError for a model type that transformers does not include, which would need the
-    model's own code."""
+    """Raises RecipeError for a model type that transformers does not include. Such a model would
+    need its own code."""
     if "auto_map" not in config:  # avoids importing transformers, which takes seconds
         return
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
@@ -280,8 +287,8 @@ def _refuse_code(base: str, config: ModelConfig) -> None:
 
 
 def _refuse_other_weights(base: str, config: ModelConfig) -> None:
-    """transformers (5.16) loads the file that `transformers_weights` names instead of the weights:
-    an index, or a pickle."""
+    """Raises RecipeError for the key `transformers_weights`. transformers (5.16) would load the
+    index or pickle that it names instead of the model's weights."""
     if config.get("transformers_weights") is not None:
         raise RecipeError(
             f"model {base}: its config.json names other weights (transformers_weights:"
@@ -291,7 +298,8 @@ def _refuse_other_weights(base: str, config: ModelConfig) -> None:
 
 
 def _refuse_indexes(base: str, indexes: list[Path]) -> None:
-    """A model has one index of weights, or one of each kind."""
+    """Raises RecipeError for too many or too large indexes of weights, and for an index that names
+    files outside the folder. A model has one index, or one for each kind of weights."""
     size = sum(index.stat().st_size for index in indexes)
     if len(indexes) > MAX_INDEXES or size > MAX_INDEX_BYTES:
         raise RecipeError(
@@ -304,7 +312,8 @@ def _refuse_indexes(base: str, indexes: list[Path]) -> None:
 
 
 def _refuse_outside_files(base: str, name: str, index: ModelConfig) -> None:
-    """An index may only name files of its own folder. It names the same file for many tensors."""
+    """Raises RecipeError if an index names a file outside its own folder. Many tensors have the
+    same file, so each file is checked once."""
     weight_map = index.get("weight_map", {})
     files = list(weight_map.values()) if isinstance(weight_map, dict) else [weight_map]
     if len(files) > MAX_TENSORS:

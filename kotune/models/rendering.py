@@ -1,10 +1,10 @@
-"""Checks that a chat template ends. A template is a program that a stranger may have written.
+"""Checks that a chat template terminates. A template is a program, and it may be untrusted.
 
-Before it is used, it renders a few short chats once, in a separate process. Its time, memory and
-output are limited by the kernel. The jinja environment is that of transformers
-(transformers.utils.chat_template_utils). Generation blocks are removed, because it does not matter
-here which tokens they mark. Errors that a template raises are ignored: it may require other roles
-than those used here."""
+Before a template is used, it renders a few short chats once in a separate process. The kernel
+limits its time and memory, and the length of its output is limited too. The jinja environment is
+the same as in transformers (transformers.utils.chat_template_utils). Generation blocks are removed,
+because the check does not need the tokens that they mark. Errors that a template raises are
+ignored, because it may require other roles than the roles in these chats."""
 
 import re
 import resource
@@ -21,9 +21,9 @@ MEMORY = 256 << 20  # bytes
 MAX_CHARACTERS = 1_000_000  # of a rendered chat; its messages have about 2,000
 TIMEOUT = 20  # seconds of wall-clock time, also on a busy machine
 TOO_LONG, TOO_LARGE = 3, 4  # exit codes
-# OverflowError: a range or text larger than jinja or Python allows.
+# An OverflowError means that a range or text is larger than jinja or Python allows.
 UNBOUNDED = (MemoryError, RecursionError, OverflowError)
-GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # jinja lacks this statement
+GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # not a statement of jinja
 
 TEXT = "전제: 민수는 의자를 세 개 닦았다.\n가설: 민수는 의자를 닦았다. "
 TURNS = [
@@ -34,8 +34,8 @@ CHATS = (TURNS[:1], TURNS[:2], [{"role": "system", "content": TEXT}, *TURNS[:2]]
 
 @cache
 def template_problem(template: str) -> str:
-    """Why a template cannot be used: it needs too much time or memory, or its output is too long.
-    Empty if it can be used, or if jinja is not installed."""
+    """The reason why a template cannot be used. It may need too much time or memory, or its output
+    may be too long. Empty if it can be used, or if jinja is not installed."""
     code = _render_in_process(template)
     if code in (-signal.SIGVTALRM, -signal.SIGKILL, -signal.SIGXCPU):
         return f"takes over {SECONDS} s to render a few short chats; remove its loop"
@@ -70,14 +70,14 @@ def _render_in_process(template: str) -> int:
 
 
 def render(template: str) -> int:
-    """The exit code for a template; runs in the child process."""
+    """Render the chats with a template and return the exit code. Runs in the child process."""
     try:
         compiled = _environment().from_string(GENERATION.sub("", template))
     except ImportError:
         return 0
     except UNBOUNDED:
         return TOO_LARGE
-    except Exception:  # only harm is looked for: whoever renders rows reports an error
+    except Exception:  # not a resource problem; the code that renders rows reports it
         return 0
     return max(_render_chat(compiled, chat, prompt) for chat in CHATS for prompt in (False, True))
 
@@ -94,7 +94,7 @@ def _render_chat(compiled: Any, chat: list[dict[str, str]], prompt: bool) -> int
                 return TOO_LONG
     except UNBOUNDED:
         return TOO_LARGE
-    except Exception:  # only harm is looked for
+    except Exception:  # not a resource problem
         return 0
     return 0
 
@@ -129,7 +129,7 @@ def _limit() -> None:
     ):
         resource.setrlimit(kind, (most, most))
     import jinja2.ext
-    import jinja2.sandbox  # imported before the timer starts  # noqa: F401
+    import jinja2.sandbox  # imported here, so that the import takes none of SECONDS  # noqa: F401
 
     # The timer's signal ends the process, even during C code.
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)

@@ -1,8 +1,8 @@
-"""Checks the size of a model: compares its config.json with its files of weights, before anything
-of that size is allocated.
+"""Checks the size of a model before any memory is allocated for it. It compares the model's
+config.json with its weight files.
 
-transformers allocates whatever a config.json describes, and fills missing weights with random
-numbers."""
+The check is needed because transformers allocates a model of the size in config.json, however
+large, and fills missing weights with random numbers."""
 
 import json
 import math
@@ -18,30 +18,32 @@ from kotune.errors import RecipeError
 from kotune.models.refusals import CONFIG, MAX_BYTES, object_of, objects
 from kotune.models.tokenizer_files import ModelConfig
 
-# Kinds of keys. Each pattern is matched in time linear in the key's length.
+# Patterns for the kinds of keys. Matching takes linear time in the key's length.
 LAYERS = re.compile(r"^(?:(?:num|n)_(?:\w+_)?(?:layers?|blocks)|(?:en|de)coder_layers|depth)$")
 COUNTS = re.compile(r"(?:^|_)(?:num|n)_\w|(?:^|_)heads$")
 LENGTHS = re.compile(
     r"size|dim|rank|position|embeddings|ctx|words|params|parameters|tokens|length|d_model|embd"
 )
-# The maximum of each kind. They are far above the largest defaults of the 176 model types in
-# transformers 5.16: 128 layers, 16,384 experts, a vocabulary of 20,000,000.
+# The maximum value for each kind. The maxima are far above the largest defaults of the 176 model
+# types in transformers 5.16, which are 128 layers, 16,384 experts and a vocabulary of 20,000,000.
 CEILINGS = ((LAYERS, 1_024), (LENGTHS, 100_000_000), (COUNTS, 65_536))
 VOCABULARY_KEYS = ("vocab_size", "n_vocab", "n_words")
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "dim", "hidden_dim")
-# Bytes of the headers of all files of weights. For 100,000 tensors they have about 13 million.
+# Bytes of the headers of all weight files. The headers of 100,000 tensors have about 13 million.
 MAX_HEADER_BYTES = 20_000_000
 MAX_KEYS = 100_000  # keys of a config.json; the largest has some thousands
-PER_BYTE = 4  # parameters that a byte of weights may hold, in 2 bits each
+PER_BYTE = 4  # the most parameters that one byte of weights may hold, with 2 bits each
 WEIGHTS = "*.safetensors"
-ALWAYS_ALLOWED = 1 << 26  # parameters of a model of any file size; they take 256 MiB
+# Parameters that are allowed for any size of the weight files. They take 256 MiB of memory.
+ALWAYS_ALLOWED = 1 << 26
 
 
 def refuse(base: str, folder: Path, weights: bool = True) -> None:
-    """Raises RecipeError for a model folder whose config.json describes a larger model than its
-    weights, or an impossibly large one.
+    """Raises RecipeError if a folder's config.json describes a larger model than its weight files
+    hold, or a number is larger than in any real model.
 
-    `weights` is whether all weights are downloaded. The folder must have passed refuse_links()."""
+    `weights` is true if all weight files are downloaded. The folder must have passed
+    refuse_links()."""
     config = object_of(base, folder / CONFIG)
     refuse_numbers(base, config)
     if weights and (files := sorted(folder.rglob(WEIGHTS))):
@@ -57,8 +59,8 @@ def refuse(base: str, folder: Path, weights: bool = True) -> None:
 
 
 def refuse_numbers(base: str, config: ModelConfig) -> None:
-    """Raises RecipeError for a config.json with a number larger than in any model. transformers
-    allocates lists of such a length as soon as it reads some of these keys."""
+    """Raises RecipeError if a config.json has a number that is larger than in any real model. For
+    some of these keys, transformers allocates a list of that length when it reads the file."""
     seen = 0
     for inner in objects(config):
         if (seen := seen + len(inner)) > MAX_KEYS:
@@ -76,7 +78,7 @@ def refuse_numbers(base: str, config: ModelConfig) -> None:
 
 
 def refuse_elements(base: str, elements: int, folder: Path) -> None:
-    """Raises RecipeError if a model's files of weights are too small for `elements` parameters."""
+    """Raises RecipeError if a model's weight files are too small for `elements` parameters."""
     size = sum(file.stat().st_size for file in folder.rglob(WEIGHTS))
     if elements > max(PER_BYTE * size, ALWAYS_ALLOWED):
         raise RecipeError(
@@ -95,8 +97,8 @@ def _refuse_more_layers(base: str, config: ModelConfig, tensors: int) -> None:
 
 
 def _tensors(base: str, files: list[Path]) -> Iterator[int]:
-    """The number of tensors in each file of weights. Only the header is read: its length in 8
-    bytes, then JSON."""
+    """The number of tensors in each weight file. Only the header of a file is read. It consists of
+    8 bytes with its length, then JSON."""
     remaining = MAX_HEADER_BYTES
     for file in files:
         try:
@@ -124,7 +126,8 @@ def _reason(error: Exception) -> str:
 
 
 def _number(value: Any) -> float:
-    """The value as an amount: infinity for NaN, 0 for anything that is not a number."""
+    """The value as a number that can be compared. NaN becomes infinity, and anything that is not a
+    number becomes 0."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return 0
     return math.inf if value != value else value

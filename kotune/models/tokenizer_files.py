@@ -1,12 +1,12 @@
 """Checks the small JSON files of a tokenizer.
 
-transformers (5.16) passes every key of tokenizer_config.json to the tokenizer's class, and with
-`gguf_file` to the hub's client. It does the same with special_tokens_map.json after a check of
-paths. So a text in `vocab` is a file that is read, whoever owns it, and `cache_dir` is a folder
-that is written to.
+transformers (5.16) passes every key of tokenizer_config.json to the tokenizer's class. If the key
+`gguf_file` is present, it also passes them to the hub's client. It does the same with
+special_tokens_map.json, after it checks paths. So a string in `vocab` makes it read any file of
+that name, and `cache_dir` makes it write to that folder.
 
-Only what honest tokenizers contain is accepted. A known key must have its kind of value. An unknown
-key must not contain text, because only text can be a path or a name."""
+Only content that honest tokenizers have is accepted. A known key must have its kind of value. An
+unknown key must not contain text, because only text can be a path or a name."""
 
 import re
 from collections.abc import Callable
@@ -18,14 +18,14 @@ PROCESSORS = ("processor_config.json", "preprocessor_config.json", "video_prepro
 MAX_BYTES = 100_000_000  # of a tokenizer.json; those of honest models have up to 35 million
 
 WORD = re.compile(r"[\w.-]{0,100}", re.ASCII)
-# Names of tokenizer classes. Other names are of models.
+# Accepted names of tokenizer classes. Other names could be model classes.
 CLASS = re.compile(
     r"(\w{0,100}Tokenizer)(?:Fast)?|(?:MistralCommon|Python|SentencePiece|Tokenizers)Backend",
     re.ASCII,
 )
-# Tokenizers that transformers (5.16) implements only in Python. They open files that their own file
-# names (MyT5), load tokenizers from unchecked folders (Rag), or read their own rules. No model that
-# kotune trains needs one.
+# Tokenizers that transformers (5.16) implements only in Python. Some open files that are named in
+# their vocabulary file (MyT5), load tokenizers from unchecked folders (Rag), or read their own
+# rules. No model that kotune trains needs one of them.
 _NAMES = """
         Auto Bartpho Basic BertGeneration BertJapanese Bertweet BioGpt BlenderbotSmall ByT5 CTRL
         Canine Character Clvp Cpm CpmAnt Dia Esm FSMT FastSpeech2Conformer Flaubert
@@ -34,7 +34,7 @@ _NAMES = """
         Speech2Text SpeechT5 SubWordJapanese Sudachi Tapas Tweet Vits Wav2Vec2CTC
         Wav2Vec2PhonemeCTC Wordpiece XLM"""
 IN_PYTHON = frozenset(f"{name}Tokenizer" for name in _NAMES.split())
-# The values of `model_type` whose default tokenizer is one of them.
+# The values of `model_type` whose default tokenizer is in IN_PYTHON.
 _KINDS = """
     bartpho bert-generation bert-japanese bertweet biogpt blenderbot-small byt5 canine clvp cpm
     cpmant ctrl data2vec-audio dia esm fastspeech2_conformer flaubert fsmt gpt-sw3
@@ -45,15 +45,14 @@ KINDS_IN_PYTHON = frozenset(_KINDS.split())
 PROCESSOR = re.compile(r"\w{0,100}(Processor|Extractor|Tokenizer)\w{0,100}", re.ASCII)
 TOKEN_NAME = re.compile(r"\w{1,100}_token", re.ASCII)
 FLAGS = ("lstrip", "normalized", "rstrip", "single_word", "special")
-# Keys that make transformers read, write or download something else, whatever kind of value they
-# have.
+# Keys that make transformers read, write or download other files. A value of any type can do so.
 REDIRECTION = re.compile(
     r"\w*vocab|merges|init_inputs|\w*_(files?|path|dir|object|kwargs|spm)|token|use_auth_token|"
     r"proxies|subfolder|\w*revision|"
     r"_commit_hash|trust_remote_code|mistral_format"
 )
-# The keys `vocab` and `merges` of a JSON object, however they are escaped, with a text as value. No
-# honest file has that.
+# Matches the key `vocab` or `merges` of a JSON object, however it is escaped, if its value is a
+# string. No honest file has that.
 VOCABULARY = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "vocab")
 MERGES = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "merges")
 TEXT_AS_VOCABULARY = re.compile(rf'"(?:{VOCABULARY}|{MERGES})"\s*:\s*"'.encode(), re.IGNORECASE)
@@ -61,14 +60,14 @@ ModelConfig = dict[str, Any]  # a JSON object in a file of a model; its library 
 
 
 def unsafe_key(name: str, content: ModelConfig) -> str | None:
-    """The first key in the content of a tokenizer's file `name` that is not accepted; None if all
-    are."""
+    """The first key that is not accepted in `content`, the JSON object in the tokenizer file
+    `name`. None if all keys are accepted."""
     check = CHECKS[name]
     return next((key for key, value in content.items() if not check(key, value)), None)
 
 
 def _is_setting(key: str, value: Any) -> bool:
-    """The check of tokenizer_config.json."""
+    """Check an entry of tokenizer_config.json."""
     if value is None:
         return True
     if check := KNOWN.get(key):
@@ -80,20 +79,20 @@ def _is_setting(key: str, value: Any) -> bool:
 
 
 def _is_special_token(key: str, value: Any) -> bool:
-    """The check of special_tokens_map.json. It overrides all other files, so it may only hold
-    tokens."""
+    """Check an entry of special_tokens_map.json. This file overrides all other files, so it may
+    only contain tokens."""
     accepted = KNOWN[key](value) if key in EXTRA else TOKEN_NAME.fullmatch(key) and _is_token(value)
     return value is None or bool(accepted)
 
 
 def _is_token_id(_key: str, value: Any) -> bool:
-    """The check of added_tokens.json."""
+    """Check an entry of added_tokens.json."""
     return type(value) is int
 
 
 def _is_processor_setting(key: str, value: Any) -> bool:
-    """The check of a processor's file. Axolotl loads it for a model of images or audio.
-    `audio_tokenizer` names another model."""
+    """Check an entry of a processor's file. Axolotl loads this file for an image or audio model.
+    The key `audio_tokenizer` would name another model, so it must be empty."""
     if key.endswith(("_class", "_type")) and value is not None:
         return is_processor(value)
     return key != "audio_tokenizer" or not value
@@ -120,8 +119,8 @@ def _is_word(value: Any) -> bool:
 
 
 def is_class(value: Any) -> bool:
-    """Whether this is an accepted name of a tokenizer class. The name of a model's class would load
-    that class instead."""
+    """Whether a value is an accepted name of a tokenizer class. With the name of a model class,
+    transformers would load that class instead."""
     match = CLASS.fullmatch(value) if isinstance(value, str) else None
     return match is not None and match[1] not in IN_PYTHON
 
@@ -131,7 +130,7 @@ def is_processor(value: Any) -> bool:
 
 
 def _is_token(value: Any) -> bool:
-    """A text, or the fields of an AddedToken."""
+    """Whether a value is a string, a flag, or the fields of an AddedToken."""
     if isinstance(value, bool):  # `add_bos_token` and others are flags
         return True
     if not isinstance(value, dict):
@@ -163,7 +162,8 @@ def _are_added(value: Any) -> bool:
 
 
 def _is_template(value: Any) -> bool:
-    """One text, or several with names. kotune.models.hub checks the template that is used."""
+    """Accept one template or several named templates. kotune.models.hub checks the template that is
+    used."""
     return not isinstance(value, bool)
 
 
@@ -172,14 +172,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_code(value: Any) -> bool:
-    """Names of code, which is not run because trust_remote_code is off."""
+    """Accept names of code. The code is not run, because trust_remote_code is off."""
     names = list(value.values()) if isinstance(value, dict) else value
     return isinstance(names, list) and all(
         isinstance(name, (str, list, type(None))) for name in names
     )
 
 
-# Keys of a config.json by which transformers chooses one of its classes.
+# transformers chooses its classes by these keys of a config.json.
 CLASSES: dict[str, Callable[[Any], bool]] = {
     "tokenizer_class": lambda value: value is None or is_class(value),
     **dict.fromkeys(
@@ -202,7 +202,7 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
     "model_input_names": _are_words,
     "auto_map": _is_code,
     **dict.fromkeys(EXTRA, _are_tokens),
-    # Marks on pieces of words, and text that is only displayed.
+    # Markers for pieces of words, and text that is only displayed.
     **dict.fromkeys(
         ("continuing_subword_prefix", "wordpieces_prefix", "end_of_word_suffix"), _is_text
     ),
@@ -211,7 +211,7 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
         lambda value: not isinstance(value, bool),
     ),
     **dict.fromkeys(("response_schema", "tool_parser_type"), lambda _: True),
-    # transformers writes these keys, and replaces them by its own values before it reads them.
+    # transformers writes these keys. It replaces their values before it reads them.
     **dict.fromkeys(("name_or_path", "special_tokens_map_file"), _is_text),
     **dict.fromkeys(
         (

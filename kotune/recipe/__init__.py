@@ -1,2 +1,2 @@
-"""Reads and checks recipes (strict YAML, kotune's schema, Axolotl's own schema) and lists every
-problem at once. No heavy package (torch, transformers) is imported."""
+"""Reads recipes, checks them and lists every problem at once. A recipe must be strict YAML and fit
+kotune's schema and Axolotl's own schema. The checks import no heavy package, such as torch."""

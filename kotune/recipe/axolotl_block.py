@@ -1,8 +1,8 @@
 """Checks a recipe's `axolotl:` block.
 
-Keys must be allowed by kotune.recipe.axolotl_keys. Types must fit Axolotl's schema. Values must be
-accepted by kotune.recipe.axolotl_values. One value is kotune's own: `gradient_checkpointing: auto`
-(kotune.train.config)."""
+kotune.recipe.axolotl_keys lists the allowed keys. Types must fit Axolotl's schema.
+kotune.recipe.axolotl_values checks the values. The value `gradient_checkpointing: auto` is an
+addition of kotune, which kotune.train.config replaces before training."""
 
 from typing import Any
 
@@ -13,10 +13,11 @@ AUTO = ("gradient_checkpointing", "auto")
 
 
 def problems(block: Any, key: str = "axolotl", defaults: AxolotlConfig | None = None) -> list[str]:
-    """Every problem of the block as `key.path: what; what to do`. Values are checked only if all
-    keys and types are right.
+    """Every problem of the block, as `key.path: what; what to do`. Values are checked only if all
+    keys and types are valid.
 
-    `key`: the name of the block in messages. `defaults`: the values that the block overrides."""
+    `key` is the name of the block in messages. `defaults` are the values that the block
+    overrides."""
     if not isinstance(block, dict):
         return []
     block = {name: value for name, value in block.items() if (name, value) != AUTO}
@@ -30,8 +31,8 @@ def problems(block: Any, key: str = "axolotl", defaults: AxolotlConfig | None = 
 
 
 def _refusal(name: str) -> str | None:
-    """Why a recipe may not set this key. None for an allowed key, and for a key that Axolotl does
-    not have (the schema check reports it)."""
+    """The reason why a recipe may not set a key. None for an allowed key. Also None for a key that
+    Axolotl does not have, because the schema check reports such keys."""
     if name in OWNED:
         return f"kotune sets this from the recipe; use `{OWNED[name]}`"
     if name in REFUSED:
@@ -41,9 +42,9 @@ def _refusal(name: str) -> str | None:
 
 
 def _batch_problems(block: AxolotlConfig, defaults: AxolotlConfig) -> list[tuple[str, str]]:
-    """Checks that micro_batch_size x gradient_accumulation_steps = batch_size, as on one GPU.
+    """Check that micro_batch_size x gradient_accumulation_steps = batch_size, as on one GPU.
 
-    A block gives at most one of batch_size and gradient_accumulation_steps; the other is
+    A block may set batch_size or gradient_accumulation_steps, but not both. The other one is
     computed."""
     batch, micro = ({**defaults, **block}.get(key) for key in ("batch_size", "micro_batch_size"))
     if "gradient_accumulation_steps" in block:

@@ -1,13 +1,13 @@
-"""Every key of Axolotl's configuration. A recipe's `axolotl:` block may set some of them (ALLOWED);
-for each of the others, there is a reason why not (OWNED, REFUSED).
+"""Lists every key of Axolotl's configuration. The `axolotl:` block of a recipe may set the keys in
+ALLOWED. It may not set the keys in OWNED and REFUSED, which give the reason.
 
-A key that is not listed here is an error, so a new version of Axolotl cannot add an unreviewed key.
-tests/recipe/test_axolotl_keys.py compares the lists with Axolotl's own schema. The lists are
-strings of words, which are easier to read than tuples."""
+A key that is not listed here is an error. So a recipe cannot use a key of a new Axolotl version
+before somebody has reviewed the key. tests/recipe/test_axolotl_keys.py compares the lists with
+Axolotl's own schema. Each list is one string of words, which is easier to read than a tuple."""
 
 from typing import Any
 
-AxolotlConfig = dict[str, Any]  # keys and values of Axolotl; its own schema checks them
+AxolotlConfig = dict[str, Any]  # keys and values of Axolotl, checked by Axolotl's own schema
 
 # The keys that a recipe may set, by subject. kotune.recipe.axolotl_values checks their values.
 GROUPS = {
@@ -112,7 +112,8 @@ GROUPS = {
 }
 ALLOWED = {key: group for group, keys in GROUPS.items() for key in keys.split()}
 
-# Keys of Axolotl that kotune sets itself, by the recipe key or option to use instead.
+# Keys of Axolotl that kotune sets itself. They are grouped by the recipe key or command-line option
+# to use instead.
 _OWNED_BY = {
     "model": (
         "base_model is_falcon_derived_model is_llama_derived_model is_mistral_derived_model"
@@ -205,7 +206,7 @@ _REFUSED_FOR = {
     LAUNCHER: "local_rank ray_num_workers ray_run_name resources_per_worker use_ray world_size",
     FLASH: "flash_attention",
 }
-# Axolotl keys that a recipe may not set, with the reason and what to do.
+# Axolotl keys that a recipe may not set. Each has the reason and what to do instead.
 REFUSED = {
     "plugins": "a plugin runs foreign code and is not accepted in a recipe; remove it",
     "trust_remote_code": (
@@ -221,11 +222,11 @@ UNREVIEWED = (
     " may not set it; remove it"
 )
 
-# The only keys of `datasets` that a recipe may set. kotune derives the others from `data`, and the
-# parity check relies on those.
+# The only keys inside `datasets` that a recipe may set. kotune derives the other keys from `data`,
+# and the parity check relies on the derived values.
 DATASET_KEYS = ("roles_to_train", "train_on_eos", "train_on_eot")
-# Allowed keys whose value is a mapping (a model of Axolotl's schema), with the keys that a recipe
-# may set inside it, at any depth.
+# Allowed keys whose value is a mapping with a model in Axolotl's schema. For each, the keys that a
+# recipe may set inside the mapping, at any depth.
 NESTED_KEYS = {
     "datasets": DATASET_KEYS,
     "fp8_config": ("recipe",),

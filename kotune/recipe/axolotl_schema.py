@@ -1,9 +1,9 @@
-"""The full JSON schema of the pinned Axolotl's configuration. It is stored in the repository, so
-checking a recipe does not import torch.
+"""Checks `axolotl:` blocks with the full JSON schema of Axolotl's configuration. The schema of the
+pinned Axolotl version is stored in the repository, so checking a recipe does not import torch.
 
-`python -m kotune.recipe.axolotl_schema` rewrites `axolotl_schema.json` from the installed Axolotl;
-a test compares the two. `axolotl config-schema` is not used, because it prints a banner to stdout
-and omits nested models."""
+`python -m kotune.recipe.axolotl_schema` rewrites `axolotl_schema.json` from the installed Axolotl.
+A test compares the file with the installed Axolotl. The command `axolotl config-schema` is not
+used, because it prints a banner to stdout and omits nested models."""
 
 import json
 from functools import cache
@@ -18,7 +18,7 @@ JsonSchema = dict[str, Any]  # the schema of Axolotl, or a part of it
 
 MAX_LISTED_KEYS = 20  # unknown keys to list for each mapping
 SCHEMA_FILE = Path(__file__).with_name("axolotl_schema.json")
-KEYWORDS = (  # of JSON Schema, needed for validation; the others are removed
+KEYWORDS = (  # keywords of JSON Schema that validation needs; all others are removed
     "$ref",
     "anyOf",
     "allOf",
@@ -34,21 +34,21 @@ KEYWORDS = (  # of JSON Schema, needed for validation; the others are removed
 
 @cache
 def load() -> JsonSchema:
-    """The stored schema: `properties` (the top-level keys) and `$defs` (nested models)."""
+    """The stored schema. `properties` has the top-level keys, and `$defs` has the nested models."""
     schema: JsonSchema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     return schema
 
 
 def generate() -> JsonSchema:
-    """The schema of the installed Axolotl's input model, reduced to what validation needs. Imports
-    axolotl (takes seconds)."""
+    """Generate the schema from the input model of the installed Axolotl, reduced to KEYWORDS. It
+    imports axolotl, which takes seconds."""
     from axolotl.utils.schemas.config import AxolotlInputConfig
     from pydantic.json_schema import GenerateJsonSchema
 
     class Schema(GenerateJsonSchema):
         def enum_schema(self, schema: Any) -> JsonSchema:
-            # Axolotl's quantization enum holds torch dtypes, which have no JSON form. A recipe
-            # uses their names.
+            # The values of Axolotl's quantization enum are torch dtypes, which JSON cannot
+            # represent. A recipe uses their names.
             values = [
                 m.value if isinstance(m.value, (str, int, float)) else m.name
                 for m in schema["members"]
@@ -66,18 +66,18 @@ def generate() -> JsonSchema:
 
 
 def problems(block: AxolotlConfig) -> list[tuple[str, str]]:
-    """(key path, what is wrong) for every key of an `axolotl:` block that Axolotl does not know or
-    whose type is wrong.
+    """Every key of an `axolotl:` block that Axolotl does not have or whose type is wrong. The
+    result has pairs of (key path, what is wrong).
 
-    Axolotl silently ignores unknown keys, at the top level and inside `datasets[]`. Here they are
-    errors everywhere."""
+    Axolotl silently ignores unknown keys at the top level and inside `datasets[]`. Here, unknown
+    keys are errors at every level."""
     return [problem for error in _validator().iter_errors(block) for problem in _problems_of(error)]
 
 
 @cache
 def _validator() -> Any:
-    """The validator of `axolotl:` blocks. Unlike JSON Schema, it rejects 16.0 as an integer: a
-    batch size of 16.0 would become 0.0 after a division."""
+    """The validator of `axolotl:` blocks. JSON Schema accepts 16.0 as an integer, but this
+    validator does not, because a batch size of 16.0 would become 0.0 after a division."""
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
@@ -89,8 +89,8 @@ def _validator() -> Any:
 
 @cache
 def _strict_schema() -> JsonSchema:
-    """The stored schema with two more rules: unknown keys are errors in every model, and `datasets`
-    has exactly one entry, of the type SFTDataset."""
+    """The stored schema with two more rules. Unknown keys are errors in every model. `datasets`
+    must have exactly one entry, of type SFTDataset."""
     schema = load()
     models = {
         name: (
@@ -116,7 +116,7 @@ def _strict_schema() -> JsonSchema:
 
 
 def _problems_of(error: Any) -> list[tuple[str, str]]:
-    """Converts a jsonschema error to (key path, message) pairs."""
+    """Convert a jsonschema error to (key path, message) pairs."""
     path = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "anyOf" and error.context:
         return _union_problems(error, path)
@@ -132,10 +132,11 @@ def _problems_of(error: Any) -> list[tuple[str, str]]:
 
 
 def _union_problems(error: Any, path: str) -> list[tuple[str, str]]:
-    """The problems of a value that fits none of several schemas.
+    """The problems of a value that fits none of the schemas of an `anyOf`.
 
-    Those of the branch with the deepest error are listed, because the user probably meant it. If no
-    error is inside the value, all accepted types are listed."""
+    Only the problems of the schema with the deepest error are listed, because the user probably
+    meant this schema. If all errors are about the value as a whole, the message lists all accepted
+    types."""
     deepest = max(
         error.context,
         key=lambda inner: (len(inner.absolute_path), inner.validator == "additionalProperties"),
@@ -171,7 +172,7 @@ def _key_hint(name: str, known: JsonSchema) -> str:
 
 
 def _accepted_words(schema: JsonSchema) -> list[str]:
-    """The strings that a key accepts (from `enum` and `const`)."""
+    """The values that a key accepts as strings, from `enum` and `const`."""
     if "$ref" in schema:
         return _accepted_words(load()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
     parts = [word for part in schema.get("anyOf", ()) for word in _accepted_words(part)]
@@ -196,7 +197,8 @@ def _expected(schema: JsonSchema) -> str:
 
 
 def _strip(node: Any) -> Any:
-    """The schema with KEYWORDS only. Titles and descriptions would triple the size of the file."""
+    """A copy of the schema with only the keywords in KEYWORDS. Titles and descriptions would triple
+    the size of the file."""
     if not isinstance(node, dict):
         return node
     stripped = {k: v for k, v in node.items() if k in KEYWORDS}

@@ -1,6 +1,6 @@
 """Checks the values of the allowed keys of an `axolotl:` block. Keys and types are checked before.
 
-A number must not exceed its ceiling (recipes/README.md lists the ceilings). A key with fixed
+A number must not exceed the maximum for its key, which recipes/README.md lists. A key with fixed
 choices must have one of them. Text must not be a path or an address."""
 
 import re
@@ -12,11 +12,12 @@ from kotune.models.patterns import pattern_problem
 from kotune.recipe.axolotl_keys import DATASET_KEYS, NESTED_KEYS, UNREVIEWED, AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 
-Problem = tuple[str, str]  # the key's path below the block; what is wrong, and what to do
+Problem = tuple[str, str]  # (path of the key inside the block, what is wrong and what to do)
 
 
 class Ceiling(NamedTuple):
-    """The maximum absolute value of some keys. `keys`: their names, separated by spaces."""
+    """The maximum absolute value of some keys. `keys` has their names, separated by spaces. `why`
+    is the reason, for messages."""
 
     maximum: float
     why: str
@@ -74,7 +75,8 @@ POSITIVE = (
 )
 
 _HUB = "another name may be code on the hub, which is never run"
-CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {  # a key's values, and why no others
+# The accepted values of a key, and the reason why no others are accepted.
+CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {
     "attn_implementation": (
         ("eager", "sdpa", "flex_attention", "xformers", "sage", "fp8"),
         f"{_HUB}; kotune uses flash attention by itself if flash_attn is installed",
@@ -103,8 +105,8 @@ CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {  # a key's values, and why n
         "transformers has no other",
     ),
 }
-# For keys whose value Axolotl accepts as any mapping: the names that a recipe may set in it. None:
-# any name. Values must be plain.
+# Keys for which Axolotl accepts any mapping, with the names that a recipe may set in the mapping.
+# None means that every name is allowed. The values in the mapping must be plain.
 MAPPINGS: dict[str, tuple[str, ...] | None] = {
     "accelerator_config": (
         "dispatch_batches",
@@ -118,7 +120,7 @@ MAPPINGS: dict[str, tuple[str, ...] | None] = {
     "lr_scheduler_kwargs": None,
     "max_memory": None,
     "optim_args": None,
-    # Other options of Inductor are names of programs (cpp.cxx), folders or files, or write code.
+    # Other options of Inductor name programs (cpp.cxx), folders or files, or make it write code.
     "torch_compile_options": (
         "combo_kernels",
         "conv_1x1_as_mm",
@@ -162,7 +164,7 @@ DEEPSPEED = (
     "zero_optimization",
 )
 DEEPSPEED_WORDS = ("auto", "cpu", "none")  # values that are not paths
-# Keys with text for the model. All other strings are words or names.
+# Keys whose value is text for the model. The strings of all other keys are words or names.
 TEXT = (
     "added_tokens_overrides",
     "default_system_message",
@@ -171,8 +173,8 @@ TEXT = (
     "special_tokens",
     "tokens",
 )
-# Keys with names or patterns of the model's modules. peft and transformers match them as regular
-# expressions.
+# Keys whose values are names of the model's modules, or patterns for these names. peft and
+# transformers match them as regular expressions.
 PATTERNS = (
     "lora_alpha_pattern",
     "lora_modules_to_save",
@@ -192,7 +194,8 @@ MAX_TEXT = 2_000  # characters of a text
 
 
 def problems(block: AxolotlConfig) -> list[Problem]:
-    """Every value that is not allowed for its key. The block must have allowed keys only."""
+    """A problem for every value that is not allowed for its key. All keys of the block must be
+    allowed."""
     return [problem for key, value in block.items() for problem in _problems_of(key, value)]
 
 
@@ -209,8 +212,8 @@ def _problems_of(key: str, value: Any) -> list[Problem]:
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every plain value inside a value, with its path. Names in mappings are included, because they
-    are text too."""
+    """Every plain value inside a nested value, with its path. The names in mappings are included,
+    because they are text too."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield f"{path}.{shown(name)}", name
@@ -252,7 +255,7 @@ def _number_problems(key: str, path: str, value: float) -> Iterator[Problem]:
 
 
 def _choice_problems(key: str, value: Any) -> list[Problem]:
-    """Values that are not among the fixed choices of their key."""
+    """Problems for values that are not among the fixed choices of their key."""
     if key not in CHOICES:
         return []
     choices, why = CHOICES[key]
@@ -269,7 +272,7 @@ def _choice_problems(key: str, value: Any) -> list[Problem]:
 
 
 def _pattern_problems(key: str, value: Any) -> list[Problem]:
-    """Patterns that may take very long to match."""
+    """Problems for patterns that may take very long to match."""
     if key not in PATTERNS:
         return []
     message = pattern_problem([leaf for _, leaf in leaves(value, key) if isinstance(leaf, str)])
@@ -277,8 +280,8 @@ def _pattern_problems(key: str, value: Any) -> list[Problem]:
 
 
 def _mapping_problems(key: str, value: Any) -> Iterator[Problem]:
-    """Names and values that are not allowed in a mapping whose keys Axolotl's schema does not
-    list."""
+    """Problems for the names and values in a mapping for which Axolotl's schema accepts any
+    keys."""
     if key == "deepspeed":
         yield from _deepspeed_problems(value)
     if key not in MAPPINGS or not isinstance(value, dict):
@@ -324,7 +327,7 @@ def _values(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _nested_problems(key: str, value: Any, path: str) -> Iterator[Problem]:
-    """Keys inside a value that are not in NESTED_KEYS."""
+    """Problems for keys inside a value that are not in NESTED_KEYS."""
     if isinstance(value, list):
         for index, entry in enumerate(value):
             yield from _nested_problems(key, entry, f"{path}.{index}")

@@ -1,4 +1,5 @@
-"""Applies `--set key=value`, which changes one key of a recipe. The rules for files apply."""
+"""Applies `--set key=value`, which changes one key of a recipe. The value must follow the same
+rules as a value in a recipe file."""
 
 from typing import Any
 
@@ -8,8 +9,9 @@ from kotune.recipe.unseen import refuse_unseen
 
 
 def apply(raw: strict_yaml.Written, override: str) -> None:
-    """Set one key of `raw` in place. `override` is `a.b.0.c=value`, where 0 is an index of a list
-    and the value is strict YAML. Raises RecipeError if any part is invalid."""
+    """Set one key of `raw` in place. `override` has the form `a.b.0.c=value`, where 0 is the index
+    of a list item. The value is strict YAML. Raises RecipeError if the key or the value is
+    invalid."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(

@@ -1,6 +1,7 @@
-"""Reads recipes from files: applies overrides, checks defaults, lists every problem at once.
+"""Reads recipes from files. It applies overrides, checks the defaults, and lists every problem at
+once.
 
-A problem reads `file: key.path: what; what to do`.
+The form of a problem is `file: key.path: what; what to do`.
 """
 
 import hashlib
@@ -27,8 +28,8 @@ DEFAULTS_FILE = RECIPES / "defaults.yml"
 
 
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
-    """The recipe in `path`, with the overrides of `--set key=value`. Raises RecipeError that lists
-    every problem."""
+    """Read the recipe in the file `path` and apply the overrides `key=value` of `--set`. Raises a
+    RecipeError that lists every problem."""
     number_problems: list[str] = []
     content = strict_yaml.load(path, number_problems=number_problems)
     if "recipes" in content and "model" not in content:
@@ -38,7 +39,7 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     for override in overrides:
         apply(raw, override)
     if secret := list(secrets.problems(raw)):
-        raise RecipeError(problem_list(path, secret))  # other messages would quote the secret
+        raise RecipeError(problem_list(path, secret))  # the other checks would quote the secret
     base = defaults()
     raw = {"adapter": base.adapter, "seed": base.seed, **raw}
     raw.setdefault("tasks", _own_tasks(raw.get("data")))
@@ -55,9 +56,10 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
 
 
 def problem_list(path: Path, problems: list[str], number_problems: Sequence[str] = ()) -> str:
-    """The message with one problem per line: at most MAX_LISTED, then the number of the others.
+    """A message with one problem per line. At most MAX_LISTED problems are listed, followed by the
+    number of the other problems.
 
-    The file name is added to `problems`; `number_problems` already have it."""
+    The file name is added to each of `problems`. `number_problems` already contain it."""
     lines = [*number_problems, *(f"{path}: {problem}" for problem in problems)]
     hidden = len(lines) - MAX_LISTED
     more = [f"{path}: and {hidden} more problems; correct these first"] if hidden > 0 else []
@@ -66,7 +68,7 @@ def problem_list(path: Path, problems: list[str], number_problems: Sequence[str]
 
 @cache
 def defaults() -> Defaults:
-    """recipes/defaults.yml, checked as strictly as a recipe."""
+    """Read recipes/defaults.yml, and check it as strictly as a recipe."""
     raw = strict_yaml.load(DEFAULTS_FILE)
     problems = [
         p for key in ("axolotl", "cpu", "cuda") for p in axolotl_block.problems(raw.get(key), key)
@@ -87,13 +89,13 @@ def digest(recipe: Recipe, limit: Limit) -> str:
 
 
 def run_name(path: Path, recipe: Recipe, limit: Limit) -> str:
-    """The name of a run's folder."""
+    """The name of a run's folder, which consists of the recipe's file name and digest()."""
     return f"{path.stem}-{digest(recipe, limit)}"
 
 
 def _own_tasks(data: Any) -> list[str]:
-    """The default for `tasks`: for each source of `data`, the task on its card. Invalid entries are
-    skipped here; validation reports them."""
+    """The default of `tasks`. It has the task on the card of each source in `data`. Invalid entries
+    are skipped here, because the validation reports them."""
     names = (
         [entry.get("source") for entry in data if isinstance(entry, dict)]
         if isinstance(data, list)
@@ -108,11 +110,11 @@ def _own_tasks(data: Any) -> list[str]:
 
 
 def validation_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """A message for every pydantic error of `model`. After the first MAX_LISTED, messages are empty
-    strings, because problem_list() shows only their number.
+    """A message for every pydantic error of `model`. After the first MAX_LISTED, the messages are
+    empty strings, because problem_list() only counts them.
 
-    If items of a list are invalid, pydantic also reports that the list is too short. That error is
-    dropped."""
+    If items of a list are invalid, pydantic also reports that the list is too short. This second
+    error is dropped."""
     details = error.errors(include_url=False)
     parents = {detail["loc"][:end] for detail in details for end in range(len(detail["loc"]))}
     reported = [
@@ -125,7 +127,7 @@ def validation_problems(error: ValidationError, model: type[BaseModel]) -> list[
 
 
 def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    """One pydantic error as `key.path: what; what to do`."""
+    """The message of one pydantic error, in the form `key.path: what; what to do`."""
     key = ".".join(shown(part) for part in detail["loc"])
     kind, value = detail["type"], shown(detail["input"])
     if kind == "extra_forbidden":
@@ -144,11 +146,11 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _choices(key: str) -> tuple[str, ...]:
-    """The values of a top-level key of a recipe that has fixed choices."""
+    """The accepted values of a top-level recipe key with fixed choices."""
     return get_args(Recipe.model_fields[key].annotation)
 
 
-# The types of kotune's own errors (PydanticCustomError). Their messages are complete.
+# The types of kotune's own errors (PydanticCustomError). Their messages are used unchanged.
 OWN_ERRORS = (
     "source",
     "form",
@@ -160,7 +162,7 @@ OWN_ERRORS = (
     "task",
     "limit",
 )
-# pydantic's error types whose messages use Python terms, with the YAML terms to use instead.
+# Some messages of pydantic use Python terms. This maps their error types to YAML terms.
 YAML_TERMS = {
     "model_type": "a mapping of `key: value` lines",
     "path_type": "a path",

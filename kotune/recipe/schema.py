@@ -1,8 +1,8 @@
-"""The schema of a recipe, as pydantic models. A recipe and recipes/defaults.yml define the whole
-experiment. Unknown keys are errors.
+"""Defines the schema of a recipe as pydantic models. A recipe and recipes/defaults.yml together
+define an experiment completely. Unknown keys are errors.
 
-Messages have the form `what; what to do`; kotune.recipe.reading adds the file and the key. Nothing
-heavy is imported.
+Messages have the form `what; what to do`. kotune.recipe.reading adds the file and the key to them.
+This module imports no heavy package.
 """
 
 import re
@@ -27,9 +27,10 @@ from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
 
-# Items to score per task: a number, `quick` for the number that the task sets, or None for all.
+# The number of items to score per task. `quick` is the number that the task sets. None means all
+# items.
 Limit = int | Literal["quick"] | None
-MAX_LISTED = 20  # entries of `data`, and problems in a message
+MAX_LISTED = 20  # maximum number of entries in `data`, and of problems in a message
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -40,11 +41,12 @@ class Strict(BaseModel):
 class Data(Strict):
     """One data source.
 
-    `source` is a module of kodata, and `form` one of its forms (default: the first). `path` is a
-    local copy that is read instead of the hub. `revision` is a commit of the hub (default: the one
-    on the source's card). `samples` and `weight`: see kodata.prepare.entries.Entry. With `system:
-    merge`, a system turn becomes the beginning of the first user turn. `test_share` is the share of
-    groups that is held out for scoring if the data have no test part (kodata.test_part)."""
+    `source` is a module of kodata. `form` is one of the source's forms; the default is the first.
+    `path` is a local copy that is read instead of the hub. `revision` is a commit of the hub; the
+    default is the commit on the source's card. kodata.prepare.entries.Entry describes `samples` and
+    `weight`. With `system: merge`, the text of a system turn is added to the start of the first
+    user turn. If the data have no test part, `test_share` is the share of groups that is held out
+    for scoring (kodata.test_part)."""
 
     source: str
     form: str | None = Field(default=None, validate_default=True)
@@ -110,21 +112,21 @@ class Data(Strict):
 
     @property
     def location(self) -> Path | None:
-        """Where kodata and the tasks read the data: a folder, a hub commit as a Path, or None for
-        the commit on the source's card."""
+        """The place where kodata and the tasks read the data. It is a folder, or a hub commit as a
+        Path. None means the hub commit on the source's card."""
         return Path(self.revision) if self.revision else self.path
 
 
 class Recipe(Strict):
-    """A checked recipe. `axolotl` has only the keys that the recipe sets; defaults are added when
-    the configuration is rendered."""
+    """A checked recipe. `axolotl` has only the keys that the recipe itself sets. The defaults are
+    added when the configuration is rendered."""
 
     model: str
     adapter: Literal["lora", "qlora"]
     template: str | None = None
     data: tuple[Data, ...] = Field(min_length=1, max_length=MAX_LISTED)
     tasks: tuple[str, ...] = Field(min_length=1)
-    # By source, the folder of its test data. Only for sources that are not trained on.
+    # The folder of the test data of each source. Only for sources that are not in `data`.
     data_path: dict[str, Path] = {}
     leaks: Literal["drop", "refuse", "keep"] = "drop"
     validation_rows: int = Field(default=VALIDATION_ROWS, gt=0, le=100_000, strict=True)
@@ -163,7 +165,7 @@ class Recipe(Strict):
     @field_validator("tasks")
     @classmethod
     def _known_tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The names of the tasks. A group is replaced by its tasks."""
+        """The names of the tasks. The name of a group is replaced by the names of its tasks."""
         known = {name: (name,) for name in cards()} | groups()
         tasks = tuple(task for name in names for task in known[_known(name, known, "task")])
         if twice := next((task for task in tasks if tasks.count(task) > 1), None):
@@ -222,8 +224,8 @@ class Recipe(Strict):
 
 
 class Defaults(Strict):
-    """recipes/defaults.yml. `cpu` or `cuda` overrides `axolotl`; a recipe's own `axolotl` overrides
-    both."""
+    """The content of recipes/defaults.yml. `cpu` or `cuda`, depending on the device, overrides
+    `axolotl`. The `axolotl` block of a recipe overrides both."""
 
     adapter: Literal["lora", "qlora"]
     seed: int
@@ -233,7 +235,7 @@ class Defaults(Strict):
 
 
 def limit(value: Any) -> Limit:
-    """The value if it is a Limit. Raises ValueError if not."""
+    """Return the value if it is a valid Limit. Raises ValueError otherwise."""
     if value in (None, "quick") or (type(value) is int and value > 0):
         return value  # type: ignore[no-any-return]
     raise ValueError(f"`{shown(value)}` is neither a number of items, 1 or more, nor quick")
@@ -255,8 +257,8 @@ def _refuse_folder(name: str) -> None:
 
 
 def _check_path_not_needed(source: Source) -> None:
-    """Raises PydanticCustomError if the source needs `path`: it is neither on the hub nor shipped
-    with kotune."""
+    """Raises PydanticCustomError if a source needs `path`, because its data are neither on the hub
+    nor shipped with kotune."""
     if source.CARD.hub_id is None:
         try:
             source.files("train")
@@ -265,8 +267,8 @@ def _check_path_not_needed(source: Source) -> None:
 
 
 def _folder(path: Path) -> Path:
-    """The folder, with its name as stored on disk. Raises PydanticCustomError if it is not a
-    folder."""
+    """The folder, with its name in the Unicode form that the disk has. Raises PydanticCustomError
+    if it is not a folder."""
     stored = as_stored(path)
     if not _exists(stored, Path.is_dir):
         problem = "is not a folder" if stored.exists() else "does not exist"
@@ -292,7 +294,8 @@ def _known(name: str, known: Any, kind: str) -> str:
 
 
 def _is_hub_id(name: str) -> bool:
-    """Whether the name is owner/name by the hub's rules (huggingface_hub's validate_repo_id)."""
+    """Whether a name has the form owner/name and follows the hub's rules, which validate_repo_id()
+    in huggingface_hub defines."""
     return (
         bool(HUB_ID.fullmatch(name))
         and len(name) <= 96

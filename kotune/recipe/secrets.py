@@ -1,6 +1,7 @@
-"""Finds secrets in a recipe, which are errors. Messages contain the key, never the value.
+"""Finds secrets in a recipe. A secret in a recipe is an error. The message contains the key, but
+never the value.
 
-Tokens belong in the environment, where Axolotl and the hub's client read them."""
+Tokens must be in environment variables, where Axolotl and the hub's client read them."""
 
 import re
 from collections.abc import Iterator
@@ -10,8 +11,8 @@ MESSAGE = (
     "a secret has no place in a recipe, and this looks like one (it is not shown); remove it,"
     " revoke it if it was shared, and set it in the environment (HF_TOKEN, WANDB_API_KEY, ...)"
 )
-# Tokens with the known prefix of a service, JSON web tokens, private keys, and user:password@ in an
-# address.
+# Matches tokens with the known prefix of a service, JSON web tokens, private keys, and
+# user:password@ in an address.
 TOKEN = re.compile(
     r"hf_[A-Za-z0-9]{16,}|sk-[\w-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
     r"|xox[abeprs]-[\w-]{10,}"
@@ -26,12 +27,12 @@ SECRET_NAME = re.compile(
     r"(.*_)?(token|api_?key|password|passwd|secret|credentials?|access_key|private_key)",
     re.IGNORECASE,
 )
-# Names of a tokenizer's special tokens, which only look like SECRET_NAME.
+# Names of a tokenizer's special tokens. SECRET_NAME matches them, but they are not secrets.
 NOT_SECRET = re.compile(r"(bos|eos|eot|pad|unk|cls|sep|mask|image)_token")
 
 
 def problems(value: Any, key: str = "") -> Iterator[str]:
-    """A message `key.path: what; what to do` for everything in a recipe that may be a secret."""
+    """A message `key.path: what; what to do` for every key and value that may be a secret."""
     if isinstance(value, dict):
         for name, inner in value.items():
             path = f"{key}.{masked(str(name))}".lstrip(".")
@@ -49,7 +50,7 @@ def problems(value: Any, key: str = "") -> Iterator[str]:
 
 
 def masked(text: str) -> str:
-    """The text with every token replaced by ***, for messages that quote a recipe."""
+    """The text with every token replaced by ***. It is used in messages that quote a recipe."""
     return TOKEN.sub("***", text)
 
 

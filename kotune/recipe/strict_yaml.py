@@ -1,4 +1,4 @@
-"""Reads YAML strictly. Each of these is an error with a line number:
+"""Reads YAML with strict rules. Each of the following is an error with a line number:
 
 - duplicate keys
 - numbers that YAML reads as text, and text that it reads as numbers
@@ -6,7 +6,7 @@
 - characters that a terminal does not show
 
 PyYAML follows YAML 1.1, in which `2e-4` is a string, `010` is 8 and `1:30` is 90. Axolotl would
-train with those values. Reading any file takes less than a second and a few megabytes."""
+train with these values. Reading takes less than a second and a few megabytes, for any file."""
 
 import re
 from dataclasses import dataclass, field
@@ -24,27 +24,28 @@ from kotune.recipe.unseen import refuse_unseen
 from kotune.shipped import RECIPES, RECIPES_LIST, RECIPES_PAGE
 
 MAX_BYTES = 16_384  # PyYAML reads about 30 kB per CPU second
-# PyYAML looks 1,024 characters ahead from every open bracket, so deep nesting is slow.
+# Maximum nesting. PyYAML reads 1,024 characters ahead at every open bracket, so deep nesting is
+# slow.
 MAX_DEPTH = 20
-MAX_NODES = 20_000  # values in a file that a program wrote, with aliases expanded
+MAX_NODES = 20_000  # values in a file that plain() reads, with aliases expanded
 MAX_SHOWN = 80  # characters of a key or value in a message
 NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+|[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
-DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # fits into 64 bits
-# Characters that control a terminal, and surrogates, which cannot be encoded.
+DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # an integer that fits into 64 bits
+# Characters that control a terminal, and surrogates. Surrogates cannot be encoded as UTF-8.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 # CONTROL and all line breaks.
 BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# Python errors that PyYAML raises, besides its own, if text does not match its tag or escape, as in
-# `!!bool foo`, `!!float ""` and `"\\Uffffffff"`.
+# Python errors that PyYAML raises in addition to its own errors. The cause is text that does not
+# fit its tag or escape, such as `!!bool foo`, `!!float ""` and `"\\Uffffffff"`.
 PYTHON_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 PLAIN = "tag:yaml.org,2002:"  # written as `!!`
 PLAIN_TAGS = {PLAIN + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
-Written = dict[str, Any]  # a YAML file as a user wrote it
+Written = dict[str, Any]  # the mapping in a YAML file, before any check or default
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with a limit on nesting. Without it, reading stops at Python's recursion
-    limit, seconds later."""
+    """PyYAML's safe loader with a limit on nesting. Without this limit, reading would stop only at
+    Python's recursion limit, which takes seconds."""
 
     depth = 0
 
@@ -58,8 +59,8 @@ class _Loader(yaml.SafeLoader):
 
 
 class _StrictLoader(_Loader):
-    """Keeps explicit tags as they are written, so that _Walk can distinguish them from implicit
-    tags."""
+    """Keeps an explicit tag in its written form (`!!int`). So _Walk can distinguish it from a tag
+    that PyYAML derived from the value."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         written = getattr(self.peek_event(), "tag", None)  # type: ignore[no-untyped-call]
@@ -70,11 +71,12 @@ class _StrictLoader(_Loader):
 
 
 def load(path: Path, limit: int = MAX_BYTES, number_problems: list[str] | None = None) -> Written:
-    """The mapping in a YAML file of at most `limit` bytes.
+    """Read the mapping in a YAML file of at most `limit` bytes.
 
     Messages about numbers that YAML would misread are appended to `number_problems`, so that they
-    can be listed with other problems. If it is None, such a number raises RecipeError. A file that
-    is missing, empty, too long, not UTF-8, not YAML or not a mapping always does."""
+    can be listed with other problems. If `number_problems` is None, these numbers raise
+    RecipeError. Also raises RecipeError if the file is missing, empty, too long, not UTF-8, not
+    valid under the strict rules, or not a mapping."""
     value = parse(_read(path, limit), str(path), limit, number_problems)
     if value is None:
         raise RecipeError(f"{path}: the file is empty; {RECIPES_PAGE} describes its keys")
@@ -88,8 +90,8 @@ def load(path: Path, limit: int = MAX_BYTES, number_problems: list[str] | None =
 def parse(
     text: str, where: str, limit: int = MAX_BYTES, number_problems: list[str] | None = None
 ) -> Any:
-    """The value of one YAML document under the strict rules. `where` names the file or option in
-    messages. `number_problems` and errors: see load()."""
+    """Read the value of one YAML document under the strict rules. `where` is the name of the file
+    or option in messages. load() describes `number_problems` and the errors."""
     if len(text) > limit:
         raise RecipeError(f"{where}: over {limit:,} bytes; a recipe is about ten lines")
     refuse_unseen(text, where)
@@ -117,9 +119,9 @@ def parse(
 
 
 def plain(text: str) -> Any:
-    """The value of one YAML document that a program wrote. The strict rules do not apply.
-    Raises ValueError if it is not YAML, nested too deeply, or over MAX_NODES values with aliases
-    expanded."""
+    """Read the value of one YAML document that a program wrote. The strict rules do not apply.
+    Raises ValueError if the text is not YAML, is nested too deeply, or has more than MAX_NODES
+    values with aliases expanded."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -135,15 +137,15 @@ def plain(text: str) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """The message of an error. Some Python errors have no useful message; they get a fixed one."""
+    """The message of an error. Python errors without a useful message get a fixed message."""
     if isinstance(error, (yaml.YAMLError, ValueError)):
         return " ".join(str(error).split())
     return "a value does not fit its tag or escape"
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """The number of values in a node, with aliases expanded. `known`: the sizes of visited nodes by
-    id, 0 during the visit. Raises ValueError if an alias contains itself."""
+    """The number of values in a node, with aliases expanded. `known` maps the id of each visited
+    node to its size, which is 0 during the visit. Raises ValueError if an alias contains itself."""
     if id(node) in known:
         if not known[id(node)]:
             raise ValueError("an alias contains itself")
@@ -156,8 +158,8 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def shown(value: object) -> str:
-    """A key or value for a message: at most MAX_SHOWN characters, without tokens and without
-    control characters."""
+    """A key or value as text for a message. It is cut off after MAX_SHOWN characters. Secret tokens
+    are masked, and control characters are replaced."""
     short = masked(str(value))[: MAX_SHOWN + 1]
     text = on_one_line(short)
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
@@ -166,7 +168,7 @@ def shown(value: object) -> str:
 def _read(path: Path, limit: int) -> str:
     try:
         with opened(as_stored(path)) as file:
-            data = file.read(limit + 1)  # the size that a file reports may be wrong
+            data = file.read(limit + 1)  # the size from stat() may be wrong
     except FileNotFoundError:
         raise RecipeError(
             f"{path}: no such file{_name_hint(path)}; {RECIPES_LIST} lists kotune's recipes"
@@ -187,10 +189,11 @@ def _read(path: Path, limit: int) -> str:
 
 @dataclass
 class _Walk:
-    """Checks the node graph before any value is built, so an alias bomb or a tag has no effect.
+    """Checks the node graph before any value is built. So nested aliases cannot use much memory,
+    and a tag cannot create an object.
 
-    check() raises RecipeError for everything that is not allowed, except misread numbers: their
-    messages are added to `number_problems`, and their nodes are corrected."""
+    check() raises RecipeError for everything that is not allowed, except for numbers that YAML
+    would misread. For these, it adds a message to `number_problems` and corrects the node."""
 
     where: str
     number_problems: list[str]
@@ -274,8 +277,8 @@ def _is_decimal_fraction(node: yaml.ScalarNode) -> bool:
 
 
 def _name_hint(path: Path) -> str:
-    """Suggests a file with a similar name in the same folder or, for a name without folder and
-    suffix, a recipe of kotune. Never suggests defaults.yml, which is not a recipe."""
+    """Suggest a file with a similar name in the same folder. For a name without folder and suffix,
+    also suggest kotune's recipes. defaults.yml is never suggested, because it is not a recipe."""
     names = [other.name for other in path.parent.glob("*.yml")]
     is_bare_name = path.name == str(path) and not path.suffix
     if is_bare_name:
@@ -294,8 +297,8 @@ def _name(node: yaml.Node) -> str:
 
 
 def _as_number(text: str) -> str:
-    """The number as YAML 1.1 reads it: a dot in the mantissa, a signed exponent, no thousands
-    commas."""
+    """The number in the notation of YAML 1.1. It has a dot in the mantissa, a signed exponent, and
+    no thousands commas."""
     mantissa, _, exponent = text.replace(",", "").lower().partition("e")
     if not exponent:
         return mantissa

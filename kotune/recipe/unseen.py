@@ -1,24 +1,25 @@
-"""Rejects characters that a terminal does not show, or that reverse the displayed text.
+"""Rejects characters that a terminal does not show, and characters that reverse the displayed text.
 
-People read a recipe before they run it, so it must do what it appears to do. For example, YAML ends
-a comment at U+0085, U+2028 and U+2029. A key after such a character would look like a part of the
-comment."""
+People read a recipe before they run it, so its displayed text must match its effect. For example,
+YAML ends a comment at U+0085, U+2028 and U+2029. On a screen, a key after one of these characters
+would look like a part of the comment."""
 
 import re
 
 from kotune.errors import RecipeError
 
-# Control characters except tab and line end, C1 controls, other line ends, bidirectional marks, the
-# byte order mark, surrogates.
+# Matches control characters except tab and line end, C1 controls, other line ends, bidirectional
+# marks, the byte order mark, and surrogates.
 UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c"
     "\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]|\r(?!\n)"
 )
-NOT_ESCAPABLE = re.compile("[\x00-\x9f\ud800-\udfff]")  # also an error as an escape (`\u0085`)
+NOT_ESCAPABLE = re.compile("[\x00-\x9f\ud800-\udfff]")  # not allowed as an escape (`\u0085`) either
 
 
 def refuse_unseen(text: str, where: str) -> None:
-    """Raises RecipeError, with the line, if the text has such a character."""
+    """Raises RecipeError if the text has one of these characters. The message has the line. `where`
+    is the file or option in the message."""
     if match := UNSEEN.search(text):
         line, code = text.count("\n", 0, match.start()) + 1, f"{ord(match[0]):04x}"
         escape = (

@@ -1,2 +1,2 @@
-"""Runs jobs in child processes, each separate or forked from a server; a child ends when kotune
-ends. It imports no other room: a job is called by its room's name."""
+"""Runs jobs in child processes. A child is a new process or a fork of a server, and it ends when
+kotune ends. It imports no other package of kotune, because it calls a job by its package's name."""

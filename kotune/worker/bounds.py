@@ -1,13 +1,13 @@
-"""Limits the time and memory that a stranger's chat template and tokenizer may use in a child
+"""Limits the time and memory that an untrusted chat template or tokenizer may use in a child
 process.
 
 A template is a program, and a tokenizer's rules may double a text any number of times. Both can
-behave well in a check and misbehave for another text. So every call is limited, for any text.
+pass a check with one text and still use too much with another. So every call is limited.
 
-The limits apply only during the call: otherwise a process with a model or a GPU may use any amount
-of memory. The kernel enforces them. RLIMIT_DATA counts private memory that is written to, not the
-addresses that a GPU reserves. Exceeding a limit raises an error while Python code runs, and ends
-the process (SIGPROF, SIGABRT) while a library runs."""
+The limits apply only during the call. Outside it, a process with a model or a GPU may use any
+amount of memory. The kernel enforces the limits. The memory limit (RLIMIT_DATA) counts private
+writable memory, but not the addresses that a GPU reserves. Code in Python that exceeds a limit gets
+an error. A library that exceeds one ends the process (SIGPROF, SIGABRT)."""
 
 import resource
 import signal
@@ -23,12 +23,13 @@ from kodata.errors import brief, on_one_line
 from kotune.errors import RecipeError, StageError
 
 SECONDS = 5.0  # CPU time in Python for one chat; honest templates need a few milliseconds
-# Least limit of wall-clock seconds. It stops a tokenizer that waits: reading takes no CPU time.
+# The lowest limit of wall-clock seconds. It stops a tokenizer that waits for input without using
+# CPU time.
 CLOCK = 900.0
 SLOWEST = 5  # wall-clock limit / CPU time limit, for a busy machine
 KILLED = 120.0  # seconds of CPU time in any code, plus TOKEN for each character
-TOKEN = 20e-6  # an honest tokenizer needs a twentieth
-RENDERED = 256 << 20  # bytes for one chat, in addition to what the process has
+TOKEN = 20e-6  # seconds; an honest tokenizer needs a twentieth of it
+RENDERED = 256 << 20  # bytes for one chat, in addition to the memory that the process already uses
 # Bytes for a batch of texts or to load a tokenizer, plus LETTER for each character.
 TOKENIZED = 4 << 30
 LETTER = 2_000
@@ -36,7 +37,7 @@ LONGEST = 100_000  # characters of a rendered chat, plus TIMES the length of its
 TIMES = 8
 REPEAT = 0.1  # seconds until a timer fires again, in case its first error was caught
 SOON = 1e-3  # seconds left of a timer that has expired
-STATM = "/proc/self/statm"  # its sixth number: pages of data and stack
+STATM = "/proc/self/statm"  # its sixth number is the number of pages of data and stack
 PAGE = resource.getpagesize()
 ENDED = {  # the reason, by the exit code of a process with limits
     -signal.SIGPROF: f"over {KILLED:g} s of CPU time over some rows",
@@ -53,10 +54,11 @@ class OverrunError(StageError):
 def bounded(memory: int, killed: float, seconds: float = 0, clock: float = 0) -> Iterator[None]:
     """Context manager that limits memory and time.
 
-    Raises OverrunError after `seconds` of CPU time in Python (0: no limit). Over `memory` bytes in
-    addition to the present ones, MemoryError is raised or the process ends. The process also ends
-    after `killed` seconds of CPU time, or after `clock` wall-clock seconds (0: no limit). Time is
-    limited only in the main thread. In nested use, the outer limits stay in force."""
+    The body may allocate `memory` bytes more than the process already has; beyond that, MemoryError
+    is raised or the process ends. Raises OverrunError after `seconds` of CPU time in Python (0: no
+    limit). The process ends after `killed` seconds of CPU time, or after `clock` wall-clock seconds
+    (0: no limit). Time is limited only in the main thread. In nested use, the outer limits stay in
+    force."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     has_timers = threading.current_thread() is threading.main_thread()
     try:
@@ -69,8 +71,8 @@ def bounded(memory: int, killed: float, seconds: float = 0, clock: float = 0) ->
 
 @contextmanager
 def _timed(killed: float, seconds: float, clock: float) -> Iterator[None]:
-    """The timers of bounded(). An outer timer with less time left replaces the new one. The outer
-    timers continue afterwards."""
+    """Run the timers of bounded(). If an outer timer has less time left, it is used instead of the
+    new one. The outer timers continue afterwards."""
     signal.signal(signal.SIGVTALRM, _overrun)
     timers = {
         signal.ITIMER_VIRTUAL: (seconds, seconds and REPEAT),
@@ -91,7 +93,7 @@ def _timed(killed: float, seconds: float, clock: float) -> Iterator[None]:
 
 
 def _used() -> dict[int, float]:
-    """The seconds that this process has used, as each timer counts them."""
+    """The seconds that this process has used so far, by the clock of each timer."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         signal.ITIMER_VIRTUAL: usage.ru_utime,
@@ -101,13 +103,14 @@ def _used() -> dict[int, float]:
 
 
 def _sooner(new: tuple[float, float], outer: tuple[float, float]) -> tuple[float, float]:
-    """The timer that expires first. A timer is (seconds, repeat); 0 seconds: it never expires."""
+    """The timer that expires first. A timer is (seconds, repeat). With 0 seconds it never
+    expires."""
     return outer if outer[0] and (outer[0] < new[0] or not new[0]) else new
 
 
 def _limit_data(more: int, before: tuple[int, int]) -> None:
-    """Allow `more` bytes in addition to the present ones, but never more than the limits `before`
-    allow. Does nothing outside Linux, which alone has this limit."""
+    """Allow `more` bytes in addition to those in use, but never more than the limits in `before`.
+    Does nothing on systems other than Linux, because only Linux has this limit."""
     with (
         suppress(FileNotFoundError),
         open(STATM, "rb", buffering=0) as file,  # noqa: PTH123
@@ -122,8 +125,8 @@ def _overrun(_number: int, _frame: FrameType | None) -> None:
 
 
 def bound_templates() -> None:
-    """From now on, limit every chat template that this process compiles or renders, for any
-    library. Compiling is limited too, because it evaluates constant expressions of any size."""
+    """Limit every chat template that this process compiles or renders from now on, in any library.
+    Compiling is limited too, because it evaluates constant expressions of any size."""
     from jinja2 import Template
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -155,7 +158,7 @@ def _render(render: Any, args: Any, kwargs: dict[str, Any]) -> str:
 
 @contextmanager
 def _rendering() -> Iterator[None]:
-    """Limits for a template. A MemoryError becomes an OverrunError."""
+    """Context manager with the limits for a template. A MemoryError becomes an OverrunError."""
     try:
         with bounded(RENDERED, KILLED, SECONDS):
             yield
@@ -165,7 +168,8 @@ def _rendering() -> Iterator[None]:
 
 @contextmanager
 def tokenizing(characters: int = 0) -> Iterator[None]:
-    """Context manager: limits for loading a tokenizer, or for its work on so many characters."""
+    """Context manager that limits the loading of a tokenizer, or its work on a text of
+    `characters`."""
     killed = KILLED + TOKEN * characters
     with bounded(TOKENIZED + LETTER * characters, killed, clock=max(CLOCK, SLOWEST * killed)):
         yield
@@ -173,7 +177,8 @@ def tokenizing(characters: int = 0) -> Iterator[None]:
 
 @contextmanager
 def _working(tokenizer: Any, characters: int) -> Iterator[None]:
-    """Like tokenizing(), but raises RecipeError for any error: it is the tokenizer's fault."""
+    """Like tokenizing(), but turns any error into a RecipeError, because the tokenizer caused
+    it."""
     try:
         with tokenizing(characters):
             yield
@@ -186,8 +191,8 @@ def _working(tokenizer: Any, characters: int) -> Iterator[None]:
 
 
 def bound_tokenizer(tokenizer: Any) -> Any:
-    """The same tokenizer, with all its encoding and decoding limited from now on, for every
-    caller."""
+    """Limit all encoding and decoding of a tokenizer from now on, for every caller. Returns the
+    same tokenizer."""
     plain_encode = tokenizer._encode_plus
 
     @wraps(plain_encode)

@@ -1,8 +1,8 @@
-"""Runs heavy jobs (proof of parity, scoring, preview, a plan's count) in a separate process, so
-torch's logs do not reach the command's screen.
+"""Runs heavy jobs in a separate process, so torch's logs do not reach the terminal. Such jobs are
+the proof of parity, scoring, a preview, and the count of a plan.
 
-A job is the function `run` of a room's module `job`. A user's error in the job is raised here as
-the same error. Any other failure is raised as one message, a JobFaultError."""
+A job is the function `run` of the module kotune.ROOM.job. An error of the user in the job is raised
+here as the same error. Any other failure is raised as a JobFaultError with one message."""
 
 import json
 import subprocess
@@ -19,8 +19,8 @@ from kotune.worker.jobs import DONE, MARK
 
 
 def call(room: str, root: Path, **arguments: Any) -> None:
-    """Run a room's job in the folder `root`; its output goes to `<room>.log` there. Raises what the
-    job raised."""
+    """Run the job of a room in the folder `root`. Its output goes to `<room>.log` there. Raises the
+    user's error that the job raised, or JobFaultError for any other failure."""
     given, log = json.dumps(arguments, default=str), root / f"{room}.log"
     code = server.run(room, root, given) if server.is_up() else _run(room, root, given)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
@@ -42,8 +42,8 @@ def call(room: str, root: Path, **arguments: Any) -> None:
 
 @contextmanager
 def temporary(room: str) -> Iterator[Path]:
-    """A temporary folder for a room's job. If the job fails with a JobFaultError, its log is
-    kept."""
+    """Context manager that gives a temporary folder for the job of a room. If the job fails with a
+    JobFaultError, the log is copied out of the folder before the folder is deleted."""
     with tempfile.TemporaryDirectory(prefix=f"kotune-{room}-") as folder:
         try:
             yield Path(folder)

@@ -1,6 +1,6 @@
 """Checks for a C compiler and Python's headers. Triton (3.7) needs both at its first use, to
-compile the launcher of its kernels. Without this check, a run fails only before its first step,
-when the model and the data are already downloaded."""
+compile the launcher of its kernels. Without this check, a run would fail just before its first
+training step, after the model and the data are downloaded."""
 
 import os
 import shutil
@@ -16,7 +16,8 @@ INSTALL = (
 
 
 def missing() -> str:
-    """What Triton needs and would not find, for a message; empty if nothing is missing."""
+    """A description of the first thing that Triton needs and cannot find, for a message. Empty if
+    nothing is missing."""
     path = environment()["PATH"]
     compiler = os.environ.get("CC")
     names = [compiler] if compiler else ["gcc", "clang"]

@@ -1,4 +1,4 @@
-"""The device that runs on this machine use, and the GPUs that a process sees."""
+"""Detects the device that kotune uses on this machine, and the GPUs that a process sees."""
 
 import os
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ Device = Literal["cpu", "cuda"]
 
 
 def visible() -> list[str]:
-    """The GPUs that a process sees, by their names in CUDA_VISIBLE_DEVICES. If it is not set, their
-    numbers."""
+    """The GPUs that a process sees, as named in CUDA_VISIBLE_DEVICES. If the variable is not set,
+    the GPUs are numbered from 0."""
     if detect_device() == "cpu":
         return []
     names = named()
@@ -21,15 +21,15 @@ def visible() -> list[str]:
 
 
 def named() -> list[str] | None:
-    """The names in CUDA_VISIBLE_DEVICES; None if it is not set."""
+    """The names in CUDA_VISIBLE_DEVICES. None if the variable is not set."""
     value = os.environ.get(CHOOSES)
     return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
 
 
 @contextmanager
 def chosen(device: Device | None) -> Iterator[None]:
-    """Context manager: with `cpu`, this process and those that it starts see no GPU. With `cuda` or
-    None, nothing changes."""
+    """Context manager that hides all GPUs from this process and its child processes if `device` is
+    `cpu`. With `cuda` or None, it changes nothing."""
     before = os.environ.get(CHOOSES)
     if device == "cpu":
         os.environ[CHOOSES] = ""
@@ -46,14 +46,14 @@ def _installed() -> int:
 
 
 def detect_device() -> Device:
-    """`cuda` if an NVIDIA driver is loaded and its GPUs are not hidden. Checks only for files,
-    because importing torch takes seconds. driver.py checks whether a GPU can be used."""
+    """`cuda` if an NVIDIA driver is loaded and its GPUs are not hidden, else `cpu`. It only looks
+    for files, because importing torch takes seconds. driver.py checks whether a GPU is usable."""
     if os.environ.get(CHOOSES) in ("", "-1"):
         return "cpu"
     return "cuda" if _is_loaded() else "cpu"
 
 
 def _is_loaded() -> bool:
-    """Whether a file of the driver exists. On WSL2 the driver belongs to Windows, and only its
+    """Whether a file of the driver exists. On WSL2 the driver is part of Windows, so only its
     library is visible."""
     return any(Path(path).exists() for path in ("/proc/driver/nvidia/version", "/dev/nvidia0", WSL))

@@ -1,5 +1,5 @@
-"""Reads from the NVIDIA driver's library which CUDA version it supports and which GPUs it gives, so
-that problems are reported before anything is downloaded.
+"""Queries the NVIDIA driver's library for the CUDA version that it supports and for its GPUs. So
+problems with a GPU are reported before anything is downloaded.
 
 `python -m kotune.worker.driver` queries libcuda and prints the answer as JSON. It is a separate
 process, because the library may crash or hang. Importing torch instead would take seconds."""
@@ -22,7 +22,7 @@ from kotune.worker.environment import environment
 
 LIBRARY = "libcuda.so.1"
 BF16 = (8, 0)  # the lowest compute capability with bf16
-SECONDS = 30  # to answer; a driver needs some seconds to wake up
+SECONDS = 30  # time limit of a query; an idle driver needs some seconds to start
 ERRORS = {
     3: "not initialized",
     100: "no device",
@@ -34,15 +34,17 @@ ERRORS = {
 MIG = "MIG-"  # prefix of the name of a GPU partition; CUDA gives a process only the first one
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 INSTEAD = "or use the CPU: --device cpu"
-# The CUDA version whose drivers run the other build of torch (INSTALL_OLDER_CUDA). Any driver of
-# the same major version does.
+# The CUDA major version of the other build of torch (INSTALL_OLDER_CUDA). Every driver of this
+# major version can run that build.
 OLDER = 12
 
 
 class Driver(NamedTuple):
-    """The driver's answer. `cuda` is the version that it supports, as (13, 0). `capabilities` and
-    `memories` have the compute capability, as (8, 0), and the bytes of each GPU that a process
-    sees. `error` is the reason why there is no GPU; empty if there is one."""
+    """The result of a query. `cuda` is the CUDA version that the driver supports, such as (13, 0).
+
+    The lists have one entry for each GPU that a process sees. `capabilities` are compute
+    capabilities, such as (8, 0); `memories` are bytes. `error` is the reason why there is no GPU;
+    it is empty if there is one."""
 
     cuda: tuple[int, int]
     capabilities: list[tuple[int, int]]
@@ -62,8 +64,8 @@ class GpuProblem(NamedTuple):
 
 @cache
 def look(everything: bool = False) -> Driver | None:
-    """The driver's answer; None if its library is not installed. `everything` includes the GPUs
-    that CUDA_VISIBLE_DEVICES hides."""
+    """Query the driver. None if its library is not installed. `everything` includes the GPUs that
+    CUDA_VISIBLE_DEVICES hides."""
     command = [sys.executable, "-P", "-m", "kotune.worker.driver"]
     hiding = (CHOOSES,) if everything else ()
     try:
@@ -92,13 +94,14 @@ def look(everything: bool = False) -> Driver | None:
 
 
 def is_old() -> bool:
-    """Whether the GPU that is used does not support bf16."""
+    """Whether the first visible GPU does not support bf16. False if no GPU is known."""
     driver = look()
     return driver is not None and driver.capabilities[:1] != [] and driver.capabilities[0] < BF16
 
 
 def problem() -> GpuProblem | None:
-    """Why the installed torch cannot use the GPU of this machine; None if no reason is known."""
+    """The reason why the installed torch cannot use the GPU of this machine. None if no reason is
+    known."""
     needed = torch_cuda()
     if needed is None:
         return GpuProblem(
@@ -140,9 +143,9 @@ def _too_old(supported: tuple[int, int], needed: tuple[int, int]) -> GpuProblem:
 
 
 def _missing_gpu(driver: Driver) -> GpuProblem | None:
-    """Checks whether CUDA_VISIBLE_DEVICES names a GPU that this machine lacks, or one twice. CUDA
-    does not report that: it silently drops the wrong name and all names after it (CUDA C++
-    Programming Guide, "CUDA Environment Variables")."""
+    """The problem if CUDA_VISIBLE_DEVICES names a GPU that this machine does not have, or names one
+    GPU twice; else None. CUDA does not report such a name. It silently ignores it and all names
+    after it (CUDA C++ Programming Guide, "CUDA Environment Variables")."""
     names, seen = named() or [], len(driver.capabilities)
     setting = f"{CHOOSES}={shown(','.join(names))}"
     do = "name GPUs of this machine, as `nvidia-smi -L` lists them"
@@ -163,8 +166,8 @@ def _missing_gpu(driver: Driver) -> GpuProblem | None:
 
 
 def torch_cuda() -> tuple[int, int] | None:
-    """The CUDA version of the installed torch, read from its version.py. None for a build for CPUs,
-    or if torch is not installed."""
+    """The CUDA version of the installed torch, read from its version.py. None if torch is a build
+    for CPUs or is not installed."""
     spec = find_spec("torch")
     for folder in spec.submodule_search_locations or () if spec else ():
         text = (Path(folder) / "version.py").read_text(encoding="utf-8")
@@ -174,7 +177,7 @@ def torch_cuda() -> tuple[int, int] | None:
 
 
 def _query() -> dict[str, Any] | None:
-    """The fields of Driver, from libcuda; None if it is not installed."""
+    """Query libcuda for the fields of Driver. None if libcuda is not installed."""
     try:
         library = ctypes.CDLL(LIBRARY)
     except OSError:

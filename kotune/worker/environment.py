@@ -9,17 +9,17 @@ from pathlib import Path
 from kodata.children import python_environment, search_path
 from kotune.worker.device import detect_device
 
-# Its sitecustomize.py runs first in every child, and in the children of a child.
+# Python runs sitecustomize.py in this folder first in every child process and its own children.
 STARTUP = Path(__file__).parent / "startup"
 FIXED = {
     "AXOLOTL_DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
-    # transformers' own switch, in addition to the import that startup/ blocks. bitsandbytes does
-    # not read it.
+    # The setting of transformers. bitsandbytes does not read it, so startup/ also blocks the
+    # import.
     "USE_HUB_KERNELS": "NO",
-    "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "0",  # a checkpoint is data: no code in it may run
-    # No cache: it would be a folder below /tmp, where any user could put a vocabulary.
+    "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "0",  # code in a checkpoint may not run
+    # No cache. The default cache is a folder below /tmp, where any user could put a vocabulary.
     "TIKTOKEN_CACHE_DIR": "",
     "PYTHONFAULTHANDLER": "1",  # logs the Python stack when a library crashes (SIGSEGV)
     "NO_COLOR": "1",
@@ -27,9 +27,9 @@ FIXED = {
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, overridden by what a child needs."""
-    # Even with dataset_num_proc: 0 in its config, Axolotl saves its prepared data with this number
-    # of worker processes.
+    """The environment of this process, with the variables that a child process needs."""
+    # Axolotl saves its prepared data with this number of worker processes. It ignores
+    # dataset_num_proc: 0 in its config there.
     single = {"AXOLOTL_DATASET_NUM_PROC": "0"} if detect_device() == "cpu" else {}
     path = search_path("PATH", Path(sys.executable).parent)  # includes torchrun's folder
     return {**python_environment(STARTUP), **FIXED, **single, "PATH": path}

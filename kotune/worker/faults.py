@@ -1,5 +1,5 @@
-"""Describes a fault: a failure that a child process did not report itself. The message has the
-cause in one line and the path of the log. A traceback is only in the log."""
+"""Describes faults. A fault is a failure that a child process did not report as a user's error. The
+message has the cause in one line and the path of the log. Only the log has the traceback."""
 
 import os
 import re
@@ -11,24 +11,25 @@ from kodata.errors import brief
 from kodata.reading.addresses import masked
 from kotune.errors import PREEMPTED, StageError
 
-LITTLE = 1 << 20  # bytes
+LITTLE = 1 << 20  # bytes; with less free space, a disk counts as full
 FULL = re.compile(
     r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed|enforce fail at"
     r" inline_container"
 )
 TRACEBACK = "Traceback (most recent call last)"
 _RANK = re.compile(r"^\[rank\d+\]: ?")  # torchrun's prefix
-# The errors of a launcher whose process failed; the cause is further up in the log.
+# A launcher raises these errors when one of its processes fails. The cause is further up in the
+# log.
 _LAUNCHERS = re.compile(r"(\w+\.)*(CalledProcessError|ChildFailedError)\b")
-# In the log of torchrun and accelerate if the first process that ended had been told to stop, and
-# so had saved a checkpoint.
+# torchrun and accelerate log this if the first process that ended had received a signal to stop.
+# That process has saved a checkpoint.
 _STOPPED = re.compile(rf"failed \(exitcode: {PREEMPTED}\) local_rank")
 MEMORY = "MemoryError"  # usually without a message
 SMALL = "the machine has too little memory"
 
 
 class JobFaultError(StageError):
-    """A fault. `what` is the stage and the cause; `log` is the log file."""
+    """The error for a fault. `what` is the stage and the cause; `log` is the log file."""
 
     def __init__(self, what: str, log: Path) -> None:
         super().__init__(f"{what}; its log: {log}" if log.exists() else what)
@@ -36,8 +37,8 @@ class JobFaultError(StageError):
 
 
 def fault(stage: str, code: int, log: Path, more: str = "") -> JobFaultError:
-    """The error for a process that ended with an exit code and reported no error. A code below 0 is
-    a signal. `more` is the cause, if the caller knows it."""
+    """The error for a process that ended with exit code `code` and reported no error. A code below
+    0 is a signal. `more` is the cause, if the caller knows it."""
     full = (
         "the disk is full; free some space and run the same command again" if is_full(log) else ""
     )
@@ -48,8 +49,8 @@ def fault(stage: str, code: int, log: Path, more: str = "") -> JobFaultError:
 
 
 def of_temporary(error: JobFaultError) -> JobFaultError:
-    """The same error for a log in a temporary folder: the log is copied to a file that stays, under
-    a name that cannot be guessed."""
+    """Copy an error's log from a temporary folder to a file that stays, with a name that nobody can
+    guess. Returns the error with the new path."""
     from tempfile import mkstemp
 
     if not error.log.is_file():
@@ -61,15 +62,16 @@ def of_temporary(error: JobFaultError) -> JobFaultError:
 
 
 def killed(code: int) -> str:
-    """What the signal that ended a process means; empty if no signal did."""
+    """A description of the signal that ended a process; empty if no signal ended it."""
     if code == -signal.SIGKILL:
         return "killed by another process, for example because the machine is out of memory"
     return f"ended by {signal.Signals(-code).name}" if -code in set(signal.Signals) else ""
 
 
 def cause(log: Path) -> str:
-    """The line of a log with the cause of the failure: the last exception of a traceback, else the
-    last line. A launcher's exception is used only if there is no other."""
+    """The line of a log that names the cause of the failure. It is the last exception of a
+    traceback, or else the last line. A launcher's exception is used only if there is no other
+    exception."""
     lines = [_RANK.sub("", line) for line in _text(log).splitlines()]
     exceptions = [
         exception
@@ -83,18 +85,19 @@ def cause(log: Path) -> str:
 
 
 def _exception(lines: list[str]) -> str:
-    """The exception of a traceback: its first line that is not indented. Empty if there is none."""
+    """The exception line of a traceback, which is the first line that is not indented. Empty if
+    there is none."""
     return next((line for line in lines if line.strip() and not line[0].isspace()), "")
 
 
 def is_full(log: Path) -> bool:
-    """Whether a process failed because the disk is full. The log may be cut short then, so the free
-    space is checked too."""
+    """Whether a process failed because the disk is full. A full disk may also cut the log short, so
+    the free space is checked too."""
     return bool(FULL.search(_text(log))) or shutil.disk_usage(log.parent).free < LITTLE
 
 
 def is_preempted(log: Path) -> bool:
-    """Whether a launcher failed because its processes were told to stop."""
+    """Whether a launcher failed because its processes received a signal to stop."""
     return bool(_STOPPED.search(_text(log)))
 
 

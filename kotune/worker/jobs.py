@@ -1,8 +1,9 @@
-"""The child process of a job: `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the
+"""The child process of a job. `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the
 current folder.
 
-The arguments are JSON on stdin. A user's error is printed as a marked last line, with an exit code.
-A finished job prints DONE, because an exit code of 0 alone could come from any library."""
+The arguments are JSON on stdin. A user's error is printed as a last line that starts with MARK, and
+gives the exit code. A finished job prints DONE, because any library could end the process with exit
+code 0."""
 
 import json
 import sys
@@ -22,7 +23,8 @@ def main(room: str) -> int:
     arguments = json.load(sys.stdin)
     try:
         guard.begin()
-        # a library may ask the hub for what was not fetched, which a mirror may offer by now
+        # A library may request a file from the hub that kotune did not download. A mirror may offer
+        # that file by now.
         guard.install()
         bounds.bound_templates()
         import_module(f"kotune.{room}.job").run(Path.cwd(), **arguments)

@@ -1,10 +1,10 @@
 """The cache folders of the libraries in a child process.
 
-A library keeps its usual folder if it can write there. If it cannot (no home folder, another user's
-home, a read-only cache), its cache moves into the child's working folder. That folder belongs to
-this user. A folder below /tmp may not, and code of a stranger could be loaded from it. torch
-compiles to /tmp by default, so its folder is always moved. Models and data of the hub are never
-moved."""
+A library keeps its usual folder if it can write there. Otherwise its cache moves into the child's
+working folder, for example if there is no home folder or the cache is read-only. The working folder
+belongs to this user. A folder below /tmp may belong to another user, whose code could be loaded
+from it. torch writes compiled code below /tmp by default, so its folder is always moved. Models and
+data from the hub are never moved."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ COMPILED = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def caches(folder: Path) -> dict[str, str]:
-    """The environment variables that move caches, for a child in `folder`."""
+    """The environment variables that move the caches of a child process in `folder`."""
     moved = {
         variable: str(folder / CACHES / variable.lower())
         for variable, path in _default_folders()
@@ -26,7 +26,8 @@ def caches(folder: Path) -> dict[str, str]:
 
 
 def compiled() -> dict[str, str]:
-    """The variable for torch's compiled code; empty if the user has set it."""
+    """The environment variable for the folder of torch's compiled code; empty if the user has set
+    it."""
     return {} if os.environ.get(COMPILED) else {COMPILED: str(_cache() / "torchinductor")}
 
 
@@ -39,7 +40,8 @@ def _cache() -> Path:
 
 
 def _default_folders() -> Iterator[tuple[str, Path]]:
-    """Each library's variable with its value, or with the library's default folder."""
+    """Each library's environment variable with its folder. The folder is the variable's value, or
+    the library's default if it is not set."""
     home, env = _home(), os.environ.get
     hub = Path(env("HF_HOME") or _cache() / "huggingface")
     defaults = {
@@ -56,7 +58,7 @@ def _default_folders() -> Iterator[tuple[str, Path]]:
 def is_writable(path: Path) -> bool:
     """Whether a folder and its subfolders can be written to. Subfolders may have been created by
     root. If the folder does not exist, its nearest existing parent is checked."""
-    if not path.is_absolute():  # it would be another folder for each process
+    if not path.is_absolute():  # a relative path is a different folder in each process
         return False
     # os.path.exists() never raises.
     existing = next(part for part in (path, *path.parents) if os.path.exists(part))  # noqa: PTH110

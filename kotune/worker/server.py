@@ -1,9 +1,9 @@
 """A server process that imports the heavy libraries once and forks a child for each job of a run or
-a study. Importing them takes longer than a small job. A fork starts from a clean state and leaves
-nothing behind.
+a study. This saves time, because the imports take longer than a small job. Each fork starts from
+the same clean state and cannot affect later jobs.
 
-Used on a CPU only: CUDA does not work in a fork once its parent has initialised it. The server ends
-with kotune, as every child does."""
+The server is used only on a CPU. CUDA does not work in a fork if the parent has initialised it. The
+server ends when kotune ends, as every child process does."""
 
 import io
 import json
@@ -30,11 +30,11 @@ _home: Path | None = None
 
 @contextmanager
 def up(home: Path | None = None) -> Iterator[None]:
-    """Context manager: on a CPU, jobs are forked from one server, which the first job starts.
-    Inside another `up()`, its server is used.
+    """Context manager in which jobs are forked from one server, if the device is a CPU. The first
+    job starts the server. A nested `up()` uses the server of the outer one.
 
-    `home`: the run folder of all jobs. Libraries keep their caches there if the usual folders
-    cannot be written to. None if the jobs belong to several runs."""
+    `home` is the run folder of all jobs, or None if the jobs belong to several runs. Libraries keep
+    their caches in `home` if they cannot write to their usual folders."""
     global _is_up, _server, _home
     if _is_up:
         yield
@@ -53,8 +53,8 @@ def is_up() -> bool:
 
 
 def run(job: str, root: Path, arguments: str) -> int:
-    """Run a job in the run folder `root` and return its exit code. Its output goes to `<job>.log`
-    there; `arguments` are JSON."""
+    """Run a job in the run folder `root` and return its exit code. `arguments` are JSON. The output
+    goes to `<job>.log` in `root`."""
     global _server
     if not _server or _server.poll() is not None:
         command = [*tether.PYTHON, "-m", "kotune.worker.server"]
@@ -66,7 +66,7 @@ def run(job: str, root: Path, arguments: str) -> int:
             keeps=_home is not None,
         )
     assert _server.stdin and _server.stdout
-    with suppress(OSError):  # it is gone, and its last line says why
+    with suppress(OSError):  # the server has ended; its last line has the reason
         print(json.dumps([job, str(root), arguments]), file=_server.stdin, flush=True)
     answer = _server.stdout.readline().strip()
     if answer.lstrip("-").isdecimal():
@@ -79,15 +79,15 @@ def run(job: str, root: Path, arguments: str) -> int:
 
 
 def _serve() -> None:
-    """Fork a job for each line of stdin, and print its exit code. Output of imports is discarded;
-    only an import error is reported."""
+    """Fork a job for each line of stdin and print its exit code. The output of imports is
+    discarded; only an import error is printed."""
     answers, nowhere = os.fdopen(os.dup(1), "w"), os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         os.dup2(nowhere, number)
     try:
         for name in IMPORTED:
             import_module(name)
-    except Exception as error:  # raised again: whoever waits is told why, and this process ends
+    except Exception as error:  # printed for run(), which waits; then this process ends
         print(f"{type(error).__name__}: {brief(error)}", file=answers, flush=True)
         raise
     for line in sys.stdin:
@@ -111,9 +111,9 @@ def _job(job: str, root: str, arguments: str) -> int:
         sys.stdin = io.StringIO(arguments)
         code = jobs.main(job)
         sys.stdout.flush()
-    except BaseException:  # a fork must not go on as its parent
+    except BaseException:  # the fork must not continue with the server's code
         code = 1
-        with suppress(Exception):  # a full disk takes no traceback
+        with suppress(Exception):  # a traceback cannot be written to a full disk
             traceback.print_exc()
     return code
 

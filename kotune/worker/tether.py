@@ -1,5 +1,5 @@
-"""Starts commands that end when kotune ends, even if kotune is killed. So no process keeps working
-in the folder of a killed run.
+"""Starts commands that end when kotune ends, even if kotune is killed. So no process continues in
+the folder of a killed run.
 
 `python -m kotune.worker.tether PID COMMAND...` makes the kernel kill the command when process PID,
 its parent, dies. Only Linux can do that (PR_SET_PDEATHSIG, prctl(2)). On other systems a child
@@ -32,9 +32,10 @@ def start(
 ) -> "subprocess.Popen[str]":
     """Start `command` in `folder`, with its output in `log`, a file or subprocess.PIPE.
 
-    It gets its own session, so only kotune receives Ctrl-C. No file in `folder` can replace a
-    module of tether, of the command or of its workers. `over` are environment variables in addition
-    to those of every child. `keeps` is whether `folder` may hold its caches."""
+    The command gets its own session, so only kotune receives Ctrl-C. No file in `folder` can
+    replace a module of tether, of the command or of its workers. `over` are environment variables
+    in addition to those of every child process. If `keeps` is true, libraries may move their caches
+    to `folder`."""
     own = {**environment(), **(caches(folder) if keeps else compiled()), **(over or {})}
     tied = [*PYTHON, "-m", "kotune.worker.tether", str(os.getpid()), *command]
     return subprocess.Popen(
@@ -50,8 +51,8 @@ def start(
 
 
 def end(child: "subprocess.Popen[str]", grace: float = 0) -> None:
-    """Send SIGTERM to the child, wait `grace` seconds, then kill it and the workers that it
-    started. Without `grace`, kill at once."""
+    """Send SIGTERM to the child, wait up to `grace` seconds, then kill the child and its workers.
+    With a `grace` of 0, kill them at once."""
     try:
         if grace and child.poll() is None:
             child.terminate()
@@ -65,7 +66,7 @@ def end(child: "subprocess.Popen[str]", grace: float = 0) -> None:
 
 
 def tie(parent: int) -> None:
-    """End this process when `parent` dies. It must be a child of `parent`."""
+    """End this process when `parent` dies. This process must be a child of `parent`."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # the parent died before prctl()

@@ -1,10 +1,10 @@
 """Restricts the files that tokenizers opens as a vocabulary.
 
-If a vocabulary or merges is a text, tokenizers (0.23) opens the file of that name. In a child
-process of kotune it may only open a file of a model's folder. kotune.models.tokenizer_files refuses
-such a text earlier; this is the second barrier.
+If a vocabulary or merges is a string, tokenizers (0.23) opens the file of that name. In a child
+process of kotune, it may only open a file in a model's folder. kotune.models.tokenizer_files
+refuses such a string before the model is loaded. This module is a second protection.
 
-kotune/worker/startup imports this module as soon as tokenizers is imported, also in Axolotl's own
+kotune/worker/startup imports this module when tokenizers is imported, also in Axolotl's own
 workers."""
 
 import stat
@@ -17,8 +17,8 @@ BESIDE = ("tokenizer_config.json", "config.json")  # every model's folder has on
 
 
 def lock(models: Any) -> None:
-    """Replace the classes of the module `tokenizers.models` by guarded ones. Their instances are
-    still of the original classes."""
+    """Replace the classes of the module `tokenizers.models` by guarded classes. A guarded class
+    still creates instances of the original class."""
     for name in NAMES:
         if not isinstance(plain := getattr(models, name), _Guarded):
             setattr(models, name, _guarded(name, plain))
@@ -63,10 +63,10 @@ def _checked(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_in_model(file: Path) -> bool:
-    """Whether this is a regular file in the folder of some model."""
+    """Whether this is a regular file in a model's folder."""
     try:
         return stat.S_ISREG(file.stat().st_mode) and any(
             (file.parent / name).is_file() for name in BESIDE
         )
-    except (OSError, ValueError):  # ValueError: a name that no file can have
+    except (OSError, ValueError):  # ValueError: the name is not valid for a file
         return False

@@ -1,5 +1,5 @@
-"""The text of pages and screens: one file per language, with the same keys. A key holds a text with
-{placeholders}, or a table of texts for kotune's own names."""
+"""The text of pages and screens. Each language has one YAML file, and all files have the same keys.
+The value of a key is a text with {placeholders}, or a table that maps kotune's names to texts."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ class Phrases:
     """The texts of one language."""
 
     def __init__(self, language: str) -> None:
-        import yaml  # `--help` needs only the languages' names
+        import yaml  # imported here because `--help` needs only LANGUAGES
 
         self.language = language
         self._texts: dict[str, Any] = yaml.load(
@@ -29,12 +29,12 @@ class Phrases:
         return list(self._texts[kind])
 
     def word(self, kind: str, name: str) -> str:
-        """The text for one of kotune's own names, as in a manifest; the name itself if there is
-        none."""
+        """The text for one of kotune's names, for example a name in a manifest. Returns the name
+        itself if the table has no text for it."""
         return str(self._texts[kind].get(name, name))
 
     def phrase(self, kind: str, name: str, /, **places: object) -> str:
-        """The text for one of kotune's own names with its placeholders filled; the name itself if
-        there is none. Placeholders in the name are not filled, because it may come from a
-        stranger."""
+        """The text for one of kotune's names, with its placeholders filled. Returns the name itself
+        if the table has no text for it. Placeholders in the name are not filled, because the name
+        may come from an untrusted file."""
         return str(self._texts[kind][name]).format(**places) if name in self._texts[kind] else name

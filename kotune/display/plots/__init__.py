@@ -1,8 +1,9 @@
-"""Plots as inline SVG: Vega-Lite specs rendered by vl-convert, without browser and network.
+"""Draws plots as inline SVG. vl-convert renders them from Vega-Lite specs, without a browser and
+without a network.
 
-Colours are the page's CSS variables, so a plot follows the light, dark and print styles. Text is
-real text in the page's font. A plot is WIDTH pixels wide, the width of a phone. A page shows it at
-this width or larger, never smaller."""
+Colours are CSS variables of the page, so a plot follows the light, dark and print styles. Text is
+SVG text in the page's font. A plot is WIDTH pixels wide, which fits a phone. A page never shows it
+smaller than that."""
 
 from kotune.display.plots.curves import PlotPoint, Series, lines
 from kotune.display.plots.drawing import SHARES, WIDTH, Axis, Spec, colour, svg

@@ -1,4 +1,4 @@
-"""Lines over a common axis: losses, learning curves."""
+"""Plots of lines over a common axis, such as losses and learning curves."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,9 +29,9 @@ class PlotPoint(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A line. `label`: its name in the legend; lines with the same label have the same colour, and
-    there is no legend if all labels are empty. `marked`: draw a dot at every point. A line with a
-    single point is always a dot."""
+    """A line. `label` is its name in the legend. Lines with the same label have the same colour. If
+    all labels are empty, there is no legend. `marked` draws a dot at every point. A line with a
+    single point is always drawn as a dot."""
 
     label: str
     points: Sequence[PlotPoint]
@@ -43,8 +43,8 @@ class Series(NamedTuple):
 def lines(
     series: Sequence[Series], x: Axis, y: Axis, references: Mapping[str, float] | None = None
 ) -> Spec:
-    """Lines over a common x axis, with the points' intervals. `references`: values of dashed
-    horizontal lines, by name. The names are at their right ends."""
+    """Draw lines over a common x axis, with the intervals of their points. `references` maps the
+    names of dashed horizontal lines to their values. Each name is at the right end of its line."""
     rows = [
         {
             **point._asdict(),
@@ -92,8 +92,8 @@ def lines(
 
 
 def _names(references: Mapping[str, float], values: Sequence[float]) -> list[Spec]:
-    """The names of horizontal lines with their heights. Names without room are stacked, the higher
-    line first. `values`: all other values on the axis."""
+    """The names of horizontal lines with their positions on the y axis. Names that would overlap
+    are stacked in the order of their lines. `values` are all other values on the axis."""
     ends = [*references.values(), *values]
     room = LINE / HIGH * (max(ends) - min(ends)) if ends else 0
     named: list[tuple[float, list[str]]] = []
@@ -112,7 +112,8 @@ def _names(references: Mapping[str, float], values: Sequence[float]) -> list[Spe
 
 
 def _scaled(name: str, axis: Axis, values: Sequence[float]) -> Spec:
-    """An axis of lines. A logarithmic axis has ticks at 1, 2 and 5 of each power of ten."""
+    """The encoding of one axis for these values. By default, a logarithmic axis has ticks at 1, 2
+    and 5 times each power of ten."""
     if axis.log and not axis.ticks:
         powers = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
         ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
@@ -123,7 +124,7 @@ def _scaled(name: str, axis: Axis, values: Sequence[float]) -> Spec:
 
 
 def _legend(series: Sequence[Series]) -> Spec:
-    """The colours of lines with a legend above the plot. Short names share a row."""
+    """The encoding of the lines' colours, with a legend above the plot. Short names share a row."""
     colours = {line.label: line.colour for line in reversed(series) if line.label}
     if not colours:
         return {"field": "stroke", "scale": None}

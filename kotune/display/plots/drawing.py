@@ -1,5 +1,5 @@
-"""Shared by all plots: width, colours, axes, and the conversion of a Vega-Lite spec to an SVG
-element."""
+"""Defines what all plots share, such as the width, the colours and the axes. It also converts a
+Vega-Lite spec to an SVG element."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,8 +13,8 @@ Spec = dict[str, Any]
 WIDTH = 344
 TEXT, LINE = 12, 15  # pixels: font size and line height
 RUNS = 6  # number of colours for runs before they repeat
-SHARES = (0, 0.25, 0.5, 0.75, 1)  # ticks of a scale of shares
-# Line colour and fill colour of each kind of mark.
+SHARES = (0, 0.25, 0.5, 0.75, 1)  # axis ticks for shares, which range from 0 to 1
+# The line colour and the fill colour of each kind of mark.
 KINDS = {
     "base": ("var(--quiet)", "var(--page)"),
     "tuned": ("var(--good)", "var(--good)"),
@@ -60,8 +60,8 @@ FITTED: Spec = {"type": "fit-x", "contains": "padding"}  # WIDTH includes the ax
 
 
 class Axis(NamedTuple):
-    """An axis. `form`: number format in d3's notation; `ticks`: tick positions, chosen by Vega if
-    empty."""
+    """An axis. `form` is the number format in d3's notation. `ticks` are the tick positions; if it
+    is empty, Vega chooses them."""
 
     title: str
     log: bool = False
@@ -75,15 +75,15 @@ def colour(index: int) -> str:
 
 
 def svg(spec: Spec, label: str) -> str:
-    """The plot as an SVG element for a page. `label`: its content as text, for screen readers.
+    """Render the plot as an SVG element for a page. `label` describes the plot for screen readers.
 
-    Raises ValueError if the element contains ids, which could clash with those of other plots."""
+    Raises ValueError if the element contains ids, because another plot could have the same ids."""
     import vl_convert
 
     _font()
     whole = {"background": None, "padding": 0, **spec, "config": CONFIG}
     drawn = vl_convert.vegalite_to_svg(whole, allowed_base_urls=[])
-    if re.search(r'<[^<>]*\sid="', drawn):  # only inside a tag: text may contain it too
+    if re.search(r'<[^<>]*\sid="', drawn):  # matches inside tags only; text may contain `id="`
         raise ValueError("a plot with ids: remove clips and gradients")
     head = f'<svg class="drawn" role="img" aria-label="{escape(label)}" viewBox'
     return re.sub(r"^<svg [^>]*?viewBox", lambda _: head, drawn, count=1)
@@ -91,7 +91,7 @@ def svg(spec: Spec, label: str) -> str:
 
 @cache
 def _font() -> None:
-    """Register the page's font, so that text is measured with it on every machine."""
+    """Register the page's font, so that every machine measures text with the same font."""
     import vl_convert
     from pylopdf_fonts_ko import sans_path
 
@@ -99,7 +99,8 @@ def _font() -> None:
 
 
 def layers(layers: Iterable[tuple[Sequence[Spec], Spec, Spec]]) -> list[Spec]:
-    """The layers that have rows. Each is given as rows, mark and encoding."""
+    """Build a Vega-Lite layer from each triple of rows, mark and encoding. Layers without rows are
+    dropped."""
     return [
         {"data": {"values": [*rows]}, "mark": mark, "encoding": encoding}
         for rows, mark, encoding in layers

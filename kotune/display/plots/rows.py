@@ -1,5 +1,5 @@
-"""Plots of values with their intervals, row by row: differences with a line at 0, and scores before
-and after tuning with baselines."""
+"""Plots of values with their intervals, one below the other. They show differences with a line at
+0, or scores before and after tuning with baselines."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -19,11 +19,11 @@ from kotune.display.plots.drawing import (
 )
 
 ROW, GAP = 16, 10  # pixels: height of an interval, gap below a group
-FIGURES = 100  # pixels of the longest figures
+FIGURES = 100  # pixels that are reserved for the figures of a row
 
 
 class Interval(NamedTuple):
-    """A value with its 95% interval. `kind`: one of KINDS."""
+    """A value with its 95% confidence interval. `kind` is one of KINDS."""
 
     value: float
     low: float
@@ -32,8 +32,8 @@ class Interval(NamedTuple):
 
 
 class PlotRow(NamedTuple):
-    """Intervals with a label and figures above them. Without a label, the figures are beside the
-    group's title."""
+    """Intervals with a label and figures (numbers as text) above them. If the label is empty, the
+    figures are beside the group's title."""
 
     label: str
     figures: str
@@ -41,7 +41,7 @@ class PlotRow(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Rows under a title. `references`: values of dashed vertical lines, by name."""
+    """Rows under a title. `references` maps the names of dashed vertical lines to their values."""
 
     title: str
     rows: Sequence[PlotRow]
@@ -51,8 +51,8 @@ class Group(NamedTuple):
 def intervals(
     groups: Sequence[Group], axis: Axis, ends: tuple[float, float], zero: float | None = None
 ) -> Spec:
-    """Rows of intervals on one scale from ends[0] to ends[1]. `zero`: the value of a dashed line
-    through all rows."""
+    """Draw rows of intervals on one scale from ends[0] to ends[1]. `zero` is the position of a
+    dashed line through all rows; None draws no such line."""
     laid = _Layout(groups, ends)
     across = channel("x", axis, {"domain": ends, "nice": False}, domain=False, labelFlush=True)
     down = {
@@ -88,8 +88,8 @@ def intervals(
 
 
 class _Layout:
-    """The positions of all parts of groups of intervals, in pixels from the top. Names of
-    references that would overlap get lines of their own."""
+    """Computes the vertical position of every title, label, interval and reference, in pixels from
+    the top. Reference names that would overlap are placed on separate lines."""
 
     def __init__(self, groups: Sequence[Group], ends: tuple[float, float]) -> None:
         self.ends, self.height = ends, 0.0
@@ -110,7 +110,8 @@ class _Layout:
             self.height += GAP
 
     def _row(self, row: PlotRow, beside: float | None) -> None:
-        """Place a row. `beside`: the title's position, if there is room for figures beside it."""
+        """Place a row. `beside` is the position of the group's title, or None if the figures do not
+        fit beside the title."""
         y = beside if beside is not None and not row.label else self._down(LINE + 3)
         self.labels += [{"y": y, "text": row.label}] if row.label else []
         self.figures.append({"y": y, "text": row.figures})
@@ -121,7 +122,7 @@ class _Layout:
             self.dots.append({**mark, "x": interval.value})
 
     def _down(self, pixels: float) -> float:
-        """Add this many pixels to the height. Returns the middle of the added part."""
+        """Add `pixels` to the height. Returns the middle of the added part."""
         self.height += pixels
         return self.height - pixels / 2
 

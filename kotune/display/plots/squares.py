@@ -16,14 +16,14 @@ from kotune.display.plots.drawing import (
     layers,
 )
 
-CELL, SQUARE = 46, 250  # pixels: height of a heat map's row, height of a calibration plot
-FULL = 0.4  # highest opacity at which text is readable in light and dark
-DOTS = (16.0, 200.0)  # areas of dots, from no items to all items
+CELL, SQUARE = 46, 250  # pixels: height of a row of a matrix, height of a calibration plot
+FULL = 0.4  # highest opacity at which text is readable in the light and the dark style
+DOTS = (16.0, 200.0)  # area of a dot whose bin has no items, and of one whose bin has all items
 
 
 class Dot(NamedTuple):
-    """A bin of a calibration plot: mean confidence, accuracy and share of all items, each 0 to
-    1."""
+    """A bin of a calibration plot. `confidence` is its mean confidence, `right` its accuracy, and
+    `share` its share of all items. All are from 0 to 1."""
 
     confidence: float
     right: float
@@ -33,9 +33,10 @@ class Dot(NamedTuple):
 def confusion(
     choices: Sequence[str], counts: Sequence[Sequence[int]], axes: tuple[str, str]
 ) -> Spec:
-    """A confusion matrix with right answers in rows and the model's answers in columns. A cell
-    shows the number and the share of its row. Its opacity is the share, its colour right or wrong.
-    `axes`: titles of columns and rows."""
+    """Draw a confusion matrix with right answers in rows and the model's answers in columns.
+
+    A cell shows its count and its share of the row. Its opacity is the share, and its colour shows
+    whether the answer is right. `axes` has the title of the columns, then the title of the rows."""
     cells = [
         {
             "y": gold,
@@ -82,8 +83,9 @@ def confusion(
 
 
 def reliability(variants: Mapping[str, Sequence[Dot]], axes: tuple[str, str]) -> Spec:
-    """Accuracy by confidence for each variant, one of KINDS. On the dashed line both are equal.
-    `axes`: titles of the horizontal and the vertical axis."""
+    """Draw accuracy by confidence for each variant. The keys of `variants` are of KINDS. On the
+    dashed line, accuracy equals confidence. `axes` has the title of the horizontal axis, then the
+    title of the vertical axis."""
     rows = [
         {
             "x": dot.confidence,

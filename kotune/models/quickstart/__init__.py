@@ -1,2 +1,2 @@
-"""The code that made the two quickstart models: a generated corpus, vocabularies and pretraining.
-Nothing here runs in a recipe."""
+"""The code that created the two quickstart models. It generates a corpus, builds the tokenizers and
+pretrains the models. A run of a recipe uses none of it."""

@@ -1,10 +1,13 @@
-"""The corpus on which the two quickstart models are pretrained. All text is generated Korean:
-sentences, tables about single words of a sentence, reading questions and word tasks.
+"""Generates the corpus on which the two quickstart models are pretrained. All text is Korean. It
+consists of sentences, tables about single words of a sentence, reading questions and word tasks.
 
-Guarantees: no document is about a premise of the sample's three files. (A premise may occur as a
-statement about another sentence, because some hypotheses have the form of premises.) No document
-asks how two sentences relate or uses the wording of the task's prompt. The task's label words occur
-only as ordinary words of word tasks, never as an answer about two sentences."""
+Guarantees for nli_sample, the sample that the models are tuned and scored on:
+
+- No document is about a premise in the sample's three files. A premise may still occur as a
+  statement about another sentence, because some hypotheses have the form of premises.
+- No document asks how two sentences relate, or uses the wording of the task's prompt.
+- The task's label words occur only as ordinary words of word tasks, never as an answer about two
+  sentences."""
 
 from __future__ import annotations
 
@@ -25,10 +28,11 @@ ANSWERS = tuple(
     for line in ("예 아니요 모름", "참 거짓 미정", "맞음 틀림 불명", "옳음 그름 모호")
 )
 POLAR = ANSWERS[0]
-# Wording of the task's prompt. No document may contain it.
+# Parts of the task's prompt. No document may contain them.
 FORBIDDEN = ("전제:", "가설:", "전제가", "가설은", "한 단어", "어느 것입니까", "관계")
 
-# The task's label words are among them, so a frozen output layer can generate them after tuning.
+# The words of word tasks. They include the task's label words, so that the model can generate these
+# after tuning even if its output layer is frozen.
 ABSTRACT = words.nouns(
     "함의 중립 모순 전제 가설 평화 자유 희망 약속 기억 사랑 용기 지혜 비밀 우정 행복 전통 예술 과학"
     " 역사 자연 문화 경험 사실"
@@ -52,7 +56,8 @@ HINTS = (
 
 
 class Document(NamedTuple):
-    """Running text, or the turns of a chat as (user, assistant)."""
+    """Either running text, or a chat whose turns are (user, assistant). The other field is
+    empty."""
 
     text: str
     turns: tuple[tuple[str, str], ...]
@@ -60,7 +65,7 @@ class Document(NamedTuple):
 
 @cache
 def sample_premises() -> frozenset[str]:
-    """Every premise of the sample. Pretraining must not see them."""
+    """Every premise of the sample. The corpus must not contain a scene with one of them."""
     folder = files("kodata.nli_sample")
     parts = (
         json.loads((folder / f"{part}.json").read_text("utf-8"))
@@ -94,21 +99,23 @@ def asked(statement: str, rng: random.Random) -> str:
 def polar_questions(
     rng: random.Random, scene: Scene, count: int, answers: dict[str, str] = POLAR
 ) -> list[tuple[str, str]]:
-    """Yes-or-no questions with their answers. Answers are drawn independently, so none can be
-    inferred from the others."""
+    """Yes-or-no questions with their answers. Answers are drawn independently, so no answer can be
+    inferred from another."""
     labels = rng.choices(sorted(answers), k=count)
     return [(posed(scene.hypothesis(label), rng), answers[label]) for label in labels]
 
 
 def posed(statement: str, rng: random.Random) -> str:
-    """A statement as a question, or followed by the question whether it is true."""
+    """A statement turned into a question, or a statement followed by a question whether it is
+    true."""
     if rng.random() < 0.5:
         return f"{rng.choice(QUESTION_TAGS)}: {asked(statement, rng)}"
     return f"{rng.choice(STATEMENT_TAGS)}: {statement} {rng.choice(CHECKS)}"
 
 
 def reading(rng: random.Random) -> Document:
-    """A sentence and questions about it, as running text: many answers for few tokens."""
+    """A sentence and questions about it, as running text. This form has many answers in few
+    tokens."""
     scene = unseen_scene(rng)
     turns = polar_questions(rng, scene, rng.randint(3, 6))
     lines = "\n".join(f"{question}\n{answer}" for question, answer in turns)
@@ -116,7 +123,8 @@ def reading(rng: random.Random) -> Document:
 
 
 def table(rng: random.Random) -> Document:
-    """A sentence and a table of the facts about single words: an answer for every two tokens."""
+    """A sentence and a table of facts about single words. This form has an answer for every two
+    tokens."""
     scene = unseen_scene(rng)
     lines = [f"{rng.choice(TEXT_TAGS)}: {scene.premise}"]
     informative = [
@@ -129,7 +137,8 @@ def table(rng: random.Random) -> Document:
 
 
 def presence(rng: random.Random) -> Document:
-    """A sentence, and for some words whether they occur in it."""
+    """A sentence and a list of words. Each word is followed by whether it occurs in the
+    sentence."""
     scene = unseen_scene(rng)
     present = re.findall(NOUN, scene.premise)
     absent = rng.sample([word for word in words.every_noun() if word not in present], 6)
@@ -140,8 +149,8 @@ def presence(rng: random.Random) -> Document:
 
 
 def judging(rng: random.Random) -> Document:
-    """A sentence and one or two yes-or-no questions, as a chat. Hints may follow; one of them names
-    the words to answer with."""
+    """A sentence and one or two yes-or-no questions, as a chat. Hints may follow the first
+    question. If the words to answer with are not those in POLAR, one hint names them."""
     scene = unseen_scene(rng)
     answers = rng.choice(ANSWERS)
     turns = polar_questions(rng, scene, rng.choice((1, 1, 2)), answers)
@@ -165,8 +174,8 @@ def running_text(rng: random.Random) -> Document:
 
 
 def word_task(rng: random.Random) -> Document:
-    """Words in a line, and a question about the word at a position. Half of the time they are the
-    task's label words, so the output layer can generate them."""
+    """A line of three words, and a question about the word at a position. Half of the time, the
+    words are the task's label words. So the output layer learns to generate these."""
     line = rng.sample(ABSTRACT[:3], 3) if rng.random() < 0.5 else rng.sample(ABSTRACT, 3)
     where, index = rng.choice(PLACES_IN_LINE)
     return Document(
@@ -175,14 +184,15 @@ def word_task(rng: random.Random) -> Document:
 
 
 KINDS_OF_DOCUMENT = (table, presence, reading, judging, word_task, running_text)
-# Shares of the kinds in the two stages of pretraining. The first stage teaches to find the facts
-# about a word, the second to answer questions with them.
+# Relative frequencies of KINDS_OF_DOCUMENT in the two stages of pretraining. In the first stage,
+# the model learns to find the facts about a word. In the second, it learns to answer questions with
+# these facts.
 FINDING = (48, 20, 12, 8, 8, 4)
 JUDGING = (16, 4, 36, 32, 10, 2)
 
 
 def documents(seed: int, shares: tuple[int, ...] = FINDING) -> Iterator[Document]:
-    """Endless documents, the same for a seed."""
+    """An endless sequence of documents, which is the same for the same seed and shares."""
     rng = random.Random(seed)
     while True:
         (make,) = rng.choices(KINDS_OF_DOCUMENT, shares)

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
 SEED = 42
 TOKENS_PER_BATCH = 960
-POOL = 1024  # documents sorted by length at a time, so batches need little padding
+POOL = 1024  # documents that are sorted by length together, so that batches need little padding
 LEARNING_RATE = 3e-3
 WIDTH = 0.08  # standard deviation of initial weights
 TEXT_WEIGHT = 0.1  # weight of a token in the loss; a token of an answer has weight 1
 
-STAGES = ((corpus.FINDING, 1800), (corpus.JUDGING, 3000))  # shares of the kinds of documents, steps
+# Each stage has the relative frequencies of document kinds, and the number of steps.
+STAGES = ((corpus.FINDING, 1800), (corpus.JUDGING, 3000))
 STEPS = sum(steps for _, steps in STAGES)
 
 SHAPE: dict[str, Any] = {
@@ -82,7 +83,8 @@ class Encoder:
         self.opening = self.encoded(opened.removeprefix(closed))
 
     def rendered(self, turns: tuple[tuple[str, ...], ...], opens: bool = False) -> str:
-        """Turns in the chat template."""
+        """The turns as text, rendered with the chat template. With `opens`, the text ends with the
+        opening of an answer."""
         messages = [
             {"role": role, "content": content}
             for turn in turns
@@ -94,7 +96,7 @@ class Encoder:
         return str(text)
 
     def encoded(self, text: str) -> list[int]:
-        """Ids without an added BOS (the template writes it)."""
+        """The token ids of a text. No BOS token is added, because the template writes it."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def row(self, document: corpus.Document) -> Row:
@@ -120,7 +122,8 @@ class Encoder:
 
 
 def batches(encoder: Encoder, seed: int, shares: tuple[int, ...]) -> Iterator[list[Row]]:
-    """Endless batches of rows of similar length, at most TOKENS_PER_BATCH tokens with padding."""
+    """An endless sequence of batches. The rows of a batch have similar lengths. With padding, a
+    batch has at most TOKENS_PER_BATCH tokens."""
     rng, stream = random.Random(seed), corpus.documents(seed, shares)
     while True:
         unsorted = [encoder.row(document) for document in islice(stream, POOL)]
@@ -155,10 +158,11 @@ def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
 def start(model: PreTrainedModel) -> None:
     """Initialize the weights in place.
 
-    Linear layers have a standard deviation of about 1 / sqrt(hidden size); transformers' 0.02 is
-    for larger models. Half of the heads get equal query and key matrices, so a token attends to its
-    own earlier occurrence. With this mimetic initialization (Trockman and Kolter 2023,
-    arXiv:2305.09828), a small model needs far fewer steps to learn to look something up."""
+    The weights of linear layers get a standard deviation of about 1 / sqrt(hidden size), because
+    the default of transformers (0.02) is for larger models. Half of the heads get equal query and
+    key matrices, so a token attends to its own earlier occurrences. This is mimetic initialization
+    (Trockman and Kolter 2023, arXiv:2305.09828). With it, a small model learns to look up earlier
+    text in far fewer steps."""
     import torch
 
     with torch.no_grad():
@@ -172,8 +176,8 @@ def start(model: PreTrainedModel) -> None:
 
 
 def share_of_rate(step: int) -> float:
-    """The share of the peak learning rate at a step: a linear warm-up over 100 steps, together with
-    a linear decay to 0."""
+    """The share of the peak learning rate at a step. It is the lower of a linear warm-up over 100
+    steps and a linear decay to 0 over all steps."""
     return min((step + 1) / 100, 1.0 - step / STEPS)
 
 
@@ -212,7 +216,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path) 
     tokenizer.save_pretrained(out)
     file = out / "tokenizer_config.json"
     settings = json.loads(file.read_text("utf-8"))
-    # The class name that every version of transformers has.
+    # Every version of transformers has a class of this name.
     settings["tokenizer_class"] = "PreTrainedTokenizerFast"
     text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
     file.write_text(text, encoding="utf-8")
@@ -230,7 +234,7 @@ def main() -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    torch.set_num_threads(1)  # more would divide sums otherwise and give other weights
+    torch.set_num_threads(1)  # the number of threads affects sums, and so the weights
     torch.manual_seed(SEED)
     tokenizer = vocabulary.build(vocabulary.FAMILIES[arguments.name])
     model = AutoModelForCausalLM.from_config(config_of(arguments.name, tokenizer))

@@ -1,9 +1,13 @@
-"""Builds the two byte-level BPE tokenizers: the split pattern and special tokens of each family,
-with a small vocabulary of kotune's own.
+"""Builds the two byte-level BPE tokenizers. Each has the split pattern and special tokens of its
+model family, and a small vocabulary of its own.
 
-Guarantees: any text decodes back exactly, because bytes are the alphabet. Every special token is
-one id. `add_special_tokens` adds one BOS, as the real models' tokenizers do. The padding token is
-not the end-of-turn token, which would then not be trained."""
+Guarantees:
+
+- Any text decodes back exactly, because bytes are the alphabet.
+- Every special token is one id.
+- `add_special_tokens` adds one BOS token, as the tokenizers of the real models do.
+- The padding token differs from the end-of-turn token. Otherwise training would ignore the
+  end-of-turn token."""
 
 from __future__ import annotations
 
@@ -23,9 +27,11 @@ if TYPE_CHECKING:
 VOCABULARY_SIZE = 1120
 TEMPLATE_WORDS = ("user", "assistant", "system", "\n\n")
 TRAINING_DOCUMENTS = 5_000
-# One id each, but ordinary text, so decoding keeps them. DeepSeek-R1-Distill does the same.
+# Each of these is one id. They are not special tokens, so decoding keeps them. DeepSeek-R1-Distill
+# does the same.
 THOUGHT = ("<think>", "</think>")
-# Syllables in addition to the corpus, so other Korean text is not split into bytes.
+# Syllables that are added to those of the corpus, so that other Korean text is not split into
+# bytes.
 COMMON_SYLLABLES = (
     "가각간갈감갑강같개거건걸것게겨격견결경계고곡곤골공과관광교구국군굴권귀규그극근글금급기긴길김까께꼭꿈끝나난날남내너널네녀년노녹"
     "논놀높누눈는늘능니님다단달담당대더덕던데도독돈돌동되된될두둘뒤드든들등때떠또라란람랑래량러런럼레려력련령례로록론료루류르른를름릉리"
@@ -37,8 +43,8 @@ COMMON_SYLLABLES = (
 
 
 class Family(NamedTuple):
-    """The differences between the two families: the pattern that splits text before BPE, and the
-    special tokens."""
+    """The settings in which the two model families differ. `split` is the pattern that splits text
+    before BPE. The other fields are special tokens."""
 
     split: str
     bos: str
@@ -87,9 +93,8 @@ FAMILIES = {
 
 
 def pieces() -> Iterator[str]:
-    """The corpus split at nouns and endings, so no token joins a noun with its particle or a stem
-    with its ending. Then a model of this size learns a noun once, and not again with each
-    particle."""
+    """The corpus split at nouns and endings. So no token joins a noun with its particle, or a stem
+    with its ending. A small model then learns a noun once, and not again for each particle."""
     nouns = "|".join(
         [
             *words.every_noun(),
@@ -104,7 +109,8 @@ def pieces() -> Iterator[str]:
 
 
 def word_merges(room: int) -> tuple[list[str], list[tuple[str, str]]]:
-    """The syllables of the corpus and the merges of syllables into words, most frequent first."""
+    """The syllables of the corpus, and the merges that build words from syllables, most frequent
+    first. `room` is the maximum number of syllables and merges together."""
     from tokenizers import Tokenizer, models, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -117,10 +123,10 @@ def word_merges(room: int) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def byte_model(special: tuple[str, ...]) -> models.BPE:
-    """A byte-level BPE model whose merges first build whole syllables, then words of syllables.
+    """A byte-level BPE model whose merges first build whole syllables and then words.
 
-    Free merges of bytes would join the end of a syllable with the start of the next, and split a
-    word differently before different particles."""
+    Ordinary merges of bytes would join the end of one syllable with the start of the next. They
+    would also split a word differently before different particles."""
     from tokenizers import models, pre_tokenizers
 
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -176,8 +182,8 @@ def trained(family: Family) -> Tokenizer:
 
 
 def build(family: Family) -> PreTrainedTokenizerFast:
-    """The tokenizer as transformers loads it. It has the generic class, because a Llama class would
-    drop Korean bytes."""
+    """The tokenizer as an object of transformers. It has the generic class, because the Llama class
+    would lose Korean bytes."""
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = PreTrainedTokenizerFast(

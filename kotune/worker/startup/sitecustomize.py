@@ -1,12 +1,14 @@
-"""Runs first in every child process of kotune, because Python imports this module from PYTHONPATH
-at its start (kotune.worker.environment). This includes the workers that Axolotl, torchrun or
-accelerate start.
+"""Prepares every child process of kotune. Python imports this module at its start, because
+kotune.worker.environment adds its folder to PYTHONPATH. Workers that Axolotl, torchrun or
+accelerate start import it too.
 
-It makes kotune and kodata importable, before any installed copy, but no file beside them: if a
-checkout were in PYTHONPATH, a file in it could replace a module of Python. It blocks kernels from
-the hub; kotune.train.upstream describes the fault that this prevents. It makes
-kotune.worker.vocabularies lock tokenizers as soon as tokenizers is imported. A sitecustomize that
-this one hides is executed too."""
+- It makes kotune and kodata importable, in preference to an installed copy. PYTHONPATH does not
+  contain the checkout itself, because a file in it could replace a module of Python.
+- It blocks the import of `kernels`, so no kernel is loaded from the hub. kotune.train.upstream
+  describes the fault that this prevents.
+- When tokenizers is imported, it restricts which vocabulary files tokenizers may open
+  (kotune.worker.vocabularies).
+- It executes another sitecustomize, if this module hides one."""
 
 import sys
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ ROOT = HERE.removesuffix("/kotune/worker/startup")
 
 
 class Ours:
-    """Finds the two packages. Other finders find their submodules and all other modules."""
+    """Finds kodata and kotune. Other finders find their submodules and all other modules."""
 
     @staticmethod
     def find_spec(
@@ -29,7 +31,7 @@ class Ours:
 
 
 class Locked(SourceFileLoader):
-    """Loads tokenizers/models/__init__.py and replaces its classes before any code sees them."""
+    """Loads tokenizers/models/__init__.py and replaces its classes before other code uses them."""
 
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
@@ -51,7 +53,7 @@ class Vocabularies:
         return spec
 
 
-# Importing `kernels` fails as if it were not installed.
+# With None here, `import kernels` fails as if the package were not installed.
 sys.modules["kernels"] = None  # type: ignore[assignment]
 sys.meta_path[:0] = [Ours, Vocabularies]
 sys.path[:] = [path for path in sys.path if path != HERE]
