@@ -113,7 +113,7 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
 def load_base(name: str, base: dict[str, str | None]) -> Any:
     """The base model, on the GPU if there is one, with the precision and kernels of training.
 
-    Raises StageError if its weights lack tensors, which transformers would fill with random
+    Raises StageError if tensors are missing, because transformers would fill them with random
     numbers."""
     import torch
     from transformers import AutoModelForCausalLM
