@@ -23,7 +23,8 @@ BANDWIDTH = 0.70  # share of the data sheet's bandwidth reached in reading weigh
 DOWNLOAD = 50e6  # bytes per second from the hub
 # Seconds for data preparation, the parity proof, and the imports and first kernels of each stage.
 START_UP = 180.0
-# Of Korean text, for either model's vocabulary. Used if the tokenizer is not available.
+# Tokens per character of Korean text, for the vocabularies of both models. Used if the tokenizer is
+# not available.
 TOKENS_PER_CHARACTER = 0.9
 LABEL = 4  # trained tokens of an answer that is a label: the label's word and the end of the turn
 TEMPLATE = 20  # tokens that the chat template adds to an example with one question

@@ -102,8 +102,8 @@ def _gpu_keys(base: str, revision: str | None, is_old: bool) -> AxolotlConfig:
 
 def _has_flash_attention() -> bool:
     """Whether flash attention is installed. The check is the same as in transformers (5.16), but
-    does not import the module. The version is checked, because flash_attn may also be the successor
-    with another interface."""
+    does not import the module. The installed version is checked, because the module flash_attn may
+    also belong to the successor, which has another interface."""
     try:
         installed = metadata.version("flash-attn")
     except metadata.PackageNotFoundError:

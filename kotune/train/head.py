@@ -4,7 +4,8 @@ vocabulary.
 
 TRL's `chunked_nll` (1.9, `trl.trainer.sft_trainer._patch_chunked_ce_lm_head`) does the same. It is
 not used for two reasons. It multiplies with a float32 copy of the head, a gigabyte for Llama 3.2
-1B. It also reads the head's weights directly, bypassing any wrapper. Axolotl (0.19) has neither."""
+1B. It also reads the head's weights directly, which bypasses any wrapper. Axolotl (0.19) has no
+function that does this."""
 
 import os
 from functools import wraps

@@ -1,4 +1,4 @@
-"""Recovery from running out of GPU memory.
+"""Lets training recover from running out of GPU memory.
 
 First, gradient checkpointing is switched on if it is off. If that is not enough, the micro-batch is
 halved and the accumulation is doubled, so a step still trains on the same examples. The setting is
