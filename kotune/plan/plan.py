@@ -197,7 +197,7 @@ def schedule_of(config: AxolotlConfig, counted: Counted) -> Schedule:
     batch_size = int(config["micro_batch_size"]) * accumulation
     epochs = float(config["num_epochs"])
     all_steps = clock.steps(counted, batch_size, epochs, length if packing else None)
-    steps = int(config.get("max_steps") or all_steps)  # max_steps may need more epochs
+    steps = int(config.get("max_steps") or all_steps)  # max_steps may be larger than all_steps
     evaluations = epochs * steps / all_steps * float(config.get("evals_per_epoch") or 0)
     if config.get("eval_strategy") not in ("no", False):
         evaluations = max(evaluations, 1.0)  # the plugin evaluates after the last step

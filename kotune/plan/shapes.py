@@ -119,8 +119,8 @@ def find(model: str, revision: str | None = None) -> Shape:
     `revision`: a hub model's commit, None for the newest.
 
     The config of a hub model comes from the hub's cache. If it is not there, all files of the model
-    except the weights are downloaded. Raises HubError or HubDeniedError if the hub fails. Raises
-    RecipeError for a model type whose size cannot be computed."""
+    except the weights are downloaded. Raises HubError or HubDeniedError if the hub cannot provide
+    them. Raises RecipeError for a model type whose size cannot be computed."""
     return of(_config(model, revision), model)
 
 

@@ -56,7 +56,7 @@ class PreparedData:
 
     @property
     def cheapest(self) -> Seen:
-        """The recipe whose model needs the fewest tokens for the text."""
+        """The recipe that needs the fewest tokens for the text."""
         return min(self.seen, key=lambda seen: seen.per_character)
 
     def costs(self) -> list[Ratio]:

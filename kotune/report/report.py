@@ -112,7 +112,7 @@ class Report:
         return self.phrases.phrase(f"example_{kind}", example.outcome, guid=example.guid, **names)
 
     def names_of(self, changes: Changes) -> tuple[str, str]:
-        """The names of the two models whose answers an example shows."""
+        """The names of the two models that gave the answers in an example."""
         if changes.is_tuning:
             return self.phrases("before"), self.phrases("after")
         return self.name(changes.comparison.a.run), self.name(changes.comparison.b.run)

@@ -118,7 +118,8 @@ def list_checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object
 
 
 def list_rejected(root: Path, tasks: Iterable[str]) -> list[str]:
-    """A message for each task whose reused answers scoring rejected, with the reason."""
+    """A message for each task whose reused answers were rejected in scoring. The message has the
+    reason."""
     notes = {task: read_refused(root, task) for task in tasks}
     return [
         f"{task}: base answers of {note.origin} are not used: {note.why}; the base model was scored"
@@ -229,6 +230,7 @@ def _copy(run: Finished, task: str, root: Path) -> None:
 
 
 def _origin(entry: TaskScores, run: Finished) -> str:
-    """The name of the run that computed the answers: `run`, or the run whose answers it reused."""
+    """The name of the run that computed the answers. This is `run`, or the run from which `run`
+    reused them."""
     name = entry.base_from
     return name if name and name.isprintable() and Path(name).name == name else run.folder.name

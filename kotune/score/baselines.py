@@ -90,7 +90,7 @@ class BaselineScorer:
 
 
 def _scored_by_task(task: Loaded, samples: list[SampleRow]) -> dict[str, list[SampleRow]]:
-    """The answers of the baselines that the task itself scores. Their metrics have a prefix:
+    """The answers of the baselines that are scored by the task. Their metrics have a prefix:
     `lead3_rougeL_char` is the rougeL_char of the baseline lead3."""
     answers = {}
     for name, prefix in task.card.lines.items():

@@ -18,7 +18,7 @@ TRITON = (  # keys that need kernels compiled by Triton
 
 
 def notes(job: Job) -> list[str]:
-    """Notes for a run that leaves visible GPUs unused, or whose GPU has no native bf16."""
+    """Notes for a run that leaves visible GPUs unused, or that uses a GPU without native bf16."""
     gpus, lines = visible(), []
     if len(gpus) > 1 and training.is_one_process(job.launcher):
         lines = [
