@@ -1,2 +1,2 @@
 """Proves before training, token id by token id, that a model is scored on the prompt that it is
-trained on. The lengths of all examples in the model's tokens are counted in the same pass."""
+trained on. The tokens of all examples are counted in the same pass."""

@@ -1,5 +1,5 @@
-"""The scoring side of the proof: the ids that lm-evaluation-harness's task would send to the
-model."""
+"""The scoring side of the proof: the token ids that lm-evaluation-harness would send to the model
+for a task."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -16,15 +16,15 @@ from kotune.train.upstream import another_day
 
 
 class Request(NamedTuple):
-    """A request of lm-eval's, and the ids that the model would be asked."""
+    """A request of lm-eval, and the ids that the model would get."""
 
     instance: Any
     ids: list[int]
 
 
 def scored_ids(tokenizer: Any, task: Loaded) -> list[list[int]]:
-    """The ids that are scored, per document: context + right answer for choice tasks, the prompt
-    for generation tasks."""
+    """The scored ids of each document. For choice tasks they are the context and the right answer,
+    for generation tasks the prompt."""
     recorder = recorder_of(tokenizer)
     with another_day():
         task.evaluate(recorder)
@@ -38,8 +38,9 @@ def scored_ids(tokenizer: Any, task: Loaded) -> list[list[int]]:
 def check_texts(tasks: Iterable[Loaded], tokenizer: Any) -> None:
     """Raise StageError if a text of a task contains the name of a special token.
 
-    Such a name would open or close turns that are not in the data. kodata removes the known names,
-    but a tokenizer may have others. rendered.SpecialTokenCheck does the same for training rows."""
+    The name would open or close turns that are not in the data. kodata removes the names it knows,
+    but a tokenizer may have others. rendered.SpecialTokenCheck makes the same check for training
+    rows."""
     special = special_tokens(tokenizer)
     for task in tasks:
         texts = ((doc["guid"], text) for doc in task.task.eval_docs for text in _texts(task, doc))
@@ -58,8 +59,8 @@ def _texts(task: Loaded, doc: Record) -> list[str]:
 
 
 def recorder_of(tokenizer: Any) -> Any:
-    """lm-eval's own HF model class without a model. It builds requests as usual and records their
-    ids."""
+    """An object of lm-eval's HF model class without a loaded model. It builds requests as usual and
+    records their ids."""
 
     class Recorder(turns.model_class()):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -1,10 +1,10 @@
-"""Checks the labels of Axolotl's own chat-template strategy: exactly every answer to be trained and
-one end of turn are trained, and a row has at most one BOS.
+"""Checks the labels that Axolotl's chat-template strategy assigns. The trained tokens must be
+exactly the answers to be trained, each with one end of turn. A row must have at most one BOS.
 
-Rows are checked until that costs WORK, about five minutes of a CPU core. This covers all rows of
-every data set that kotune knows. After that only rows of the sample are checked, which has rows of
-every shape (shapes.py). All other rows are checked as text alone (rendered.py). parity.json counts
-both kinds."""
+Rows are checked until the work reaches WORK, about five minutes on a CPU core. This covers all rows
+of every data set known to kotune. After that, labels are checked only for rows of the sample, which
+has rows of every shape (shapes.py). All other rows are checked only as text (rendered.py).
+parity.json has the number of all rows and the number of rows whose labels were checked."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -19,14 +19,14 @@ from kotune.parity.shapes import Sample
 from kotune.parity.trained import Trained, end_ids, tokenize_rows
 from kotune.runs.proof import LabelProof
 
-# Characters. Axolotl needs about 1.3 microseconds a character; each turn costs as much as A_TURN
-# characters.
+# Both in characters. Axolotl needs about 1.3 microseconds per character. A turn takes the same time
+# as A_TURN characters.
 WORK, A_TURN = 200_000_000, 300
 
 
 def check_all(run: Path, strategy: Any, tokenizer: Any) -> tuple[LabelProof, Sample]:
-    """The entry `labels` of parity.json, and the sample of rows for the comparison of prompts.
-    Raises StageError for a row with other trained tokens."""
+    """Check the labels of all rows. Returns the entry `labels` of parity.json, and the sample of
+    rows for the comparison of prompts. Raises StageError if a row has wrong trained tokens."""
     ends, sample = end_ids(run / CONFIG, tokenizer), Sample()
     rows, checked, work, is_checked = 0, 0, 0, True
     before: TrainingRow | None = None
@@ -72,11 +72,12 @@ def check(row: Trained, tokenizer: Any, ends: Collection[int], location: str = "
 def _wrong(
     answer: str, turn: list[int], row: Trained, tokenizer: Any, ends: Collection[int]
 ) -> str:
-    """What is wrong with the trained ids of an answer; an empty string if nothing is."""
+    """Describe what is wrong with the trained ids of an answer. Returns an empty string if they are
+    right."""
     length = next((n for n in range(len(turn), 0, -1) if turn[n - 1] not in ends), 0)
     text, closed = _decoded(turn[:length], tokenizer), len(turn) - length
-    # A template may add white space around an answer. But if it keeps the answer's own indent, the
-    # indent must be trained too.
+    # A template may add white space around an answer. If it keeps the answer's indent, the indent
+    # must be trained, too.
     keeps_indent = answer[:1].isspace() and answer + tokenizer.decode(
         turn[length:][:1]
     ) in tokenizer.decode(row.ids)
@@ -98,7 +99,7 @@ def _wrong(
 
 
 def _decoded(ids: list[int], tokenizer: Any) -> str:
-    """The text of ids, decoded after an end-of-text token, because some tokenizers drop the space
-    of the first token."""
+    """Decode ids to text. They are decoded after an end-of-text token, because some tokenizers drop
+    the space of the first token."""
     first = tokenizer.eos_token_id
     return str(tokenizer.decode([first, *ids])).removeprefix(tokenizer.decode([first]))

@@ -27,11 +27,11 @@ class RenderedExample(NamedTuple):
 
 
 def count(run: Path, tokenizer: Any) -> Lengths:
-    """The entry `lengths` of parity.json: the number of rows, the tokens of the longest, how many
-    rows are longer than sequence_len, and how many the template trims.
+    """The entry `lengths` of parity.json: the number of rows, the tokens of the longest row, how
+    many rows are longer than sequence_len, and how many rows the template trims.
 
     Raises StageError if rows are too long and `excess_length_strategy` is `raise`, the default of
-    recipes/defaults.yml. Training would stop at the first of them, or cut it."""
+    recipes/defaults.yml. Training would stop at the first such row, or truncate it."""
     config = yaml_of(run / CONFIG)
     ends = [str(tokenizer.eos_token), *(config.get("eot_tokens") or ())]
     limit, examples = int(config["sequence_len"]), list(of_examples(run, tokenizer, ends))
@@ -56,8 +56,8 @@ def count(run: Path, tokenizer: Any) -> Lengths:
 
 
 def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[RenderedExample]:
-    """Every example of both splits. Raises StageError as text_of() does, and for a row whose text
-    contains special tokens."""
+    """Render and count every example of both splits. Raises StageError if text_of() does, or if the
+    text of a row contains special tokens."""
     special_tokens = SpecialTokenCheck(tokenizer)
     for rows in batches(run):
         texts = [text_of(numbered, tokenizer, ends) for numbered in rows]
@@ -70,10 +70,11 @@ def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterat
 
 
 def of_contents(run: Path, tokenizer: Any) -> Content:
-    """`tokens` and `characters` (Unicode code points) of the messages of both splits. With more
-    than SAMPLE examples, only every second, third, ... one is counted.
+    """The number of `tokens` and of `characters` (Unicode code points) of the messages of both
+    splits. If there are more than SAMPLE examples, only every second, third, ... example is
+    counted.
 
-    Each message's content is tokenized by itself, without template and special tokens."""
+    The content of each message is tokenized separately, without template and special tokens."""
     tokens, characters = 0, 0
     for rows in batches(run, every=math.ceil(_number(run) / SAMPLE)):
         texts = [message["content"] for numbered in rows for message in numbered.row["messages"]]
@@ -83,8 +84,8 @@ def of_contents(run: Path, tokenizer: Any) -> Content:
 
 
 def of_answers(run: Path, tokenizer: Any) -> list[int]:
-    """The number of trained tokens of each example of train: its answers, each with one token for
-    the end of its turn."""
+    """The number of trained tokens of each example in train. These are the tokens of its answers,
+    and one token per answer for the end of the turn."""
     trained: list[int] = []
     for rows in batches(run, parts=(TRAIN,)):
         for numbered in rows:
@@ -106,8 +107,8 @@ def _number(run: Path) -> int:
 
 
 def batches(run: Path, every: int = 1, parts: Sequence[str] = PARTS) -> Iterator[list[Numbered]]:
-    """All rows of both splits with their file and line, BATCH at a time. `every` 2, 3, ...: only
-    every second, third, ... row."""
+    """All rows of both splits with their file and line, in lists of BATCH rows. `every`: 2 for
+    every second row, 3 for every third row, and so on."""
     for part in parts:
         rows = (Numbered(f"{part}:{number}", row) for number, row in rows_of(run / part, every))
         while batch := list(islice(rows, BATCH)):

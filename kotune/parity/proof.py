@@ -1,18 +1,17 @@
 """Proves before training, token id by token id, that the model will be scored on the prompt that it
 is trained on.
 
-The training ids come from Axolotl's own chat-template strategy over the run's training rows. The
-scored ids come from the requests that lm-evaluation-harness's own task builds for the same
-documents, recorded where they would reach the model. Compared are tasks whose source is trained in
-the task's answer form:
+The training ids come from Axolotl's chat-template strategy, applied to the run's training rows. The
+scored ids come from the requests that lm-evaluation-harness builds for the same documents. They are
+recorded at the point where the model would get them. The tasks whose source is trained in the
+task's answer form are compared as follows:
 
-- choice tasks: context + right answer must equal the training ids up to the end of turn. The two
-are
-  compared joined, because lm-eval moves white space across their border.
+- choice tasks: context + right answer must equal the training ids up to the end of turn. Context
+  and answer are compared as one sequence, because lm-eval moves white space from one to the other.
 - generation tasks: the prompt must equal the training ids before the first trained one.
 
-Scored prompts are rendered with another date, so a template that writes the date into the prompt
-fails at once.
+Scored prompts are rendered with another date. A template that writes the date into the prompt
+therefore fails at once.
 
 Every row of both splits is checked as text (rendered.py). Labels are checked for all rows up to a
 limit (labels.py). Prompts are compared for the first rows of each data entry and for some rows of
@@ -38,13 +37,14 @@ from kotune_tasks.card import cards
 
 
 def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tuple[Any, Parity]:
-    """Axolotl's tokenizer, and the content of parity.json for a run folder. The folder must be the
-    current directory, because Axolotl's paths are relative.
+    """Prove parity for a run folder. Returns Axolotl's tokenizer and the content of parity.json.
+    The folder must be the current directory, because Axolotl's paths are relative.
 
     `tasks`: each task with its TaskData; `trained`: the tasks whose source is trained in the task's
     answer form. Raises StageError at the first difference and shows both texts."""
     tokenizer, strategy = load_strategy(run / CONFIG)
-    # Lengths first: they reveal problems of a row's text within seconds, with the clearest message.
+    # Lengths are counted first. This finds problems in a row's text within seconds, and gives the
+    # clearest message.
     counted = lengths.count(run, tokenizer)
     labelled, sample = labels.check_all(run, strategy, tokenizer)
     content, proofs = lengths.of_contents(run, tokenizer), dict[str, TaskProof]()
@@ -70,7 +70,7 @@ def is_scored_by(row: TrainingRow, task: str) -> bool:
     """Whether the task can score a training row with the prompt that is trained.
 
     The row must have the task's source and form. A row of several turns also needs a task that
-    keeps turns; other tasks render a whole chat as one user turn."""
+    keeps turns. Other tasks render a whole chat as one user turn."""
     card = cards()[task]
     is_own = (card.source, card.form) == (row["source"], row["form"])
     return is_own and (len(row["messages"]) == 2 or card.turns)
@@ -79,8 +79,8 @@ def is_scored_by(row: TrainingRow, task: str) -> bool:
 def status_without_rows(task: str, sample: Sample) -> TaskProof:
     """The entry of parity.json for a task that scores none of the trained rows.
 
-    `not proven`: the task's source is trained in a form that no task scores. `not trained`: other
-    tasks prove the trained forms, and this task measures transfer."""
+    `not proven`: the task's source is trained in a form that no task scores. `not trained`: the
+    trained forms are proven by other tasks, and this task measures transfer."""
     card, forms = cards()[task], sample.forms(cards()[task].source)
     scored = {(other.source, other.form) for other in cards().values()}
     unscored = [form for form in forms if form == card.form or (card.source, form) not in scored]

@@ -1,7 +1,7 @@
-"""Checks every row as the chat template renders it, before training.
+"""Checks the rendered text of every row before training.
 
-The error names the row if the template refuses it, drops or changes its text, or adds an empty
-thought although the row has its own."""
+It is an error if the chat template refuses a row, drops or changes its text, or adds an empty
+thought to a row that has a thought. The message has the row's location."""
 
 import re
 from bisect import bisect_right
@@ -15,11 +15,11 @@ from kodata.prepare.output import doc_of
 from kotune.errors import StageError
 
 PLAIN = "가"  # a text without special tokens
-AROUND = 60  # characters of a text that a message shows
+AROUND = 60  # the number of characters of a text shown in a message
 
 
 class Rendered(NamedTuple):
-    """A row's text; `trimmed`: the template removed white space around a turn."""
+    """A row's rendered text. `trimmed`: whether the template removed white space around a turn."""
 
     text: str
     trimmed: bool
@@ -33,12 +33,12 @@ class Numbered(NamedTuple):
 
 
 def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> Rendered:
-    """The row as the tokenizer's template renders it.
+    """Render a row with the tokenizer's template and check the text.
 
-    `ends`: end-of-turn tokens, one of which must follow every answer; not checked if empty. Many
-    models' own templates trim every turn, in training and in scoring alike. That is no error, but
-    it is reported as `trimmed`. Raises StageError if the rendered text does not hold the row's
-    turns."""
+    `ends`: end-of-turn tokens. One of them must follow every answer; this is not checked if `ends`
+    is empty. Many models' own templates trim every turn, both in training and in scoring. This is
+    reported as `trimmed` and is not an error. Raises StageError if the rendered text does not
+    contain the row's turns."""
     messages = numbered.row["messages"]
     try:
         text = str(tokenizer.apply_chat_template(messages, tokenize=False))
@@ -62,10 +62,11 @@ def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> R
 
 
 def _find_closed(text: str, answer: str, start: int, ends: tuple[str, ...]) -> int:
-    """The index, from `start` on, of an answer that an end of turn follows; -1 if there is none.
+    """Find an answer that is followed by an end of turn. Returns its first index from `start` on,
+    or -1 if there is none.
 
-    The first occurrence may be part of the template's own text: the answer `is` occurs in
-    `assistant`."""
+    The first occurrence of an answer may be part of the template's own text. For example, the
+    answer `is` occurs in `assistant`."""
     end = _end_of_turn(ends)
     while start >= 0 and not end.match(text, start + len(answer)):
         start = text.find(answer, start + 1)
@@ -78,8 +79,8 @@ def _end_of_turn(ends: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def special_tokens(tokenizer: Any) -> dict[int, str]:
-    """The names of a tokenizer's special tokens by id. A token that is only the unknown token is
-    excluded, because a rare letter becomes it."""
+    """The names of a tokenizer's special tokens by id. The unknown token is excluded if it has no
+    other role, because rare letters are encoded as it."""
     added = getattr(tokenizer, "added_tokens_decoder", {})
     named = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
     named |= {number: str(token) for number, token in added.items() if token.special}
@@ -93,9 +94,9 @@ def special_tokens(tokenizer: Any) -> dict[int, str]:
 
 
 class SpecialTokenCheck:
-    """Compares a row's special tokens with the number that the template itself writes for the same
-    roles. Additional ones are in the row's text and would open or close turns that are not in the
-    data."""
+    """Compares the number of special tokens in a row with the number that the template writes for
+    the same roles. Additional special tokens come from the row's text. They would open or close
+    turns that are not in the data."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -103,8 +104,8 @@ class SpecialTokenCheck:
         self._known: dict[tuple[str, ...], int] = {}
 
     def check(self, numbered: Numbered, ids: list[int]) -> None:
-        """Raise StageError if `ids` hold another number of special tokens than the template
-        writes."""
+        """Raise StageError if the number of special tokens in `ids` differs from the number that
+        the template writes."""
         roles = tuple(turn["role"] for turn in numbered.row["messages"])
         if roles not in self._known:
             empty = [{"role": role, "content": PLAIN} for role in roles]
@@ -137,7 +138,7 @@ def _refused(numbered: Numbered, error: Exception) -> str:
 
 def _changed(numbered: Numbered, turn: Message, rest: str) -> str:
     content = turn["content"]
-    # The length of the longest beginning of the turn that is in the rendered text.
+    # The length of the longest beginning of the turn that occurs in the rendered text.
     length = bisect_right(
         range(len(content)), False, key=lambda end: content[: end + 1] not in rest
     )
@@ -162,8 +163,8 @@ def _unclosed(numbered: Numbered, turn: Message, rest: str, ends: Collection[str
 
 
 def difference(text: str, other: str, label: str) -> str:
-    """A row's text and another one, around the first character that differs. `label`: the words
-    before the other text."""
+    """A message with a row's text and another text, both around the first character that differs.
+    `label`: the words before the other text."""
     first = next(
         (i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b),
         min(len(text), len(other)),
@@ -176,8 +177,8 @@ def difference(text: str, other: str, label: str) -> str:
 
 
 def _check_thoughts(numbered: Numbered, text: str, tokenizer: Any) -> None:
-    """Raise StageError if the template adds a thought before the row's own, or the model has no
-    thoughts."""
+    """Raise StageError if the template adds a thought before the row's own thought, or if the row
+    has a thought and the model does not support thoughts."""
     turns = numbered.row["messages"]
     if not any("</think>" in turn["content"] for turn in turns if turn["role"] == "assistant"):
         return

@@ -1,7 +1,8 @@
-"""Selects a sample with rows of every shape in the training data, in one pass and bounded memory.
+"""Selects a sample that has rows of every shape in the training data. This takes one pass and
+limited memory.
 
-How a template or lm-eval renders a row depends on its shape: roles, thoughts, untrained answers,
-white space, label and length."""
+A template or lm-eval renders a row depending on its shape. The shape consists of roles, thoughts,
+untrained answers, white space, label and length."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -12,13 +13,13 @@ from kotune.runs.proof import Shapes
 
 ITEMS = 128  # the first rows of each data entry, of any shape
 PER_SHAPE = 4  # rows of each further shape
-SHAPES = 1_000  # shapes of which rows are kept; rows of further shapes are only counted
+SHAPES = 1_000  # maximum number of shapes in the sample; rows of further shapes are only counted
 TURNS = 8  # the number of turns is rounded to a power of two above this
 
 
 class RowShape(NamedTuple):
-    """The features that rows rendered alike have in common. `turns` and `characters` are the next
-    power of two above the number; `turns` is exact up to TURNS."""
+    """The features of a row that affect how it is rendered. `turns` and `characters` are numbers
+    rounded up to a power of two. `turns` is exact up to TURNS."""
 
     source: str
     form: str
@@ -57,8 +58,8 @@ def _above(number: int) -> int:
 
 
 class Sample:
-    """The rows that are compared: the first ITEMS of each data entry, and of every shape up to
-    PER_SHAPE."""
+    """The rows that are compared: the first ITEMS rows of each data entry, and up to PER_SHAPE rows
+    of every shape."""
 
     def __init__(self) -> None:
         self.rows: list[TrainingRow] = []
@@ -67,7 +68,8 @@ class Sample:
         self._shapes: Counter[RowShape] = Counter()
 
     def takes(self, row: TrainingRow) -> bool:
-        """Whether the next row of the file belongs to the sample. If so, it is kept."""
+        """Whether the next row of the file belongs to the sample. If it does, it is added to the
+        sample."""
         shape = shape_of(row)
         is_known = shape in self._shapes or len(self._shapes) < SHAPES
         self.beyond += not is_known

@@ -1,5 +1,5 @@
-"""The training side of the proof: rows as Axolotl's own chat-template strategy tokenizes them with
-the run's tokenizer."""
+"""The training side of the proof: rows tokenized with Axolotl's chat-template strategy and the
+run's tokenizer."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from kotune.worker import bounds
 
 @dataclass(frozen=True)
 class Trained:
-    """One row as Axolotl will train on it. `ids` and `labels` have equal length; the label of an
+    """One row as it is used in training. `ids` and `labels` have equal length. The label of an
     untrained token is -100."""
 
     guid: str
@@ -80,7 +80,7 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
 
 
 def tokenize_rows(strategy: Any, rows: list[TrainingRow]) -> list[Trained]:
-    """Each row as Axolotl tokenizes it."""
+    """Tokenize rows with Axolotl."""
     trained = []
     for row in rows:
         tokens = strategy.tokenize_prompt({"messages": row["messages"]})
@@ -109,8 +109,8 @@ def read_rows(path: Path, items: int) -> list[TrainingRow]:
 
 
 def _check_korean(tokenizer: Any) -> None:
-    """Raise StageError if Korean text does not survive encoding and decoding. A wrong tokenizer
-    class over a byte-level vocabulary silently drops Korean."""
+    """Raise StageError if Korean text changes when it is encoded and decoded. A wrong tokenizer
+    class for a byte-level vocabulary silently drops Korean text."""
     text = "한국어 문장이 그대로 남는다."
     if tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)).strip() != text:
         raise StageError(

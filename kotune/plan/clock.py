@@ -1,14 +1,14 @@
 """Predicts how long each part of a run takes on a GPU. docs/plan.md compares the predictions with
 published figures.
 
-A pass through the model takes as long as its slowest part: multiplying its tokens, reading weights,
-keys and values (when a token is generated), or the Python code that launches the kernels. The time
-of the Python code does not depend on the GPU.
+The time of a pass through the model is the time of its slowest part. The parts are the matrix
+products, the Python code that launches the kernels, and, if a token is generated, reading weights,
+keys and values. The time of the Python code does not depend on the GPU.
 
-A token costs two operations per parameter in the forward pass. The backward pass costs two more,
-because a LoRA run computes no gradients of the frozen weights. Recomputing activations costs two
-more. The products of attention itself are left out: in the published figures a token takes no
-longer in a row of 8,192 tokens than in one of 2,048."""
+The forward pass takes two operations per parameter and token. The backward pass of LoRA takes two
+more, not four, because the frozen weights need no gradients. Recomputing activations takes two
+more. The products of queries and keys, and of their result with the values, are left out. In the
+published figures, the time per token is the same in rows of 8,192 and of 2,048 tokens."""
 
 import math
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ from kotune.score.shared import on_device
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a recipe trains. `batch_size`: examples per step, or packed rows of `sequence_len`
-    tokens. `evaluations`: number of passes over the validation data. `pad_to`: the length of a
-    padded batch is a multiple of this."""
+    """How a recipe trains. `batch_size`: examples per step, or with packing, rows of `sequence_len`
+    tokens per step. `evaluations`: number of passes over the validation data. `pad_to`: batches are
+    padded to a multiple of this length."""
 
     batch_size: int
     steps: int
@@ -39,7 +39,8 @@ class Schedule:
     pad_to: int
 
     def row(self, longest: int) -> int:
-        """Tokens of a row in the largest batch. `longest`: tokens of the longest example."""
+        """The number of tokens of a row in the largest batch. `longest`: the number of tokens of
+        the longest example."""
         if self.packing:
             return self.sequence_len
         return padded(min(longest, self.sequence_len), self.pad_to)
@@ -48,22 +49,22 @@ class Schedule:
 @dataclass(frozen=True)
 class Speed:
     """The speed of a device. `tflops`: in the run's precision; `bandwidth`: bytes per second.
-    `waits`: the device waits for the Python code that launches its work. A CPU runs that code
-    itself, so it does not."""
+    `waits`: whether the device waits for the Python code that launches its work. A CPU does not
+    wait, because it runs that code itself."""
 
     tflops: float
     bandwidth: float
     waits: bool = True
 
     def products(self, weights: float, share: float) -> float:
-        """Seconds of one forward pass. `weights`: weights multiplied, summed over tokens; `share`:
-        the share of the peak that is reached."""
+        """Seconds of one forward pass. `weights`: the number of weights that are multiplied, summed
+        over tokens. `share`: the share of the peak speed that is reached."""
         return 2 * weights / (self.tflops * 1e12 * share)
 
 
 def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) -> int:
-    """Optimizer steps as Axolotl counts them; it overrides transformers' own count. `packed`:
-    tokens of a packed row, None without packing."""
+    """The number of optimizer steps. It is computed as in Axolotl, which overrides transformers'
+    number. `packed`: the number of tokens of a packed row, None without packing."""
     if packed is None:
         return max(math.ceil(counted.rows * epochs / batch_size), 1)
     rows = math.ceil(counted.tokens / (packed * assumptions.PACKED))
@@ -71,8 +72,8 @@ def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) 
 
 
 def batch_tokens(counted: Counted, micro: int, pad_to: int) -> float:
-    """The mean number of tokens of a padded micro-batch. Each example is padded to the longest of
-    its batch, whose expected length follows from the sorted lengths."""
+    """The mean number of tokens of a padded micro-batch. Each example is padded to the longest
+    example of its batch. The expected length of that example follows from the sorted lengths."""
     number = len(counted.lengths)
     longest = sum(
         padded(length, pad_to) * ((rank / number) ** micro - ((rank - 1) / number) ** micro)
@@ -82,8 +83,8 @@ def batch_tokens(counted: Counted, micro: int, pad_to: int) -> float:
 
 
 def micro_step(shape: Shape, speed: Speed, method: Method, tokens: float, trained: float) -> float:
-    """Seconds of training on a micro-batch. `tokens`: all of them, padding included; `trained`: the
-    trained ones."""
+    """Seconds of training on a micro-batch. `tokens`: the number of its tokens, padding included;
+    `trained`: the number of its trained tokens."""
     passes = 3 if method.checkpointing else 2
     layer = assumptions.TRAINED_LAYER_4BIT if method.bits == 4 else assumptions.TRAINED_LAYER
     python = speed.waits * layer * shape.layers / 3
@@ -95,8 +96,8 @@ def micro_step(shape: Shape, speed: Speed, method: Method, tokens: float, traine
 def training(
     shape: Shape, speed: Speed, method: Method, schedule: Schedule, counted: Counted, micro: int
 ) -> float:
-    """Seconds of all training steps and of validation. Validation is a forward pass only: a third
-    of a training step with checkpointing, half of one without."""
+    """Seconds of all training steps and of validation. Validation has only forward passes. A
+    forward pass takes a third of a training step with checkpointing, and half of a step without."""
     if schedule.packing:
         tokens = micro * float(schedule.sequence_len)
         trained = tokens * counted.share
@@ -111,8 +112,8 @@ def training(
 
 
 def likelihood(shape: Shape, speed: Speed, works: Sequence[Work], variant: str) -> float:
-    """Seconds in which a variant (base or tuned) reads every prompt once. The few tokens of each
-    choice and their logits are left out."""
+    """Seconds of computing the log-likelihoods of all choice tasks with a variant (base or tuned):
+    every prompt is read once. The few tokens of the choices and their logits are left out."""
     python = speed.waits * shape.layers * assumptions.PASSED_LAYER[variant]
     total = 0.0
     for work in works:
@@ -124,8 +125,8 @@ def likelihood(shape: Shape, speed: Speed, works: Sequence[Work], variant: str) 
 
 
 def token(shape: Shape, speed: Speed, read: float, batch: int, variant: str) -> float:
-    """Seconds in which a variant generates one token of each answer in a batch. `read`: bytes of
-    weights, keys and values that are read."""
+    """Seconds in which a variant generates one token for each answer in a batch. `read`: the bytes
+    of weights, keys and values to be read."""
     python = shape.layers * assumptions.PASSED_LAYER[variant]
     reading = read / (speed.bandwidth * assumptions.BANDWIDTH)
     return max(
@@ -136,9 +137,9 @@ def token(shape: Shape, speed: Speed, read: float, batch: int, variant: str) -> 
 def generation(
     shape: Shape, speed: Speed, weights: float, tasks: Sequence[tuple[Work, int]], variant: str
 ) -> float:
-    """An upper bound of the seconds in which a variant generates its answers: every batch continues
-    to the task's maximum length. `weights`: bytes of weights read per token; `tasks`: tasks, each
-    with its batch size."""
+    """An upper bound for the seconds in which a variant generates its answers. It assumes that
+    every batch continues to the task's maximum length. `weights`: bytes of weights read per token;
+    `tasks`: tasks, each with its batch size."""
     total = 0.0
     for work, batch in tasks:
         cache = batch * batches.cached(sizes_of(shape), work.prompt + work.written / 2)
@@ -148,5 +149,5 @@ def generation(
 
 
 def speed_of(gpu: Gpu, in_fp32: bool) -> Speed:
-    """A GPU's speed in 16 bits, or in fp32 without tensor cores."""
+    """A GPU's speed in 16 bits. With `in_fp32`, its speed in fp32 without tensor cores."""
     return Speed(gpu.tflops_fp32 if in_fp32 else gpu.tflops, gpu.bandwidth)

@@ -1,8 +1,8 @@
-"""Counts the examples of a recipe and their tokens. Without the tokenizer or the data, both are
-estimated.
+"""Counts the examples of a recipe and their tokens. If the tokenizer or the data are missing, both
+numbers are estimated.
 
-Nothing is downloaded. If the hub's cache lacks something, the counts are estimates and the plan
-marks them as such."""
+Nothing is downloaded. If a file is not in the hub's cache, the counts are estimates and are marked
+as estimates in the plan."""
 
 import itertools
 from collections.abc import Iterator
@@ -24,17 +24,19 @@ from kotune.recipe.schema import Data, Recipe
 from kotune.shipped import INSTALL, PROGRAM
 
 CHARACTERS_FILE = Path(__file__).with_name("characters.yml")
-READ = 10_000  # characters are counted in at most this many rows of a source
+READ = 10_000  # maximum number of rows of a source in which characters are counted
 
 
 @dataclass(frozen=True)
 class Counted:
-    """`rows` and `validation`: rows of an epoch and of validation. `lengths`: sorted lengths, in
-    tokens, of all training examples or of a representative sample.
+    """`rows`: the number of rows of an epoch. `validation`: the number of validation rows.
+    `lengths`: the sorted lengths, in tokens, of all training examples or of a representative
+    sample.
 
-    `trained`, `most`: mean and maximum number of trained tokens of an example. None if unknown; all
-    tokens then count as trained. `exact`: counted with the model's tokenizer over data prepared as
-    in a run. `why`: why the counts are not exact, or what is missing."""
+    `trained`, `most`: the mean and the maximum number of trained tokens of an example. They are
+    None if unknown, and all tokens then count as trained. `exact`: whether the tokens were counted
+    with the model's tokenizer in data prepared as in a run. `why`: the reason why the counts are
+    not exact, or what is missing."""
 
     rows: int
     validation: int
@@ -51,12 +53,12 @@ class Counted:
 
     @property
     def mean(self) -> float:
-        """Mean number of tokens of an example."""
+        """The mean number of tokens of an example."""
         return sum(self.lengths) / len(self.lengths)
 
     @property
     def tokens(self) -> int:
-        """Tokens of an epoch, without padding."""
+        """The number of tokens of an epoch, without padding."""
         return round(self.rows * self.mean)
 
     @property
@@ -65,7 +67,8 @@ class Counted:
 
 
 def count(recipe: Recipe) -> Counted:
-    """Counted, or estimated with the reason."""
+    """Count the examples and tokens of a recipe. If that is not possible, estimate them and give
+    the reason."""
     why = _no_tokenizer(presets.find(recipe.model, recipe.template).base)
     if not why:
         counted = _in_child(recipe)
@@ -76,7 +79,8 @@ def count(recipe: Recipe) -> Counted:
 
 
 def estimate(recipe: Recipe, why: str) -> Counted:
-    """An estimate from the characters of local data, or of the source's published files."""
+    """Estimate the counts from the number of characters in local data, or in the source's published
+    files."""
     rows, validation, lengths = [], [], []
     most = max(recipe.validation_rows // len(recipe.data), 1)
     for entry in recipe.data:
@@ -94,16 +98,16 @@ def estimate(recipe: Recipe, why: str) -> Counted:
 
 
 def characters(source: str, form: str | None) -> list[int] | None:
-    """The percentiles in characters.yml for a source and form, or for the source's first form. None
-    if the file has none."""
+    """The percentiles of lengths in characters for a source and form, from characters.yml. Without
+    a form, those of the source's first form. None if the file has none."""
     forms = _table().get(source, {})
     percentiles: list[int] | None = forms.get(form, next(iter(forms.values()), None))
     return percentiles
 
 
 def in_tokens(number: float) -> int:
-    """The assumed number of tokens of an example with this many characters, with its chat
-    template."""
+    """The estimated number of tokens of an example with this many characters, chat template
+    included."""
     return round(number * TOKENS_PER_CHARACTER) + TEMPLATE
 
 
@@ -113,8 +117,8 @@ def _table() -> strict_yaml.Written:
 
 
 def _train_split(entry: Data) -> tuple[int, list[int]]:
-    """The number of rows of a source's train split, and the tokens of a sample of them. They come
-    from local data if there are any, otherwise from published figures."""
+    """The number of rows of a source's train split, and the lengths in tokens of a sample of rows.
+    Both come from local data if available, otherwise from published figures."""
     source = kodata.SOURCES[entry.source]
     if entry.path or source.CARD.hub_id is None:
         return _read(entry)
@@ -140,7 +144,7 @@ def _read(entry: Data) -> tuple[int, list[int]]:
 
 
 def _spread(percentiles: list[int]) -> list[float]:
-    """A hundred lengths with these percentiles."""
+    """A hundred lengths that have these percentiles."""
     steps = len(percentiles) - 1
     return [
         low + (high - low) * (part + 0.5) / (100 / steps)
@@ -150,8 +154,8 @@ def _spread(percentiles: list[int]) -> list[float]:
 
 
 def _mixed(rows: list[int], lengths: list[list[int]]) -> Iterator[int]:
-    """A sample of all entries' lengths. Each entry is represented by its share of the rows, with
-    its longest example included."""
+    """A sample of the lengths of all entries. Each entry's share of the sample is its share of the
+    rows. Each entry's longest example is included."""
     most = max(rows)
     for number, entry_lengths in zip(rows, lengths, strict=True):
         size = max(round(1_000 * number / most), 1)
@@ -178,7 +182,7 @@ def _no_tokenizer(base: str) -> str:
 
 
 def _in_child(recipe: Recipe) -> Counted | str:
-    """What in_folder() returns in a process of its own."""
+    """Call in_folder() in a child process and return its result."""
     from kotune.runs.folder import read_json
     from kotune.worker.call import call, temporary
 
@@ -189,9 +193,11 @@ def _in_child(recipe: Recipe) -> Counted | str:
 
 
 def in_folder(recipe: Recipe, run: Path) -> Counted | str:
-    """Runs in the child process: prepare the data as in a run, in the folder `run`, and count them.
+    """Prepare the data as in a run, in the folder `run`, and count the examples. This is called in
+    the child process.
 
-    Returns the reason if the data are not available. The hub must be switched off by offline()."""
+    Returns the reason if the data are not available. offline() must be called before, so that the
+    hub is not contacted."""
     from kotune.parity import lengths
     from kotune.runs.folder import Run
     from kotune.runs.job import Job
@@ -201,7 +207,7 @@ def in_folder(recipe: Recipe, run: Path) -> Counted | str:
     try:
         try:
             rows = job.prepare().rows
-        except (HubError, HubDeniedError):  # of a scored task; only the leak check needs its data
+        except (HubError, HubDeniedError):  # data of a scored task, used only in the leak check
             why = (
                 "counted without the leak check, because the data of a task are not on this"
                 " machine: a run may drop some rows"
@@ -232,8 +238,8 @@ def _tokenizer(recipe: Recipe, run: Path) -> Any:
     from kotune.worker import bounds
 
     model = presets.find(recipe.model, recipe.template)
-    # In the run's folder, because transformers would load a folder named like the hub id from the
-    # user's current folder.
+    # The tokenizer is loaded in the run's folder. In the user's current folder, transformers would
+    # load a subfolder whose name equals the hub id.
     with chdir(run), bounds.tokenizing():
         tokenizer = hub.tokenizer_of(model.base)
     if model.template:

@@ -17,8 +17,8 @@ GPUS_FILE = Path(__file__).with_name("gpus.yml")
 
 @dataclass(frozen=True)
 class Gpu:
-    """`memory`: bytes; `tflops`: of dense 16-bit products; `bandwidth`: bytes per second;
-    `capability`: CUDA compute capability, as (8, 0)."""
+    """A GPU's figures. `memory`: bytes; `tflops`: the speed of dense 16-bit matrix products;
+    `bandwidth`: bytes per second; `capability`: CUDA compute capability, for example (8, 0)."""
 
     name: str
     title: str
@@ -31,13 +31,13 @@ class Gpu:
 
     @property
     def is_old(self) -> bool:
-        """Whether it lacks native bf16. A run gets the same answer from the driver."""
+        """Whether the GPU has no native bf16. In a run, the same is determined from the driver."""
         return self.capability < BF16
 
 
 @cache
 def known() -> dict[str, Gpu]:
-    """Every supported GPU by its name for --gpu."""
+    """All supported GPUs, by the name that --gpu accepts."""
     sheets = strict_yaml.load(GPUS_FILE)
     return {name: of(name, sheet) for name, sheet in sheets.items()}
 

@@ -1,4 +1,5 @@
-"""A plan's job: counts a recipe's examples with its model's tokenizer. Nothing is downloaded."""
+"""The job of a plan's child process: counts a recipe's examples with its model's tokenizer. Nothing
+is downloaded."""
 
 from contextlib import chdir
 from dataclasses import asdict

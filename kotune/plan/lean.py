@@ -1,5 +1,5 @@
-"""Predicts whether training on this machine's GPU fits without gradient checkpointing, which saves
-memory by recomputing activations."""
+"""Predicts whether training without gradient checkpointing fits into the memory of this machine's
+GPU. Checkpointing saves memory by recomputing activations."""
 
 from dataclasses import replace
 
@@ -17,20 +17,20 @@ from kotune.worker import driver
 
 
 def is_lean(job: Job) -> bool:
-    """Whether a batch of the run's longest examples fits without checkpointing on every GPU that
-    trains. The lengths come from parity.json.
+    """Whether a batch of the run's longest examples fits without checkpointing on every GPU used
+    for training. The lengths come from parity.json.
 
     False if the recipe sets gradient checkpointing itself, or if the memory cannot be predicted."""
     is_auto = job.device == "cuda" and axolotl_config.is_auto(job.recipe)
     gpus = driver.look() if is_auto else None
     if not gpus or not gpus.memories:
         return False
-    # The trained commit is in the cache, so the hub is not contacted.
+    # The commit to be trained is in the cache, so the hub is not contacted.
     revision = job.run.record().model_revision
     config = axolotl_config.config(job.recipe, "cuda", revision, is_old=job.is_old_gpu)
     try:
         shape = shapes.find(job.recipe.model, revision)
-    except KotuneError:  # a model type whose arithmetic is not known
+    except KotuneError:  # a model type whose memory cannot be computed
         return False
     longest = read_model(job.run.path(PARITY), Parity).lengths.longest
     schedule = schedule_of(config, Counted(1, 1, [longest], exact=True))

@@ -1,5 +1,5 @@
-"""Refuses a run without a GPU that would take hours. The time is predicted as in a plan, before
-anything is written."""
+"""Refuses a run that would take hours because there is no GPU. The time is predicted as in a plan,
+before anything is written."""
 
 import os
 
@@ -19,8 +19,8 @@ MOST = 2 * 3600.0  # seconds that a run may take without --device cpu
 
 
 def require(job: Job, until: str) -> None:
-    """Raise StageError if the rest of a run is predicted to take more than MOST on the CPU. A run
-    that cannot be predicted passes."""
+    """Raise StageError if the rest of a run is predicted to take more than MOST seconds on the CPU.
+    A run whose time cannot be predicted is accepted."""
     if (predicted := seconds(job, until)) <= MOST:
         return
     hours = predicted / 3600
@@ -33,8 +33,8 @@ def require(job: Job, until: str) -> None:
 
 
 def seconds(job: Job, until: str) -> float:
-    """Predicted seconds of the pending training and log-likelihood scoring up to the stage `until`.
-    0 if nothing is pending or nothing can be predicted.
+    """The predicted seconds of pending training and of pending log-likelihoods up to the stage
+    `until`. 0 if nothing is pending or the time cannot be predicted.
 
     Generated answers are left out, because their lengths are not known."""
     trains, scores = (is_pending(job, stage, until) for stage in ("train", "score"))

@@ -2,8 +2,8 @@
 each GPU.
 
 Nothing is downloaded, except the configuration of a hub model that is not in the cache. Counts are
-exact or marked as estimates. Memory and time are predictions, validated with published figures and
-not with our own measurements (docs/plan.md)."""
+exact or marked as estimates. Memory and time are predictions. They were compared with published
+figures, not with our own measurements (docs/plan.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ from kotune.train import config as axolotl_config
 from kotune.train.head import CHUNK
 
 GIB = 2**30
-# Axolotl's keys that change what is trained or stored, which the arithmetic here ignores.
+# Axolotl's keys that change what is trained or stored, but are ignored in the predictions.
 NOT_COUNTED = (
     "lora_modules_to_save",
     "lora_target_parameters",
@@ -47,8 +47,8 @@ SHORTEST = 64  # the smallest sequence_len that is suggested
 
 @dataclass(frozen=True)
 class Mode:
-    """How a run trains on GPUs with native bf16, or on those without. `is_explicit`: the recipe
-    sets the precision itself."""
+    """How a run trains on GPUs with native bf16, or on GPUs without it. `is_explicit`: whether the
+    recipe sets the precision."""
 
     method: Method
     precision: Literal["bf16", "fp16", "fp32"]
@@ -59,10 +59,10 @@ class Mode:
 class GpuPlan:
     """The prediction for one GPU.
 
-    `micro`: the largest micro-batch that fits, None if none does. `used`: the recipe's micro-batch
-    if it fits, otherwise `micro`, otherwise 1; `memory` and `seconds` are for it. `base`: seconds
-    of scoring the base model. `answers`: for each generation task, how many answers are generated
-    at once."""
+    `micro`: the largest micro-batch that fits, None if none fits. `used`: the recipe's micro-batch
+    if it fits, otherwise `micro`, or 1 if none fits. `memory` and `seconds` are predicted for
+    `used`. `base`: seconds of scoring the base model. `answers`: for each generation task, how many
+    answers are generated at once."""
 
     gpu: Gpu
     micro: int | None
@@ -85,9 +85,9 @@ class GpuPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The prediction for a recipe. `micro`: the recipe's own micro-batch. `modes`: for GPUs without
-    native bf16 (True) and for others (False). `is_auto`: gradient checkpointing is switched off if
-    memory allows."""
+    """The prediction for a recipe. `micro`: the recipe's micro-batch. `modes`: the mode for GPUs
+    without native bf16 (True) and for other GPUs (False). `is_auto`: whether a run switches
+    gradient checkpointing off if memory allows."""
 
     recipe: Recipe
     name: str
@@ -114,7 +114,7 @@ class Plan:
 
     @property
     def advice(self) -> str:
-        """Changes with which the recipe would fit. Each of them is sufficient."""
+        """The changes that would make the recipe fit. Each of them is sufficient."""
         chosen = [gpu_plan.gpu for gpu_plan in self.gpu_plans]
         changes = [
             text for text, plan in _levers(self) if any(_fits(plan, gpu, 1) for gpu in chosen)
@@ -135,7 +135,7 @@ def make(
     counted: Counted | None = None,
 ) -> Plan:
     """The plan of a recipe file for the named GPUs, or for all known ones. `counted`: the counts of
-    its data, if they are known already."""
+    the recipe's data, if they are already known."""
     chosen, recipe = gpus.select(names), load(file, overrides)
     shape = shapes.find(recipe.model)
     counted = counted or counting.count(recipe)
@@ -166,7 +166,7 @@ def limited(plan: Plan, limit: Limit) -> Plan:
 
 
 def _configs(recipe: Recipe, rows: int) -> dict[bool, AxolotlConfig]:
-    """The Axolotl configuration of a run on a GPU without native bf16 (True) and on another
+    """The Axolotl configuration for a GPU without native bf16 (True) and for another GPU
     (False)."""
     commit = shapes.commit(presets.find(recipe.model, recipe.template).base)
     return {
@@ -197,7 +197,7 @@ def schedule_of(config: AxolotlConfig, counted: Counted) -> Schedule:
     batch_size = int(config["micro_batch_size"]) * accumulation
     epochs = float(config["num_epochs"])
     all_steps = clock.steps(counted, batch_size, epochs, length if packing else None)
-    steps = int(config.get("max_steps") or all_steps)  # max_steps may exceed the epochs
+    steps = int(config.get("max_steps") or all_steps)  # max_steps may be larger than all_steps
     evaluations = epochs * steps / all_steps * float(config.get("evals_per_epoch") or 0)
     if config.get("eval_strategy") not in ("no", False):
         evaluations = max(evaluations, 1.0)  # the plugin evaluates after the last step
@@ -284,7 +284,7 @@ def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
         micro * (plan.counted.most or longest) if not plan.schedule.packing else tokens,
     )
     held = memory.peak(plan.shape, mode.method, tokens, headed, _choices(plan, mode, read))
-    while held.scoring > usable and read > 1:  # as scoring does when it runs out of memory
+    while held.scoring > usable and read > 1:  # scoring also halves when it runs out of memory
         read //= 2
         held = memory.peak(plan.shape, mode.method, tokens, headed, _choices(plan, mode, read))
     stored = held.weights + held.adapter
@@ -301,8 +301,8 @@ def _choices(plan: Plan, mode: Mode, batch_size: int) -> int:
 
 
 def _writing(plan: Plan, mode: Mode, free: float) -> float:
-    """Bytes of the answers that are generated at once, for the task that needs most. Each task is
-    counted with its longest prompts."""
+    """Bytes of the answers that are generated at once, for the task that needs the most memory. For
+    each task, the longest prompts are used."""
     sizes = memory.sizes_of(plan.shape, mode.method.in_fp32)
     tasks = [(task.longest, task.written) for task in plan.works if task.written]
     return max(
@@ -312,8 +312,8 @@ def _writing(plan: Plan, mode: Mode, free: float) -> float:
 
 
 def _levers(plan: Plan) -> list[tuple[str, Plan]]:
-    """Settings that lower memory and are not set yet, each with its plan: single ones, then both
-    together."""
+    """Settings that lower memory and are not set yet, each with the resulting plan. Single settings
+    come first, then both together."""
     recompute, quantize = "--set axolotl.gradient_checkpointing=true", "--set adapter=qlora"
     levers = []
     if not plan.method.checkpointing:
@@ -326,7 +326,7 @@ def _levers(plan: Plan) -> list[tuple[str, Plan]]:
 
 
 def _with(plan: Plan, **changes: Any) -> Plan:
-    """The plan with changes of its method."""
+    """The plan with a changed method."""
     modes = {
         age: replace(mode, method=replace(mode.method, **changes))
         for age, mode in plan.modes.items()
@@ -335,8 +335,8 @@ def _with(plan: Plan, **changes: Any) -> Plan:
 
 
 def _shorter(plan: Plan, chosen: Sequence[Gpu]) -> int:
-    """The largest half, quarter, ... of sequence_len with which one example fits on one of these
-    GPUs; 0 if none does."""
+    """The largest of half, a quarter, ... of sequence_len with which a single example fits on one
+    of these GPUs. 0 if none fits."""
     length = plan.schedule.sequence_len // 2
     while length >= SHORTEST:
         shorter = replace(plan, schedule=replace(plan.schedule, sequence_len=length))
@@ -382,8 +382,8 @@ def _training(plan: Plan, speed: Speed, mode: Mode, micro: int) -> dict[str, flo
 def _scoring(
     plan: Plan, speed: Speed, mode: Mode, stored: int, answers: Mapping[str, int], variant: str
 ) -> dict[str, float]:
-    """Seconds of a variant's scoring. Each generated token reads the weights. 4-bit weights are
-    read, written in 16 bits, and read again."""
+    """Seconds of scoring a variant. The weights are read for each generated token. 4-bit weights
+    are read, written in 16 bits, and read again."""
     weights = stored + (4 * plan.shape.in_linears if mode.method.bits == 4 else 0)
     written = [(task, answers[task.task]) for task in plan.works if task.written]
     return {

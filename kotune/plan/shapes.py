@@ -1,5 +1,5 @@
-"""Reads a model's architecture from its config.json, and computes its number of parameters, without
-weights and without torch.
+"""Reads a model's architecture from its config.json and computes the number of parameters. Neither
+the weights nor torch are needed.
 
 tests/plan/test_plan.py builds the same architectures with transformers and peft and compares the
 counts exactly."""
@@ -28,15 +28,15 @@ NEEDED = (
     "num_attention_heads",
 )
 OPTIONAL = ("num_key_value_heads", "head_dim")
-LARGEST = 100_000_000  # far above any model's; larger numbers would overflow
+LARGEST = 100_000_000  # far above the sizes of all models; larger numbers would overflow
 Linears = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder with gated MLPs and RMS norms. `qkv_bias`, `o_bias`, `mlp_bias`: these linear
-    layers have biases. `norms`: norms per layer of the model's width. `qk_norms`: queries and keys
-    are normalized, too."""
+    """The sizes of a decoder with gated MLPs and RMS norms. `qkv_bias`, `o_bias`, `mlp_bias`:
+    whether these linear layers have biases. `norms`: the number of norms per layer that have the
+    model's width. `qk_norms`: whether queries and keys are normalized, too."""
 
     vocab: int
     hidden: int
@@ -68,18 +68,19 @@ class Shape:
 
     @property
     def in_linears(self) -> int:
-        """Weights of the linear maps of all layers. These are stored in 4 bits for QLoRA, and
-        adapters attach to them."""
+        """The number of weights of the linear maps in all layers. QLoRA stores these weights in 4
+        bits, and adapters are attached to these maps."""
         return self.layers * sum(width * height for width, height in self.linears.values())
 
     @property
     def embeddings(self) -> int:
-        """Parameters of the embedding and, if it is a separate tensor, of the head."""
+        """The number of parameters of the embedding, plus those of the head if it is a separate
+        tensor."""
         return self.vocab * self.hidden * (1 if self.tied else 2)
 
     @property
     def rest(self) -> int:
-        """Parameters of norms and biases."""
+        """The number of parameters of norms and biases."""
         linears = self.linears
         biases = self.qkv_bias * sum(linears[name][1] for name in ("q_proj", "k_proj", "v_proj"))
         biases += self.o_bias * linears["o_proj"][1]
@@ -91,22 +92,24 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """All parameters of the base model. A tied head counts once."""
+        """The number of parameters of the base model. A tied head is not counted again."""
         return self.in_linears + self.embeddings + self.rest
 
     @property
     def head(self) -> int:
-        """Weights of the head. Only tokens whose logits are computed are multiplied with it."""
+        """The number of weights of the head. The head is multiplied only with tokens whose logits
+        are computed."""
         return self.vocab * self.hidden
 
     def in_products(self, tokens: float, headed: float) -> float:
-        """Weights that are multiplied, summed over tokens: all linear maps for `tokens`, the head
-        for `headed` of them. An embedding lookup costs nothing."""
+        """The number of weights that are multiplied, summed over tokens. All `tokens` are
+        multiplied with the linear maps, and `headed` of them with the head. An embedding lookup is
+        not a multiplication."""
         return self.in_linears * tokens + self.head * headed
 
     def trainable(self, r: int, targets: tuple[str, ...] | None = None) -> int:
-        """Parameters of a LoRA adapter of rank r on the linear maps named in `targets`, or on all
-        of them if it is None. The head has no adapter."""
+        """The number of parameters of a LoRA adapter of rank r. The adapter is on the linear maps
+        named in `targets`, or on all linear maps if `targets` is None. The head has no adapter."""
         sizes = [size for name, size in self.linears.items() if targets is None or name in targets]
         return self.layers * sum(r * (width + height) for width, height in sizes)
 
@@ -115,15 +118,15 @@ def find(model: str, revision: str | None = None) -> Shape:
     """The shape of a recipe's `model`: a preset, a folder with its config.json, or a hub id.
     `revision`: a hub model's commit, None for the newest.
 
-    The config of a hub model comes from the hub's cache, or else from the hub, which downloads
-    everything but the weights. Raises HubError or HubDeniedError, and RecipeError for a model type
-    whose arithmetic is not known."""
+    The config of a hub model comes from the hub's cache. If it is not there, all files of the model
+    except the weights are downloaded. Raises HubError or HubDeniedError if the hub cannot provide
+    them. Raises RecipeError for a model type whose size cannot be computed."""
     return of(_config(model, revision), model)
 
 
 def near(model: str) -> Shape:
-    """As find(), but an unknown model type is treated as Llama. This is accurate enough for time,
-    not for memory."""
+    """Like find(), but every model type is treated as Llama. This is accurate enough to predict
+    time, but not memory."""
     return of({**_config(model), "model_type": KNOWN[0]}, model)
 
 
@@ -139,8 +142,8 @@ def _config(model: str, revision: str | None = None) -> Mapping[str, Any]:
 
 
 def of(config: Mapping[str, Any], model: str) -> Shape:
-    """The shape described by a config.json. Raises RecipeError for an unknown model type or a size
-    that is no usable number."""
+    """The shape described by a config.json. Raises RecipeError for an unknown model type, or for a
+    size that is not a usable number."""
     kind = config.get("model_type")
     if kind not in KNOWN:
         raise RecipeError(
@@ -182,7 +185,7 @@ def _check_numbers(config: Mapping[str, Any], model: str) -> None:
 
 def commit(base: str) -> str | None:
     """The commit of a hub model whose config.json is in the hub's cache. None for a folder, or if
-    the cache has none."""
+    no config.json is cached."""
     if presets.is_folder(base) or not find_spec("huggingface_hub"):
         return None
     from huggingface_hub import try_to_load_from_cache

@@ -1,5 +1,5 @@
-"""The work of scoring, task by task: prompts to read and tokens to generate. It is the same for the
-base and the tuned model."""
+"""Computes the work of scoring for each task: prompts to read and tokens to generate. The work is
+the same for the base and the tuned model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +17,16 @@ from kotune.runs.job import Job
 from kotune.shipped import RECIPES_PAGE
 from kotune_tasks.card import cards, settings
 
-# Prompts per premise in ko_consistency_nli: three items in six prompts, one of them also reversed.
+# Prompts per premise in ko_consistency_nli: three items with six prompts each, and one more prompt
+# for a reversed item.
 PROMPTS_OF_PREMISE = 19
 
 
 @dataclass(frozen=True)
 class Work:
     """The work of one task. `items`: number of items, None if not known yet. `choices`: choices per
-    item, 0 for a generation task. `written`: maximum tokens of a generated answer, 0 for a choice
-    task. `prompt`, `longest`: mean and maximum tokens of a prompt."""
+    item, 0 for a generation task. `written`: maximum number of tokens of a generated answer, 0 for
+    a choice task. `prompt`, `longest`: mean and maximum number of tokens of a prompt."""
 
     task: str
     items: int | None
@@ -73,8 +74,9 @@ def _of_task(name: str, recipe: Recipe, counted: Counted, place: DataLocation) -
 
 
 def _lengths(source: str, form: str | None, recipe: Recipe, counted: Counted) -> Sequence[int]:
-    """Tokens of a task's prompts. If only the task's source is trained on, these are the lengths of
-    the training examples; otherwise they are estimated from characters.yml."""
+    """The lengths of a task's prompts in tokens. If the recipe trains only on the task's source,
+    these are the lengths of the training examples. Otherwise they are estimated from
+    characters.yml."""
     trained = {entry.source for entry in recipe.data}
     percentiles = counting.characters(source, form)
     if trained == {source} or percentiles is None:

@@ -1,2 +1,2 @@
-"""Shows training examples as each model will see them, before training. The output is a screen or a
-page."""
+"""Shows, before training, how each model will see the training examples. The preview is printed on
+the terminal or written as a page."""

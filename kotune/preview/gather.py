@@ -1,8 +1,9 @@
-"""Collects the examples of one or several recipes as each model will see them, before training.
+"""Collects the training examples of one or several recipes, in the form in which each model will
+see them.
 
-Data, configuration and template are made as in a run, in a temporary folder. The models' weights
-are not downloaded. Recipes that prepare the same data share it, and their tokenizers are compared
-on it."""
+Data, configuration and template are made in a temporary folder, in the same way as in a run. The
+models' weights are not downloaded. Recipes that prepare the same data share one copy. Their
+tokenizers are compared on these data."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from kotune.worker.device import detect_device
 
 @dataclass(frozen=True)
 class Seen:
-    """One recipe's model with its view of the data; `tokens`: the result of tokens.describe()."""
+    """A recipe's model and the data in its tokens. `tokens`: the result of tokens.describe()."""
 
     recipe: str
     model: str
@@ -39,7 +40,8 @@ class Seen:
 
 
 class Ratio(NamedTuple):
-    """A recipe, and how many times the cheapest one's tokens it needs for the same text."""
+    """A recipe, and the ratio of its number of tokens to that of the cheapest recipe for the same
+    text."""
 
     seen: Seen
     times: float
@@ -54,12 +56,12 @@ class PreparedData:
 
     @property
     def cheapest(self) -> Seen:
-        """The recipe whose model needs the fewest tokens for the text."""
+        """The recipe that needs the fewest tokens for the text."""
         return min(self.seen, key=lambda seen: seen.per_character)
 
     def costs(self) -> list[Ratio]:
-        """Every other recipe with the ratio of its tokens to the cheapest one's, for the same
-        text."""
+        """The ratio of tokens to the cheapest recipe's for the same text, for every other
+        recipe."""
         least = self.cheapest
         return [
             Ratio(seen, seen.per_character / least.per_character)
@@ -69,21 +71,22 @@ class PreparedData:
 
 
 class SeenExample(NamedTuple):
-    """An example as one recipe's model sees it."""
+    """An example in the tokens of one recipe's model."""
 
     seen: Seen
     example: Shown
 
 
 def examples(sets: list[PreparedData]) -> Iterator[list[SeenExample]]:
-    """Each shown example, as every recipe that trains on it sees it."""
+    """For each shown example, a list of its views: one for every recipe that trains on it."""
     for data in sets:
         for views in zip(*(seen.tokens.shown for seen in data.seen), strict=True):
             yield list(map(SeenExample, data.seen, views))
 
 
 def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> list[PreparedData]:
-    """Everything that a preview shows of these recipes, `items` examples of each data entry."""
+    """Collect everything that a preview of these recipes shows. `items`: the number of examples of
+    each data entry."""
     recipes = [load(file, overrides) for file in files]
     pipeline.require_engines()
     device = detect_device()
@@ -92,7 +95,8 @@ def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> l
             Job(recipe, Run(root / str(number)), device, None)
             for number, recipe in enumerate(recipes)
         ]
-        # Models first, so that an unreachable hub is reported before the data are read.
+        # Models are configured first, so that an unreachable hub is reported before the data are
+        # read.
         bases = {job.run.root.name: pipeline.configure(job, weights=False).base for job in jobs}
         groups = _prepared(jobs)
         call("preview", root, bases=bases, items=items)

@@ -1,4 +1,5 @@
-"""A preview's job: the examples of several run folders as their models see them."""
+"""The job of a preview's child process: describes the examples of several run folders in the tokens
+of their models."""
 
 from contextlib import chdir
 from pathlib import Path

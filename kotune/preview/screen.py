@@ -1,5 +1,5 @@
-"""Prints a preview on the terminal. Trained tokens are coloured and underlined, or in [[ ]] without
-colour."""
+"""Prints a preview on the terminal. Trained tokens are coloured and underlined. On a terminal
+without colour, they are in [[ ]]."""
 
 import re
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from kotune.preview.gather import PreparedData, Seen, SeenExample, examples
 from kotune.preview.tables import tables
 from kotune.preview.tokens import Piece, Shown
 
-BAR = "▏"  # unlike ·, does not occur in Korean text
+BAR = "▏"  # does not occur in Korean text, whereas · does
 NEWLINE = "↵"
 BREAKS = re.compile("\n+")
 SMALL = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -24,7 +24,7 @@ TRAINED, READ, SPECIAL = "bold underline green", "", "italic"  # rich styles
 
 
 def waiting(phrases: Phrases) -> Status:
-    """A status line for a terminal until the preview is ready. A log does not get it."""
+    """A status line that a terminal shows until the preview is ready. It is not written to logs."""
     return terminal(stderr=True).status(phrases("working"))
 
 
@@ -71,7 +71,8 @@ def _print_example(
 
 
 def headline(seen: Seen, example: Shown, phrases: Phrases) -> str:
-    """Recipe, model, number of tokens, number of trained tokens, and a note if they do not fit."""
+    """The heading of an example: recipe, model, number of tokens, number of trained tokens, and a
+    note if the example is too long."""
     limit = seen.tokens.examples.sequence_len
     length = sum(piece.tokens for piece in example.pieces)
     trained = sum(piece.tokens for piece in example.pieces if piece.trained)
@@ -86,13 +87,14 @@ def headline(seen: Seen, example: Shown, phrases: Phrases) -> str:
 
 
 def visible(text: str) -> tuple[str, str]:
-    """The text of a piece with visible line breaks, and the line break after the piece."""
+    """The text of a piece with visible marks for line breaks, and the line break to print after the
+    piece."""
     shown = BREAKS.sub(lambda match: NEWLINE * len(match[0]) + "\n", text)
     return (shown[:-1], "\n") if shown.endswith("\n") else (shown, "")
 
 
 def written(pieces: Iterable[Piece], plain: bool) -> Text:
-    """The pieces of an example as text; `plain`: without styles."""
+    """The pieces of an example as text. `plain`: whether to omit styles."""
     line, between = Text(), ""
     for trained, run in groupby(pieces, key=lambda piece: piece.trained):
         line.append(between, "dim")

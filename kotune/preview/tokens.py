@@ -1,7 +1,7 @@
-"""Describes training examples as the model sees them: their tokens, which of them are trained, and
-how many tokens a text needs.
+"""Describes training examples in a model's tokens: the tokens, which of them are trained, and how
+many tokens a text needs.
 
-Ids and labels come from Axolotl itself (parity.trained), lengths from the same count as in a run
+Ids and labels come from Axolotl (parity.trained). Lengths are counted as in a run
 (parity.lengths)."""
 
 import math
@@ -22,10 +22,12 @@ MOST = 12  # tokens of a piece; whole characters of one, two, three or four toke
 
 
 class Piece(NamedTuple):
-    """The fewest tokens that make whole characters. A rare Hangul syllable may take three tokens.
+    """A piece of an example: the smallest number of consecutive tokens that form whole characters.
+    A rare Hangul syllable may take three tokens.
 
-    A piece has at most MOST tokens. A text may itself contain the replacement character, to which
-    half a character decodes, thousands of times, and each token is decoded with its whole piece."""
+    A piece has at most MOST tokens. Without a limit, some texts would take too long, because each
+    token is decoded together with its whole piece. An incomplete character decodes to the
+    replacement character, and a text may itself contain that character thousands of times."""
 
     text: str
     tokens: int
@@ -35,7 +37,8 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Spread:
-    """The lengths of all examples in tokens, with their template. `p95`: by nearest rank."""
+    """Statistics of the lengths of all examples in tokens, template included. `p95`: the 95th
+    percentile by nearest rank."""
 
     number: int
     median: float
@@ -48,7 +51,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Shown:
-    """An example in pieces."""
+    """An example, cut into pieces."""
 
     guid: str
     source: str
@@ -58,8 +61,8 @@ class Shown:
 
 @dataclass(frozen=True)
 class Tokens:
-    """tokens.json, which the job writes for the preview. `content`: counts of the messages alone;
-    `shown`: the first examples of each data entry."""
+    """The content of tokens.json, which the job writes for the preview. `content`: the counts for
+    the messages without template. `shown`: the first examples of each data entry."""
 
     content: Content
     examples: Spread
@@ -67,8 +70,8 @@ class Tokens:
 
 
 def describe(run: Path, items: int) -> Tokens:
-    """The tokens of a run folder. The folder must be the current directory, because Axolotl's paths
-    are relative. `items`: number of examples to show of each data entry."""
+    """Describe the examples in a run folder. The folder must be the current directory, because
+    Axolotl's paths are relative. `items`: number of examples to show of each data entry."""
     tokenizer, strategy = load_strategy(run / CONFIG)
     config = yaml_of(run / CONFIG)
     rows = read_rows(run / TRAIN, items)
@@ -97,11 +100,12 @@ def _spread(tokens: list[int], config: AxolotlConfig) -> Spread:
 
 
 def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
-    """The row cut into pieces, whose texts together are the row's text. A piece is trained as a
-    whole or not at all."""
+    """Cut a row into pieces. Their texts together are the row's text. The tokens of a piece are
+    either all trained or all untrained."""
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     trained = [label != -100 for label in row.labels]
-    # The previous piece, because some tokenizers decode the first token of a text differently.
+    # The previous piece. It is decoded together with the current piece, because some tokenizers
+    # decode the first token of a text differently.
     before: list[int] = []
     own: list[int] = []
     for i, token in enumerate(row.ids):
@@ -113,7 +117,7 @@ def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
             or row.ids[i + 1] in special
             or len(own) == MOST
         )
-        if ends or not text.endswith("\ufffd"):  # to which half a character decodes
+        if ends or not text.endswith("\ufffd"):  # an incomplete character
             yield Piece(text, len(own), trained[i], token in special)
             before, own = own, []
 

@@ -34,9 +34,9 @@ SHOWN = 40  # maximum characters of a value that differs between runs
 
 
 def criteria(result: Result, phrases: Phrases) -> list[Table]:
-    """A table for each of the four criteria that has a task. A note under the last table names the
-    criteria without a task. A run is shown by its number in the list of runs; a single run has
-    none."""
+    """A table for each of the four criteria that have a task. A note under the last table lists the
+    criteria without a task. If several runs are compared, the tables show their numbers in the list
+    of runs."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
     words = ("task", "compared", "metric") if len(numbers) > 1 else ("task", "metric")
     head, tables = tuple(map(phrases, (*words, *FIGURES))), []
@@ -76,7 +76,8 @@ def _is_void(comparison: Comparison) -> bool:
 def _without_value(
     comparisons: Sequence[Comparison], numbers: dict[Path, int], phrases: Phrases
 ) -> Iterator[str]:
-    """A note for each task and pair of variants: the metrics without a value for one of the two."""
+    """A note for each task and pair of variants. It lists the metrics for which one of the two has
+    no value."""
     metrics: dict[tuple[str, str], list[str]] = {}
     for comparison in filter(_is_void, comparisons):
         compared = f" ({sides(comparison, numbers, phrases)})" if len(numbers) > 1 else ""
@@ -99,7 +100,7 @@ def sides(comparison: Comparison, numbers: dict[Path, int], phrases: Phrases) ->
             f"{_places(side, numbers)} {name}"
             for side, name in zip((comparison.a, comparison.b), named, strict=True)
         ]
-    return " → ".join(named).replace(" ", "\u00a0")  # no line break in a narrow cell
+    return " → ".join(named).replace(" ", "\u00a0")  # prevents a line break in a narrow cell
 
 
 def _places(side: Side, numbers: dict[Path, int]) -> str:
@@ -107,8 +108,8 @@ def _places(side: Side, numbers: dict[Path, int]) -> str:
 
 
 def seeds(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """For recipes with several seeds: each seed's value of the primary metrics, and their spread.
-    No table if every recipe has one seed."""
+    """A table of the primary metrics for recipes with several seeds: each seed's value, and the
+    spread of the values. There is no table if every recipe has a single seed."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
     tuned = [
         comparison
@@ -154,8 +155,8 @@ def _figures(comparison: Comparison) -> Row:
 
 
 def references(result: Result, phrases: Phrases) -> Table:
-    """The baselines with which each tuned model is compared, for the primary metrics: chance,
-    classifiers trained on the run's own rows, people, and published figures."""
+    """The baselines with which each tuned model is compared on the primary metrics. They are
+    chance, classifiers trained on the run's own rows, human answers, and published figures."""
     has_several = len(result.runs) > 1
     rows, notes = [], [phrases("references_note")]
     for place, run in enumerate(result.runs, 1):
@@ -190,8 +191,9 @@ def references(result: Result, phrases: Phrases) -> Table:
 
 
 def _lines(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterator[Row]:
-    """A row for each baseline of a task's primary metric: its name and value, the tuned model's
-    difference from it with interval and p, the number of items, and the source."""
+    """A row for each baseline of a task's primary metric. It has the baseline's name and value, the
+    tuned model's difference from it, the confidence interval and p-value of the difference, the
+    number of items, and the source."""
     primary, blank = cards()[task].primary, (NOTHING,) * 4
     if primary in (chance := run.scores[task].chance):
         yield phrases("chance"), number(chance[primary]), *blank, NOTHING
@@ -217,8 +219,8 @@ def _lines(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterat
 
 
 def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """The signals of natural Korean in the answers, and the same signals of native and translated
-    text. No table if no task has a value."""
+    """A table of the signals of natural Korean in the answers, next to their values in native and
+    in translated text. There is no table if no task has a value."""
     kinds, rows = reference_values(), []
     for place, run in enumerate(result.runs, 1):
         for task, entry in run.scores.items():
@@ -243,8 +245,8 @@ def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
 
 
 def breakdowns(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """A table for each task and metric: its comparisons by text source, by length of the question,
-    and by the annotators' agreement."""
+    """A table for each task and metric: comparisons for parts of the items. The parts are formed by
+    text source, by length of the question, and by agreement of the annotators."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
     words = (
         ("compared", "kind_of_item", "items_with")
@@ -287,8 +289,8 @@ def number(value: float | None, form: str = ".3f") -> str:
 
 
 def not_the_same(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """A table of the differences between the first run and each other run, apart from the models. A
-    table with differences is marked as an alert."""
+    """Tables of the differences between the first run and each other run, other than the models. A
+    table that lists differences is marked as an alert."""
     a = result.names[result.runs[0].folder]
     for folder, differences in result.differences.items():
         b = result.names[folder]

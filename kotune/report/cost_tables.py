@@ -1,4 +1,4 @@
-"""The costs of runs, as a table in English or Korean with a column for each run."""
+"""The costs of runs as a table in English or Korean. Each run has a column."""
 
 from collections.abc import Iterator, Sequence
 
@@ -27,7 +27,8 @@ GAINS = {
 
 
 def costs(result: Result, phrases: Phrases) -> Table:
-    """Time, memory, tokens and gains per cost. Money is shown only if a price is given."""
+    """A table of time, memory, tokens and gains per cost. Costs in money are shown only if a price
+    is given."""
     facts = result.efficiency()
     columns = [dict(_cost(fact, phrases)) for fact in facts]
     rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in _union(columns)]
@@ -42,7 +43,7 @@ def costs(result: Result, phrases: Phrases) -> Table:
 
 
 def _cost(facts: Efficiency, phrases: Phrases) -> Iterator[tuple[str, str]]:
-    """A run's column: the name and the text of each figure."""
+    """The column of a run: pairs of a figure's name and its text."""
     for stage, seconds in facts.seconds.items():
         yield phrases("seconds_of", stage=phrases.word("stages", stage)), number(seconds, ",.1f")
     for key, form in FORMS.items():

@@ -10,15 +10,15 @@ from kotune.runs.manifest import Manifest, ManifestEntry
 
 
 def labels(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
-    """How many rows have each label."""
+    """A table with the number of rows for each label."""
     rows = [row for entry in manifest.entries for row in _label_rows(entry, phrases)]
     head = (phrases("source"), phrases("label"), *(phrases.word("side", split) for split in SPLITS))
     return Table(phrases("labels_title") + suffix, head, rows, 2)
 
 
 def _label_rows(entry: ManifestEntry, phrases: Phrases) -> Iterator[Row]:
-    """For each label and split, the number of rows and their share of all labelled rows. The last
-    row counts all rows."""
+    """A row for each label. It has the number of rows in each split and their share of all labelled
+    rows. The last row has the numbers of all rows."""
     counts = entry.labels.both()
     for label in dict.fromkeys(label for count in counts for label in count):
         numbers = [(count.get(label, 0), sum(count.values()) or 1) for count in counts]
@@ -31,8 +31,8 @@ def _label_rows(entry: ManifestEntry, phrases: Phrases) -> Iterator[Row]:
 
 
 def dropped(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
-    """The number of dropped rows by reason. The notes list data that was not read or was
-    rewritten."""
+    """A table with the number of dropped rows by reason. The notes list data that were not read or
+    were rewritten."""
     rows = [
         (entry.source, phrases.word("reasons", reason), f"{n:,}")
         for entry in manifest.entries
@@ -46,7 +46,8 @@ def dropped(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
 
 
 def _unread(entry: ManifestEntry, phrases: Phrases) -> Iterator[str]:
-    """Notes on an entry's data that was not read or was rewritten. Earlier versions lack them."""
+    """Notes on an entry's data that were not read or were rewritten. Manifests of earlier versions
+    lack these numbers."""
     unread = [phrases("unread_key", name=key, n=f"{n:,}") for key, n in entry.not_read.items()]
     unread += [phrases("unread_file", name=name) for name in entry.unread_files]
     if unread:
@@ -58,7 +59,8 @@ def _unread(entry: ManifestEntry, phrases: Phrases) -> Iterator[str]:
 
 
 def leaks(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
-    """Training text that occurs in test text, and how it was handled: dropped or kept."""
+    """A table of training text that also occurs in test text. It shows whether that text was
+    dropped or kept."""
     leaks = manifest.leaks
     rows = [
         (

@@ -1,4 +1,4 @@
-"""The lines that a run prints about its data, its parity proof, its training and its scores."""
+"""The lines that a run prints about data, parity proof, training and scores."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ from kotune.runs.proof import EQUAL, NOT_PROVEN, NOT_TRAINED, Parity, TaskProof
 from kotune.runs.records import Doubted, Halved, MetricValue, TaskScores
 from kotune_tasks.card import cards
 
-SHOWN = 5  # maximum keys or files in a line about data that was not read
+SHOWN = 5  # how many keys or files a line about unread data lists
 DONE = {
     REWRITTEN: "names of special tokens changed to plain text (<|x|> to < |x|>)",
     ENDED: "end-of-turn tokens at the end of a text removed",
@@ -30,15 +30,15 @@ DONE = {
 def doubts(
     warnings: Sequence[Doubted] | None, halvings: Sequence[Halved] | None, phrases: Phrases
 ) -> list[str]:
-    """A sentence for each warning about a training in run.json, and for each time that the
-    micro-batch was halved."""
+    """Sentences about training: one for each warning in run.json, and one for each halving of the
+    micro-batch."""
     facts = [warning.as_json() for warning in warnings or ()]
     facts += [{"kind": "halved", **halving.as_json()} for halving in halvings or ()]
     return [phrases.phrase("doubts", str(fact["kind"]), **fact) for fact in facts]
 
 
 def score_lines(scores: dict[str, TaskScores]) -> list[str]:
-    """A line for each task: the primary metric of base and tuned, and their difference."""
+    """A line for each task with the primary metric of base and tuned, and the difference."""
     return [_score_line(task, cards()[task].primary, entry) for task, entry in scores.items()]
 
 
@@ -61,7 +61,8 @@ def _difference(base: MetricValue, tuned: MetricValue) -> str:
 
 
 def _item_counts(base: MetricValue, tuned: MetricValue) -> str:
-    """The number of items with the metric; both numbers if base and tuned differ."""
+    """The number of items with the metric. If base and tuned have different numbers, both are
+    listed."""
     return " and ".join(f"{n:,}" for n in dict.fromkeys((base.n, tuned.n)))
 
 
@@ -98,7 +99,8 @@ def _proven(source: str, proof: TaskProof) -> str:
 
 
 def prepared(manifest: Manifest) -> Iterator[str]:
-    """The numbers of rows, and everything that was dropped, not read or rewritten."""
+    """Lines with the numbers of rows, and with the data that were dropped, not read or
+    rewritten."""
     rows = manifest.rows
     dropped = sum(sum(entry.dropped.values()) for entry in manifest.entries)
     yield (
@@ -122,8 +124,9 @@ def prepared(manifest: Manifest) -> Iterator[str]:
 
 
 def test_parts(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
-    """Notes on each task's test data: the share kept for test if the source has no test split, and
-    rows that are not scored, not read or rewritten. Runs of earlier versions have none."""
+    """Notes on each task's test data: rows that are not scored, not read or rewritten. If the
+    source has no test split, a note gives the share of rows that was kept for test. Runs of earlier
+    versions have no such notes."""
     for task, data in manifest.scored.items():
         for reason, n in data.left_out.items():
             yield phrases(
@@ -143,7 +146,7 @@ def test_parts(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
 
 
 def not_scored(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
-    """The recipe's tasks that have no test rows, with the reason."""
+    """A sentence for each task of the recipe that has no test rows, with the reason."""
     for task, groups in manifest.not_scored.items():
         counts = {"groups": groups.groups, "needed": groups.needed}
         kind = "none_kept" if groups.groups is None else "few_groups"
@@ -152,7 +155,8 @@ def not_scored(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
 
 
 def _unread(entry: ManifestEntry) -> str:
-    """The first keys and files of a data entry that were not read, and the number of the others."""
+    """The first unread keys and files of a data entry. If there are more than SHOWN, the number of
+    the others follows."""
     unread = [f"{key} ({n:,} rows)" for key, n in entry.not_read.items()] + entry.unread_files
     more = (
         f" and {len(unread) - SHOWN:,} more (all: data/manifest.json)"

@@ -1,4 +1,4 @@
-"""A report as Markdown, with the content of the HTML page in the same order."""
+"""A report as Markdown. Content and order are those of the HTML page."""
 
 from collections.abc import Iterator
 

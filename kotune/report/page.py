@@ -19,18 +19,19 @@ from kotune.runs.finished import Finished
 from kotune.runs.records import UNDEFINED, TaskScores
 from kotune_tasks.card import cards
 
-NORMAL = NormalDist().inv_cdf(0.975)  # half the width of a 95% interval, in standard errors
+# Half the width of a 95% confidence interval, in standard errors.
+NORMAL = NormalDist().inv_cdf(0.975)
 LEAST = 1e-6  # lower limit of a plotted loss, because 0 has no logarithm
-MARGIN = 0.04  # free share of the scale beside the outermost interval
-NAMED = 6  # with more runs, a plot's legend has their numbers instead of names
+MARGIN = 0.04  # share of the scale that stays empty beside the outermost interval
+NAMED = 6  # with more runs than this, a plot's legend shows numbers instead of names
 
 LossAxis = Literal["tokens", "seconds"]
 LOSS_AXES: tuple[LossAxis, ...] = ("tokens", "seconds")
-Groups = dict[str, list[plots.Group]]  # by the title of the plot
+Groups = dict[str, list[plots.Group]]  # keys are titles of plots
 
 
 class Figure(NamedTuple):
-    """A plot under its title."""
+    """A plot with its title."""
 
     title: str
     svg: str
@@ -53,8 +54,8 @@ def page(report: Report) -> str:
 
 
 def spans(report: Report) -> Groups:
-    """Differences of the primary metrics with their intervals, in points, by criterion. They
-    include differences that are not significant."""
+    """The differences of the primary metrics with their confidence intervals, in points, grouped by
+    criterion. Differences that are not significant are included."""
     rows: dict[str, dict[str, list[plots.PlotRow]]] = {}
     for comparison in report.result.comparisons:
         if comparison.is_share and outcome(comparison) not in ("undefined", "void"):
@@ -114,8 +115,8 @@ def _drawn_spans(report: Report) -> Iterator[Figure]:
 
 
 def strips(report: Report) -> Groups:
-    """By task, the values of its primary metric and of metrics with a chance value. Only values
-    between 0 and 1 are plotted."""
+    """For each task, the values of its primary metric and of metrics that have a chance value. Only
+    values between 0 and 1 are plotted."""
     runs, groups_of = report.result.runs, dict[str, list[plots.Group]]()
     for task, name in dict.fromkeys(
         (of, name) for run in runs for of in run.scores for name in _shown(run, of)
@@ -138,7 +139,7 @@ def _shown(run: Finished, task: str) -> list[str]:
 
 
 def _sides(entry: TaskScores, name: str) -> list[plots.Interval]:
-    """The metric's values of base and tuned. Values that are undefined or not between 0 and 1 are
+    """The metric's values for base and tuned. Values that are undefined or not between 0 and 1 are
     omitted."""
     intervals = []
     for kind in ("base", "tuned"):
@@ -162,8 +163,8 @@ def _figures(sides: Sequence[plots.Interval]) -> str:
 def _references(
     runs: Sequence[Finished], task: str, metric: str, report: Report
 ) -> dict[str, float]:
-    """A metric's baselines: name -> value. If a baseline differs between runs, its name ends with
-    the numbers of its runs."""
+    """A metric's baselines: name -> value. If a baseline has different values in different runs,
+    each value has its own entry. Its name then ends with the numbers of its runs."""
     runs_of: dict[Baseline, list[str]] = {}
     for run in runs:
         for baseline in _baselines(run.scores[task], task, metric, report.phrases):
@@ -184,7 +185,8 @@ class Baseline(NamedTuple):
 
 
 def _baselines(entry: TaskScores, task: str, metric: str, phrases: Phrases) -> Iterator[Baseline]:
-    """Chance, and for the primary metric also the run's own baselines and published figures."""
+    """The baselines of a metric: the value of chance and, for the primary metric, also the run's
+    own baselines and published figures."""
     if metric in entry.chance:
         yield Baseline(phrases("chance"), entry.chance[metric])
     if metric == cards()[task].primary:
@@ -216,7 +218,8 @@ def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figur
 
 
 def curves(report: Report, axis: LossAxis) -> list[plots.Series]:
-    """The losses of all runs against `tokens` or `seconds`; empty if no run logged two losses."""
+    """The loss curves of all runs over `tokens` or `seconds`. Empty if no run logged at least two
+    losses."""
     if not any(sum(loss.kind == "loss" for loss in losses) > 1 for losses in report.losses):
         return []
     names = _legend(report)

@@ -1,5 +1,5 @@
-"""The content of a report on one run, or on several runs that are compared. It is made only from
-the files of the run folders."""
+"""The content of a report on one run, or on a comparison of several runs. It depends only on the
+files in the run folders."""
 
 from kotune.compare.answers import Changes, Confusion, Example, changes
 from kotune.compare.calibration import Calibration, calibrations
@@ -13,7 +13,7 @@ from kotune.runs.finished import Finished
 
 
 class Report:
-    """The content of the HTML page and of the Markdown, in one language. Add a new table in
+    """The content of the HTML page and of the Markdown, in one language. To add a table, add it to
     `results`, `differences`, `costs` or `origins`."""
 
     def __init__(self, result: Result, phrases: Phrases) -> None:
@@ -27,7 +27,7 @@ class Report:
 
     @property
     def has_seeds(self) -> bool:
-        """Whether some recipe has several seeds."""
+        """Whether any recipe has several seeds."""
         return any(
             comparison.a.others or comparison.b.others for comparison in self.result.comparisons
         )
@@ -40,8 +40,8 @@ class Report:
         return self.result.names[run.folder]
 
     def results(self) -> list[Table]:
-        """Comparisons by criterion, baselines, and breakdowns by kinds of items; empty if nothing
-        was scored."""
+        """Tables of comparisons by criterion, of baselines, and of comparisons for parts of the
+        items. Empty if nothing was scored."""
         if not self.result.comparisons:
             return []
         criteria = comparison_tables.criteria(self.result, self.phrases)
@@ -57,7 +57,7 @@ class Report:
         ]
 
     def differences(self) -> list[Table]:
-        """Differences between the runs, apart from their models."""
+        """Tables of the differences between the runs, other than their models."""
         return list(comparison_tables.not_the_same(self.result, self.phrases))
 
     def costs(self) -> list[Table]:
@@ -65,7 +65,7 @@ class Report:
         return [cost_tables.costs(self.result, self.phrases)]
 
     def origins(self) -> list[Table]:
-        """The data of each run, its parity proof, and how to reproduce it."""
+        """Tables with the data of each run, its parity proof, and how to reproduce it."""
         made = (run_tables.parity, run_tables.reproduction)
         return [
             *run_tables.data(self.result, self.phrases),
@@ -73,8 +73,8 @@ class Report:
         ]
 
     def prefix(self, run: Finished) -> str:
-        """A run's number and a space, to put before a text about the run; empty for a single
-        run."""
+        """A run's number and a space, as the beginning of a text about the run. Empty if there is a
+        single run."""
         return f"{self.numbers[run.folder]} " if self.has_several else ""
 
     def sides(self, changes: Changes) -> str:
@@ -84,7 +84,7 @@ class Report:
         return f"{comparison.task}: {sides}"
 
     def confusion(self, confusion: Confusion) -> Table:
-        """Right answers in rows, given answers in columns."""
+        """A confusion matrix: right answers in rows, given answers in columns."""
         variant = self.prefix(confusion.side.run) + self.phrases.word(
             "variants", confusion.side.variant
         )
@@ -96,7 +96,7 @@ class Report:
         return Table(title, (self.phrases("right_answer"), *confusion.choices), rows, 1)
 
     def change_summary(self, changes: Changes) -> str:
-        """How many items of a task b answers better than a, and how many worse."""
+        """How many items of a task variant b answers better than variant a, and how many worse."""
         comparison, kind = changes.comparison, "tuning" if changes.is_tuning else "runs"
         places = {key: f"{getattr(changes, key):,}" for key in ("n", "won", "lost", "other")}
         names = {"a": self.name(comparison.a.run), "b": self.name(comparison.b.run)}
@@ -112,7 +112,7 @@ class Report:
         return self.phrases.phrase(f"example_{kind}", example.outcome, guid=example.guid, **names)
 
     def names_of(self, changes: Changes) -> tuple[str, str]:
-        """The names of the two models whose answers an example shows."""
+        """The names of the two models that gave the answers in an example."""
         if changes.is_tuning:
             return self.phrases("before"), self.phrases("after")
         return self.name(changes.comparison.a.run), self.name(changes.comparison.b.run)
@@ -133,7 +133,7 @@ class Report:
         )
 
     def loss_summary(self, run: Finished) -> str:
-        """The first and last training loss of a run, its last validation loss, and reasons to doubt
+        """The first and last training loss of a run, its last validation loss, and warnings about
         its training."""
         return " ".join(
             [self._ends(run), *doubts(run.record.warnings, run.record.halvings, self.phrases)]

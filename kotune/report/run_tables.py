@@ -1,4 +1,4 @@
-"""Tables about the origin of runs, in English or Korean: data cards, the parity proof, and how to
+"""Tables on how runs were made, in English or Korean: data cards, the parity proof, and how to
 reproduce each run."""
 
 import shlex
@@ -23,7 +23,8 @@ NOTHING = "-"
 
 
 def data(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """The data card of each set of training data, with the names of the runs that trained on it."""
+    """The tables of each set of training data (its data card), with the names of the runs that
+    trained on it."""
     sets: list[_Data] = []
     for run in result.runs:
         data = next((data for data in sets if data.manifest == run.manifest), None)
@@ -65,13 +66,13 @@ def _sources(manifest: Manifest, phrases: Phrases, suffix: str) -> Table:
 
 
 def _origin(entry: ManifestEntry) -> str:
-    """The origin of a source's rows, and the beginnings of the digests of its first files."""
+    """The origin of a source's rows, and the shortened digests of its first files."""
     origin = ", ".join(str(value) for value in entry.origin.values() if value)
     return f"{origin} ({', '.join(file.sha256[:12] for file in entry.files[:3])})"
 
 
 def parity(result: Result, phrases: Phrases) -> Table:
-    """The proof that each model is scored on the prompt it was trained on."""
+    """A table of the proof that each model is scored on the prompt that it was trained on."""
     proofs = [run.parity for run in result.runs]
     tasks = dict.fromkeys(task for proof in proofs for task in proof.tasks)
     rows: list[Row] = [
@@ -95,7 +96,7 @@ def parity(result: Result, phrases: Phrases) -> Table:
 
 
 def _task_status(proof: TaskProof | None, phrases: Phrases) -> str:
-    """The proof's status of a task, with the number of items that were compared."""
+    """A task's status in the proof, with the number of items that were compared."""
     if proof is None:
         return NOTHING
     status = phrases.word("parity_status", proof.status)
@@ -105,7 +106,8 @@ def _task_status(proof: TaskProof | None, phrases: Phrases) -> str:
 
 
 def _label_status(proof: LabelProof, phrases: Phrases) -> str:
-    """The proof's status of the labels (the trained tokens), with the number of rows checked."""
+    """The status of the labels (the trained tokens) in the proof, with the number of rows
+    checked."""
     rows, checked = proof.rows, proof.checked
     if checked is None or checked == rows:
         counts = phrases("rows_checked", n=f"{rows:,}")
@@ -115,7 +117,7 @@ def _label_status(proof: LabelProof, phrases: Phrases) -> str:
 
 
 def reproduction(result: Result, phrases: Phrases) -> Table:
-    """How to reproduce each run: command, seed, device, versions and other facts."""
+    """A table on how to reproduce each run: command, seed, device, versions and other facts."""
     rows = [
         (phrases(key), *(str(fact(run, phrases)) for run in result.runs))
         for key, fact in FACTS.items()
@@ -135,7 +137,7 @@ def _versions(run: Finished, phrases: Phrases) -> str:
 
 
 def _generation(run: Finished, phrases: Phrases) -> str:
-    """The generation settings of the model's own files. Scoring ignores them."""
+    """The generation settings in the model's own files. Scoring ignores them."""
     settings = run.record.generation_unused or {}
     return ", ".join(f"{name}={shown(value)}" for name, value in settings.items()) or NOTHING
 

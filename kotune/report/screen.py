@@ -1,5 +1,5 @@
-"""A comparison on the terminal: verdicts, a table for each criterion, costs, and differences of the
-runs."""
+"""Prints a comparison on the terminal: verdicts, a table for each criterion, costs, and the
+differences between the runs."""
 
 from rich.console import Console
 from rich.text import Text

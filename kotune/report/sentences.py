@@ -1,4 +1,4 @@
-"""Comparisons in plain words: a sentence for each claim, and notes on what the claims rest on."""
+"""Comparisons in plain words: a sentence for each claim, and notes on the limits of the claims."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,16 +19,16 @@ from kotune_tasks.card import cards
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim and its sentence. `outcome`: compared with a, b is `better`, `worse` or `same` (no
-    difference found); `undefined`: there is no interval; `void`: a metric has no value, for example
-    because all answers are empty."""
+    """A claim and its sentence. `outcome` is `better`, `worse` or `same` (no significant
+    difference) for b compared with a. It is `undefined` if there is no confidence interval. It is
+    `void` if a metric has no value, for example because all answers are empty."""
 
     outcome: str
     text: str
 
 
 def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
-    """A sentence for each comparison of a task's primary metric, then for each run and task a
+    """A sentence for each comparison of a task's primary metric. Then, for each run and task, a
     sentence that compares the tuned model with its baselines."""
     by_task: dict[tuple[Path, str], list[Comparison]] = {}
     for comparison in result.baselines:
@@ -48,8 +48,9 @@ def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
 
 
 def notes(result: Result, phrases: Phrases) -> list[str]:
-    """What the verdicts rest on: tasks that are not scored or not proven, differences between the
-    runs, and whether the number of seeds allows a claim about models or about adapters only."""
+    """Notes on the limits of the verdicts: tasks that are not scored or not proven, and differences
+    between the runs. The last note depends on the number of seeds: the claims are about models, or
+    only about these adapters."""
     primaries = sum(comparison.is_primary for comparison in result.comparisons)
     first = result.names[result.runs[0].folder]
     differences = [
@@ -67,7 +68,7 @@ def notes(result: Result, phrases: Phrases) -> list[str]:
 
 
 def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
-    """A sentence for each run with tasks whose prompts differ from the trained ones."""
+    """A sentence for each run that has tasks whose prompts are not the trained prompts."""
     for run in result.runs:
         tasks = [task for task, entry in run.scores.items() if entry.proven == NOT_PROVEN]
         if tasks:
@@ -75,7 +76,8 @@ def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
 
 
 def _scope(result: Result, phrases: Phrases) -> str:
-    """Whether the number of seeds allows a claim about models, or about these adapters only."""
+    """A sentence on what the number of seeds allows: claims about models, or only about these
+    adapters."""
     grouped = groups(result.runs)
     enough = [group for group in grouped if len(group) >= ENOUGH]
     if not enough:
@@ -89,7 +91,7 @@ def _scope(result: Result, phrases: Phrases) -> str:
 
 
 def display_name(side: Side, names: dict[Path, str]) -> str:
-    """The name of a variant in a sentence. If it has several seeds, they are listed."""
+    """The name of a variant in a sentence. If it has several seeds, the name lists them."""
     run, title = side.run, title_of(side.run)
     if not side.others:
         return names[run.folder]
@@ -113,7 +115,7 @@ def _verdict(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -
 def _phrase_values(
     comparison: Comparison, names: dict[Path, str], phrases: Phrases
 ) -> dict[str, str]:
-    """The values that a verdict's phrase shows besides its numbers: names, task, metric, items."""
+    """The values in a verdict's phrase other than the results: names, task, metric and items."""
     return {
         "a": display_name(comparison.a, names),
         "b": display_name(comparison.b, names),
@@ -127,8 +129,8 @@ def _phrase_values(
 def _baseline_verdict(
     comparisons: Sequence[Comparison], names: dict[Path, str], phrases: Phrases
 ) -> Verdict:
-    """A tuned model compared with the baselines of one task. The verdict's outcome is the worst of
-    the outcomes."""
+    """The verdict on a tuned model compared with the baselines of one task. Its outcome is the
+    worst outcome of these comparisons."""
     by_outcome: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         by_outcome.setdefault(outcome(comparison), []).append(comparison)
@@ -142,7 +144,7 @@ def _baseline_verdict(
 
 
 def _named(comparisons: Sequence[Comparison], phrases: Phrases) -> str:
-    """Baselines with the tuned model's difference from each."""
+    """A list of baselines, each with the tuned model's difference from it."""
     return ", ".join(
         f"{phrases.word('lines', comparison.a.variant)} ({_signed(comparison)})"
         for comparison in comparisons
@@ -150,14 +152,15 @@ def _named(comparisons: Sequence[Comparison], phrases: Phrases) -> str:
 
 
 def _signed(comparison: Comparison) -> str:
-    """A difference with its sign, in points if the metric is a share."""
+    """A difference with its sign. It is in points if the metric is a share."""
     difference = comparison.paired.difference
     return f"{100 * difference:+.1f}" if comparison.is_share else f"{difference:+.3f}"
 
 
 def _figures(comparison: Comparison, result: str, phrases: Phrases) -> dict[str, str]:
-    """The numbers in a verdict's phrase: difference, interval and p. If the verdict is `better` or
-    `worse`, signs are dropped: difference and interval are above 0."""
+    """The numbers in a verdict's phrase: difference, confidence interval and p-value. If the
+    verdict is `better` or `worse`, they have no signs, because the difference and the interval are
+    shown as positive numbers."""
     paired = comparison.paired
     if result in ("undefined", "void"):
         return {}

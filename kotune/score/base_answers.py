@@ -1,8 +1,10 @@
 """Reuses the base model's answers of a sibling run with the same data, code, versions and device,
-because they do not depend on training. scores.json names the run that they come from (`base_from`).
+because they do not depend on training. scores.json records the run that computed them
+(`base_from`).
 
-A run is used only if it belongs to this user and its records agree with each other and with its
-files. Scoring then asks the base model a few items again (kotune.score.borrowed)."""
+A sibling run is used only if it belongs to this user, and if its records agree with each other and
+with its files. Scoring then verifies the answers: the base model answers a few items again
+(kotune.score.borrowed)."""
 
 import os
 import shutil
@@ -47,15 +49,16 @@ BASE_INPUTS = (
     "limit",
     "merge",
 )
-# Further such inputs, given for each task: its test data and its definition.
+# Further inputs on which base answers depend, with a separate value for each task: its test data
+# and its definition.
 PER_TASK = ("test", "tasks")
 # The score stage's other inputs: the adapter, the training data of baselines, and the parity proof.
 OTHER_INPUTS = ("adapter", "adapter_config", "data", "proven")
 
 
 class Link(NamedTuple):
-    """A file that one stage makes and a later stage reads. The input `name` of `stage` must be the
-    digest of `file`, which the stage `maker` made."""
+    """A file that the stage `maker` writes and the later stage `stage` reads. The input `name` of
+    `stage` must be the digest of `file`."""
 
     stage: str
     name: str
@@ -80,12 +83,12 @@ SCORED_FILES = (
 
 
 def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
-    """Copy base answers of finished sibling runs into the run folder `root`, and mark their tasks
-    as done for scoring. `inputs`: the inputs of this run's score stage. `tasks`: the tasks that it
-    scores.
+    """Copy base answers of finished sibling runs into the run folder `root`. Scoring does not
+    compute these answers again. `inputs`: the inputs of this run's score stage. `tasks`: the tasks
+    that this run scores.
 
-    Returns a message for each run that matches but cannot be used. Tasks whose base answers this
-    run already has are skipped."""
+    Returns a message for each run that matches but cannot be used. A task is skipped if this run
+    already has its base answers."""
     model, messages = _model(Run(root).record(), inputs), []
     missing = [task for task in tasks if not note_path(root, task, "base").exists()]
     for folder in sorted(root.parent.iterdir()) if missing else ():
@@ -104,8 +107,8 @@ def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
 
 
 def list_checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object]]:
-    """For run.json: an entry for each task with another run's base answers. `from` is the name of
-    that run, and `checked` the numbers of the items that were verified."""
+    """The entries in run.json for tasks whose base answers come from another run. `from` is the
+    name of that run. `checked` lists the numbers of the verified items."""
     notes = {task: read_note(note_path(root, task, "base")) for task in tasks}
     return {
         task: {"from": note.origin, "checked": note.checked}
@@ -115,7 +118,8 @@ def list_checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object
 
 
 def list_rejected(root: Path, tasks: Iterable[str]) -> list[str]:
-    """A message for each task whose reused answers scoring rejected, with the reason."""
+    """A message for each task whose reused answers were rejected in scoring. The message has the
+    reason."""
     notes = {task: read_refused(root, task) for task in tasks}
     return [
         f"{task}: base answers of {note.origin} are not used: {note.why}; the base model was scored"
@@ -160,8 +164,8 @@ def _model(record: Begun, inputs: Inputs) -> dict[str, object]:
 
 
 def _load_trusted(folder: Path) -> Finished:
-    """Load a finished run. Raises KotuneError if it belongs to another user, or with the first
-    disagreement of its records."""
+    """Load a finished run. Raises KotuneError if the run belongs to another user, or if its records
+    disagree. The error describes the first disagreement."""
     for path in (folder, folder / RECORD, folder / SCORES):
         _require_own(path)
     run = Finished(folder)
@@ -212,7 +216,8 @@ def _copy(run: Finished, task: str, root: Path) -> None:
     if sha256(target) != entry.sha256["base"]:
         target.unlink()
         raise KotuneError(f"{source}: changed since it was scored")
-    # scores.json lists the metrics of both models. The base lacks those without items (n = 0).
+    # scores.json lists the metrics of both models. The base model's note omits metrics without
+    # items (n = 0).
     values = {name: value.as_json() for name, value in entry.base.items() if value.n}
     note = {
         "n": entry.n,
@@ -225,6 +230,7 @@ def _copy(run: Finished, task: str, root: Path) -> None:
 
 
 def _origin(entry: TaskScores, run: Finished) -> str:
-    """The name of the run that computed the answers: `run`, or the run whose answers it reused."""
+    """The name of the run that computed the answers. This is `run`, or the run from which `run`
+    reused them."""
     name = entry.base_from
     return name if name and name.isprintable() and Path(name).name == name else run.folder.name

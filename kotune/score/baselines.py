@@ -1,9 +1,10 @@
-"""Baselines that need no language model. They answer exactly the items that the model was asked, so
-they are compared with it item by item.
+"""Baselines that need no language model. They answer the same items as the model, so both are
+compared item by item.
 
 The majority baseline and the classifiers (kodata/metrics/classifiers.py) learn from the run's own
-training rows, and the task's own code scores their answers. A task scores further baselines itself,
-beside every answer of the model: lead-3, or texts that people wrote (`lines` in its YAML)."""
+training rows. The task's own code scores their answers. Some tasks define further baselines
+(`lines` in their YAML), for example lead-3 or texts that people wrote. The task scores these
+together with each answer of the model."""
 
 from functools import cache
 from pathlib import Path
@@ -18,20 +19,21 @@ from kotune.runs.reading import rows_of
 from kotune.score.harness import Loaded
 from kotune.score.samples import SampleRow
 
-# Training rows that baselines learn from, evenly spread. More would take minutes and change little.
+# Maximum number of training rows that baselines learn from. The rows are evenly spaced in the data.
+# More rows would take minutes and change the results little.
 ROWS = 25_000
-NEVER = -100.0  # log-probability of a choice that no training row has
+NEVER = -100.0  # log-probability of a choice that occurs in no training row
 MAJORITY = "majority"
-# Fields of a model's sample that a baseline's sample repeats.
+# Fields that are copied from a model's sample to a baseline's sample.
 SAME = ("guid", "source", "doc_id", "doc_hash", "cluster", "question_hash", "target_hash", "gold")
 Known = Majority | Classifier
 
 
 class BaselineAnswers(NamedTuple):
     """`samples`: each baseline's answers, in the form of a model's samples. `rows`: the number of
-    training rows of majority and classifiers. `absent`: why there are no such baselines: `not
-    trained` on the task's source, `too few` rows, or `one label` in all rows. None if there are
-    some, or if no classifier can answer the task."""
+    training rows that the majority baseline and the classifiers learned from. `absent`: the reason
+    if these baselines do not exist. It is `not trained` (on the task's source), `too few` (rows) or
+    `one label` (in all rows). It is None if they exist, or if no classifier can answer the task."""
 
     samples: dict[str, list[SampleRow]]
     rows: int
@@ -40,7 +42,7 @@ class BaselineAnswers(NamedTuple):
 
 class Learned(NamedTuple):
     """The baselines learned from a source's training rows: the number of rows, the baselines by
-    name, and why there are none."""
+    name, and the reason if there are none."""
 
     rows: int
     known: dict[str, Known]
@@ -48,8 +50,8 @@ class Learned(NamedTuple):
 
 
 class BaselineScorer:
-    """The baselines of one run folder. They learn from at most `rows` training rows of a source,
-    and only once for all tasks."""
+    """The baselines of one run folder. For each source, they learn from at most `rows` training
+    rows. They learn once, and all tasks of the source use the result."""
 
     def __init__(self, root: Path, rows: int = ROWS) -> None:
         self._root, self._rows = root, rows
@@ -82,25 +84,26 @@ class BaselineScorer:
         return Learned(len(records), {MAJORITY: Majority(records), **classifiers}, None)
 
     def _records(self, source: str) -> list[Record]:
-        """The source's training rows, evenly thinned out if there are too many."""
+        """The source's training rows. If there are too many, every second, third, ... row."""
         records = [doc_of(row) for _, row in rows_of(self._root / TRAIN) if row["source"] == source]
         return records[:: -(-len(records) // self._rows) or 1]
 
 
 def _scored_by_task(task: Loaded, samples: list[SampleRow]) -> dict[str, list[SampleRow]]:
-    """The answers of the baselines that the task itself scores. Their metrics have a prefix:
+    """The answers of the baselines that are scored by the task. Their metrics have a prefix:
     `lead3_rougeL_char` is the rougeL_char of the baseline lead3."""
     answers = {}
     for name, prefix in task.card.lines.items():
         own = [_with_prefix(sample, prefix) for sample in samples]
-        # klue_nli_write_ko without a judge has no metrics of the human sentences.
+        # Without a judge, klue_nli_write_ko has no metrics for the human sentences.
         if any(sample["metrics"] for sample in own):
             answers[name] = own
     return answers
 
 
 def _with_prefix(sample: SampleRow, prefix: str) -> SampleRow:
-    """A baseline's sample, made from the model's: only the metrics with this prefix are known."""
+    """A baseline's sample, made from the model's sample. It has only the metrics with this
+    prefix."""
     metrics = {
         name.removeprefix(prefix): value
         for name, value in sample["metrics"].items()
@@ -114,10 +117,11 @@ def _same(sample: SampleRow) -> SampleRow:
 
 
 def _label_decides(task: Loaded, doc: Record) -> bool:
-    """Whether the right answer follows from the label. It does not if the model writes a sentence.
+    """Whether the label determines the right answer, with a different answer for each label. This
+    is not so if the model writes a sentence.
 
-    The labels of all items are used, because --limit 1 leaves one label, which always has a single
-    answer."""
+    The labels of all items are compared, also of items that --limit excludes. A single label would
+    prove nothing."""
     labels = set(task.task.eval_docs["label"])
     return 1 < len(labels) == len({task.right_answer({**doc, "label": label}) for label in labels})
 

@@ -1,9 +1,9 @@
 """Computes how many answers a model can generate at once in a GPU's memory.
 
-Generation is limited by Python code, which takes the same time per token for every batch size, so a
-larger batch is almost free. The memory of an answer is derived from the operations of transformers'
-decoder and peft's layers. It is compared with every tensor that torch allocates
-(tests/score/test_batches.py)."""
+The speed of generation is limited by Python code. That code takes the same time per token for every
+batch size, so a larger batch takes hardly longer. The memory of an answer is derived from the
+operations of transformers' decoder and peft's layers. A test compares it with every tensor that
+torch allocates (tests/score/test_batches.py)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,8 +15,8 @@ USABLE = 0.9  # share of a GPU's memory: an ASSUMPTION, not measured
 
 
 class Sizes(NamedTuple):
-    """The sizes of a decoder that determine the memory of an answer. `number`: bytes of a number in
-    its weights and cache."""
+    """The sizes of a decoder that determine the memory of an answer. `number`: bytes of one number
+    in the weights and in the cache."""
 
     layers: int
     hidden: int
@@ -29,11 +29,12 @@ class Sizes(NamedTuple):
 
 
 def parts(lm: Any, requests: Sequence[Any], most: int) -> dict[int, list[int]]:
-    """Batch size -> indices of the requests that lm-eval's HF model `lm` answers with it, the
-    smallest size first. The longest prompts thus come first, because they run out of memory first.
+    """Choose a batch size for each request to lm-eval's HF model `lm`. Returns batch size ->
+    indices of requests, with the smallest batch size first. The longest prompts thus come first, so
+    a lack of memory shows at the beginning.
 
-    A batch has at most `most` answers. On a CPU, or if the model's memory is not known, all
-    requests have lm's own batch size. The result depends only on the GPU, the model and the
+    A batch has at most `most` answers. On a CPU, or if the model's memory cannot be computed, all
+    requests get lm's own batch size. The result depends only on the GPU, the model and the
     requests, so it is the same for base and tuned."""
     sizes = _of_model(lm.model) if lm.device.type == "cuda" else None
     if sizes is None:
@@ -48,7 +49,7 @@ def parts(lm: Any, requests: Sequence[Any], most: int) -> dict[int, list[int]]:
 
 
 def _free(lm: Any) -> float:
-    """Bytes of the GPU's memory beside the model."""
+    """Bytes of the GPU's memory that the model leaves free."""
     import torch
 
     tensors = (*lm.model.parameters(), *lm.model.buffers())
@@ -59,7 +60,7 @@ def _free(lm: Any) -> float:
 
 
 def _of_model(model: Any) -> Sizes | None:
-    """The sizes in a loaded model's configuration; None if they are not complete."""
+    """The sizes in a loaded model's configuration; None if one is missing."""
     config = model.config.get_text_config()
     names = (
         "num_hidden_layers",
@@ -79,15 +80,16 @@ def _of_model(model: Any) -> Sizes | None:
 
 
 def at_once(sizes: Sizes, free: float, prompt: float, written: int) -> int:
-    """The largest power of two, up to MOST, of answers that fit into `free` bytes; 1 if none fits.
-    `prompt`: tokens of a prompt; `written`: maximum tokens of an answer."""
+    """The number of answers that fit into `free` bytes, rounded down to a power of two. At most
+    MOST, and 1 if not even one fits. `prompt`: tokens of a prompt; `written`: maximum tokens of an
+    answer."""
     fitting = int(max(free, 0) // of_answer(sizes, prompt, written))
     return min(1 << max(fitting.bit_length() - 1, 0), MOST)
 
 
 def of_answer(sizes: Sizes, prompt: float, written: int) -> float:
-    """Peak bytes of one answer in a batch, the largest of three moments: its prompt is in the last
-    layer, its last token is in the last layer, or its last token is chosen."""
+    """Peak bytes of one answer in a batch. The peak is at one of three moments: the last layer
+    computes the prompt, the last layer computes the last token, or the last token is chosen."""
     last = prompt + written
     reading = cached(sizes, prompt) + prompt * _of_prompt_token(sizes, prompt)
     return max(
@@ -101,19 +103,19 @@ def cached(sizes: Sizes, tokens: float) -> float:
 
 
 def _of_prompt_token(sizes: Sizes, prompt: float) -> float:
-    """Bytes of a prompt's token in one layer's MLP: products of the base in its precision, products
-    of the adapter in fp32, their sum, the residual, and one byte of the attention mask for each
-    token of the prompt."""
+    """Bytes of one prompt token in one layer's MLP: the base's products in its precision, the
+    adapter's products in fp32, their sum and the residual. The attention mask adds one byte for
+    each token of the prompt."""
     return sizes.intermediate * (3 * sizes.number + 8) + 2 * sizes.number * sizes.hidden + prompt
 
 
 def _repeated(sizes: Sizes) -> int:
-    """Bytes of a token's keys and values in one layer, repeated for every head. transformers does
-    this for a batch with padding."""
+    """Bytes of a token's keys and values in one layer after they are repeated for every head.
+    transformers repeats them if a batch has padding."""
     return 2 * sizes.number * sizes.heads * sizes.head_dim
 
 
 def _logits(sizes: Sizes) -> int:
-    """Bytes of the last position's logits: in the model's precision, in fp32, and once more while
-    the next token is chosen."""
+    """Bytes of the last position's logits: once in the model's precision, once in fp32, and once
+    more while the next token is chosen."""
     return sizes.vocab * (sizes.number + 8)

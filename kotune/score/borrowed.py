@@ -1,10 +1,11 @@
 """Verifies base answers that come from another run's folder, with two checks:
 
-- the task's own code must compute the stored samples again from the stored answers, for all items;
-- this run's base model must give the stored answers again, for a few random items.
+- for all items, the task's own code must compute the stored samples from the stored answers;
+- for a few random items, this run's base model must give the stored answers again.
 
-A person who edits a run can also rewrite every digest in it, but cannot know which answers will be
-checked: the items are drawn with the operating system's random numbers."""
+Digests do not detect a deliberate edit, because they can be rewritten, too. The editor cannot know
+which answers will be checked, because the items are drawn with the operating system's random
+numbers."""
 
 import json
 import math
@@ -17,32 +18,32 @@ from kotune.runs.reading import lines_of
 from kotune.score.harness import Loaded
 from kotune.score.samples import SampleRow, count_thoughts, sample_of
 
-# The share of items that are asked again, and the minimum number. A task with fewer items is asked
-# again completely.
+# The share of items that are asked again, and their minimum number. If a task has fewer items, all
+# of them are asked again.
 SHARE, LEAST = 0.02, 20
 EXACT = 1e-6  # tolerance of a value that is computed again from the same answers
-# Tolerance of a log-likelihood x, relative to 1 + |x|, if the question is in another batch: in
-# float32, and in anything coarser.
+# Tolerance of a log-likelihood x, relative to 1 + |x|. It allows for the question being in another
+# batch. The first value is for float32, the second for lower precisions.
 NEAR, COARSE = 1e-4, 0.03
-LONGEST = 100_000  # characters of an answer; no task allows as many
+LONGEST = 100_000  # characters of an answer; every task's limit is lower
 FROM_ANSWER = ("logprobs", "metrics", "prediction")  # keys of a sample that depend on the answer
 UNFIT = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, AttributeError)
 
 
 def draw_items(items: int) -> list[int]:
-    """Sorted random numbers of the items that are asked again."""
+    """The numbers of the items that are asked again, chosen at random and sorted."""
     number = min(items, max(LEAST, math.ceil(SHARE * items)))
     return sorted(secrets.SystemRandom().sample(range(items), number))
 
 
 def tolerance(base: Mapping[str, str | None]) -> float:
-    """The tolerance of log-likelihoods for the precision in which the base model is loaded."""
+    """The tolerance of log-likelihoods for the base model's precision."""
     return NEAR if base.get("base_precision") == base.get("compute_dtype") == "float32" else COARSE
 
 
 def read_stored(path: Path, items: int) -> list[SampleRow] | None:
-    """The samples of a file. None unless they are one sample for each of the first `items`
-    items."""
+    """The samples in a file. None unless the file has exactly one sample for each of the first
+    `items` items."""
     try:
         samples = lines_of(path)
     except UNFIT:
@@ -54,8 +55,8 @@ def read_stored(path: Path, items: int) -> list[SampleRow] | None:
 
 
 def is_consistent(samples: list[SampleRow], task: Loaded, tokenizer: Any) -> bool:
-    """Whether scoring computes the same samples from the stored answers: the task's items and the
-    same metrics."""
+    """Whether the samples belong to the task's items, and scoring computes the same metrics from
+    the stored answers."""
     try:
         computed = [_recompute(sample, task) for sample in samples]
         if task.generates:
@@ -78,9 +79,9 @@ def first_difference(
 
 
 def _is_same(old: SampleRow, new: SampleRow, tolerance: float) -> bool:
-    """Whether questions and answers are equal. The most likely choice is not compared: of two
-    equally likely choices it may be either. is_consistent() checks that the stored choice follows
-    from the stored likelihoods."""
+    """Whether questions and answers are equal. The most likely choice is not compared, because two
+    choices may be equally likely. is_consistent() checks that the stored choice follows from the
+    stored likelihoods."""
     question = {key: value for key, value in new.items() if key not in FROM_ANSWER}
     if question != {key: value for key, value in old.items() if key not in FROM_ANSWER}:
         return False
@@ -90,7 +91,7 @@ def _is_same(old: SampleRow, new: SampleRow, tolerance: float) -> bool:
 
 
 def _recompute(sample: SampleRow, task: Loaded) -> SampleRow:
-    """The sample that scoring makes from a document and the stored answer."""
+    """The sample that scoring computes from the document and the stored answer."""
     from lm_eval.utils import hash_string
 
     doc = task.task.eval_docs[sample["doc_id"]]
@@ -114,7 +115,7 @@ def _recompute(sample: SampleRow, task: Loaded) -> SampleRow:
 
 
 def is_near(a: Any, b: Any, tolerance: float) -> bool:
-    """Whether two JSON values are equal, where a number x may differ by `tolerance` * (1 + |x|)."""
+    """Whether two JSON values are equal. A number x may differ by `tolerance` * (1 + |x|)."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(is_near(a[key], b[key], tolerance) for key in a)
     if isinstance(a, list) and isinstance(b, list):
@@ -136,8 +137,9 @@ def find_doubt(
     ask: Callable[[list[int]], list[SampleRow]],
     tolerance: float,
 ) -> tuple[str, list[int]]:
-    """The reason to reject the samples in a file, or an empty string; and the numbers of the items
-    that were asked again. `ask` returns the model's samples for the given item numbers."""
+    """Verify the samples in a file. Returns the reason to reject them, or an empty string, and the
+    numbers of the items that were asked again. `ask` returns the model's samples for the given item
+    numbers."""
     if task.draws:
         return "the task samples its answers at random, so they cannot be verified", []
     samples = read_stored(path, items)

@@ -1,9 +1,9 @@
 """Groups log-likelihood requests with a common beginning into questions, so that a model reads the
 beginning once.
 
-lm_eval sends one request for each choice of a question, with the ids of a context and of a
-continuation. A Question holds the ids with which all its requests begin (the trunk) and the further
-ids of each choice. The ids are lm_eval's own, truncated on the left as in lm_eval."""
+lm_eval sends one request for each choice of a question. A request has the token ids of a context
+and of a continuation. A Question has the ids with which all its requests begin (the trunk), and the
+further ids of each choice. The ids, truncated on the left, are the same as in lm_eval."""
 
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
@@ -18,9 +18,9 @@ Request = tuple[Any, list[int], list[int]]
 
 
 class Room(NamedTuple):
-    """The limits of a batch, padding included. `read`: ids read at once; `keep`: ids whose keys and
-    values are kept; `predict`: positions with logits over the vocabulary. A question that exceeds
-    them is a batch by itself."""
+    """The limits of a batch, padding included. `read`: ids that the model reads at once; `keep`:
+    ids whose keys and values are kept; `predict`: positions with logits over the vocabulary. A
+    question that exceeds a limit forms a batch of its own."""
 
     read: int
     keep: int
@@ -36,16 +36,16 @@ class Choice(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A question with its choices. `trunk`: the ids with which all requests begin. Its last
-    `shared` ids belong to the continuations, so the trunk predicts the first `shared` + 1 ids of
-    every choice."""
+    """A question with its choices. `trunk`: the ids with which all its requests begin. `shared`:
+    the number of ids at the trunk's end that belong to the continuations. The trunk thus predicts
+    the first `shared` + 1 ids of every choice."""
 
     trunk: Ids
     shared: int
     choices: tuple[Choice, ...]
 
     def rest(self, choice: Choice) -> Ids:
-        """The ids of a choice that the model reads after the trunk. The last id is not read, only
+        """The ids of a choice that the model reads after the trunk. The last id is only
         predicted."""
         return choice.ids[self.shared : -1]
 
@@ -55,8 +55,8 @@ class Question(NamedTuple):
 
 
 def questions(requests: Sequence[Request], max_length: int) -> list[Question]:
-    """The questions of requests, the longest first, in lm_eval's order. `max_length`: the maximum
-    number of ids that the model reads.
+    """Group requests into questions. The longest question comes first, as in lm_eval. `max_length`:
+    the maximum number of ids that the model reads.
 
     Raises StageError for an empty context, and for a continuation that is empty or too long."""
     by_context: dict[Ids, list[Choice]] = {}
@@ -83,9 +83,9 @@ def _question(context: Ids, choices: list[Choice]) -> Question:
 
 
 def fitting(waiting: Sequence[Question], room: Room, max_length: int) -> int:
-    """The number of first questions, the longest first, that form one batch; at least 1. With
-    padding no row is longer than `max_length`, because a model with learned position embeddings has
-    none for further positions."""
+    """How many of the waiting questions, taken from the first, form the next batch; at least 1.
+    `waiting` has the longest question first. Even with padding, no row is longer than `max_length`,
+    because learned position embeddings end there."""
     width, keep, rest = len(waiting[0].trunk), 0, 0
     for number, question in enumerate(waiting, 1):
         keep = max(keep, question.shared + 1)
@@ -99,7 +99,8 @@ def fitting(waiting: Sequence[Question], room: Room, max_length: int) -> int:
 
 
 def slices(rows: Sequence[Row], trunk: int, room: Room) -> Iterator[Sequence[Row]]:
-    """Rows that continue trunks of at most `trunk` ids, in batches of at least one row."""
+    """Split rows into batches of at least one row. Each row continues a trunk of at most `trunk`
+    ids."""
     width = max((len(rest) for _, rest in rows), default=1)
     size = max(1, min(room.keep // (trunk + width), room.predict // width))
     return (rows[start : start + size] for start in range(0, len(rows), size))

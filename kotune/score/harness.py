@@ -1,7 +1,7 @@
 """Loads our lm-evaluation-harness tasks with the harness's own TaskManager.
 
-Its index of thousands of other tasks is not built: that costs seconds, and none of them is
-scored."""
+The TaskManager's index of its thousands of own tasks is not built. That would take seconds, and
+none of those tasks is scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from kotune.score.turns import before_answer
 from kotune.shipped import TASKS
 from kotune_tasks.card import TaskCard, cards
 
-Logged = dict[str, Any]  # lm-eval's own: the result of an evaluation, or a sample in it
+Logged = dict[str, Any]  # lm-eval's dict: the result of an evaluation, or a sample in it
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A task object of lm-eval and its name."""
+    """A task object of lm-eval, with its name."""
 
     name: str
     task: Any
@@ -32,15 +32,17 @@ class Loaded:
 
     @property
     def draws(self) -> bool:
-        """Whether answers are sampled at random, so a second evaluation gives other answers."""
+        """Whether answers are sampled at random. A second evaluation then gives other answers."""
         return self.generates and bool(self.task.config.generation_kwargs.get("do_sample"))
 
     def evaluate(self, model: Any, limit: int | Sequence[int] | None = None) -> Logged:
-        """lm-eval's own result for this task: `results[name]`, `samples[name]`, without intervals.
-        `limit`: the number of first items, or the sorted numbers of the items.
+        """Score the task with lm-eval. Returns lm-eval's result (`results[name]` and
+        `samples[name]`) without intervals. `limit`: the number of first items, or the sorted
+        numbers of the items.
 
-        lm-eval's simple_evaluate is not used: it queries the machine's properties each time, for
-        more than a second, and our tasks need nothing else that it adds (few-shot examples)."""
+        lm-eval's simple_evaluate is not used, because it queries the machine's properties each
+        time, for more than a second. It also adds few-shot examples, which our tasks do not
+        need."""
         from lm_eval.evaluator import evaluate
 
         tasks, model.turns_by_text = {self.name: self.task}, self._turns_by_text()
@@ -56,7 +58,7 @@ class Loaded:
 
     def _turns_by_text(self) -> dict[str, list[Message]]:
         """The chat turns of each question's text (kotune.score.turns). Raises StageError if two
-        chats have the same text but other turns."""
+        chats have the same text but different turns."""
         if not self.card.turns:
             return {}
         by_text: dict[str, list[Message]] = {}
@@ -89,7 +91,7 @@ class Loaded:
         return min(items, len(docs))
 
     def with_documents(self, docs: list[Record]) -> "Loaded":
-        """The same task over other documents of the same form."""
+        """The same task with other documents of the same form."""
         from datasets import Dataset
 
         self.task.dataset = {self.task.config.test_split: Dataset.from_list(docs)}
@@ -108,7 +110,7 @@ class Loaded:
 
 
 def load_task(name: str, data: TaskData = TaskData()) -> Loaded:  # noqa: B008  (immutable)
-    """The task `name` over these data."""
+    """The task `name` with these data."""
     from lm_eval.tasks import TaskManager
 
     options = {"data_path": str(data.path) if data.path else None, "test_share": data.test_share}

@@ -1,7 +1,7 @@
-"""Runs lm_eval's command line with one more model, `kotune`.
+"""Runs lm_eval's command line with an additional model, `kotune`.
 
 The model is lm_eval's `hf` with two changes: contexts are shared between requests
-(kotune.score.shared), and log-likelihoods are computed in float32. It takes the arguments of
+(kotune.score.shared), and log-likelihoods are computed in float32. It accepts the same arguments as
 `hf`."""
 
 from typing import Any
@@ -32,7 +32,8 @@ def __getattr__(name: str) -> Any:
 
 def register() -> None:
     """Register the model `kotune` with lm_eval."""
-    # lm_eval imports its own models only while none is registered, so they are imported first.
+    # lm_eval imports its own models only if no model is registered. They are imported first, so
+    # that all are available.
     import lm_eval.models  # noqa: F401
     from lm_eval.api.registry import model_registry
 

@@ -9,7 +9,8 @@ from kotune.score import scoring
 
 
 def run(root: Path, tasks: dict[str, list[Any]], base: dict[str, str | None], limit: Limit) -> None:
-    """Score base and tuned in the run folder `root`. `tasks`: each task's TaskData as JSON."""
+    """Score the base and the tuned model in the run folder `root`. `tasks`: each task's TaskData as
+    JSON."""
     scoring.score(
         root, {task: TaskData.from_json(data) for task, data in tasks.items()}, base, limit
     )

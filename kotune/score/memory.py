@@ -1,5 +1,5 @@
-"""Scores in batches that fit into the GPU's memory. Batches are halved when memory runs out, and
-finished answers are kept."""
+"""Scores in batches that fit into the GPU's memory. If memory runs out, the batch size is halved.
+Answers that are already computed are kept."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -10,21 +10,22 @@ T = TypeVar("T")
 
 
 def is_exhausted(error: BaseException) -> bool:
-    """Whether an error of torch or of the driver means that the GPU ran out of memory."""
+    """Whether an error from torch or the driver reports that the GPU is out of memory."""
     return isinstance(error, RuntimeError) and bool(
         EXHAUSTED.search(f"{type(error).__name__}: {error}")
     )
 
 
 def batch_size(model: Any) -> int:
-    """The batch size of lm_eval's HF model; the maximum if lm_eval determines it itself."""
+    """The batch size of lm_eval's HF model, or its maximum batch size if that is `auto`."""
     size = model.batch_size_per_gpu
     return int(model.max_batch_size if size == "auto" else size)
 
 
 def within_memory(model: Any, attempt: Callable[[], T]) -> T:
-    """The result of `attempt`. It is called again with half of `model`'s batch size as long as the
-    GPU runs out of memory. Raises torch's own error if a batch of one is too large."""
+    """Call `attempt` and return its result. If the GPU runs out of memory, halve `model`'s batch
+    size and call `attempt` again. Raises torch's error if memory is too small for a batch size of
+    1."""
     import torch
 
     while True:
@@ -33,15 +34,15 @@ def within_memory(model: Any, attempt: Callable[[], T]) -> T:
         except RuntimeError as error:
             if not is_exhausted(error) or batch_size(model) == 1:
                 raise
-        # Outside the except block, where the error no longer holds the batch's tensors.
+        # This is outside the except block, because the error keeps the batch's tensors in memory.
         model.batch_size_per_gpu = batch_size(model) // 2
         torch.cuda.empty_cache()
         print(f"out of memory: continuing with batches of {model.batch_size_per_gpu}", flush=True)
 
 
 class AnswerRecorder:
-    """lm_eval's cache hook, which is called with each new answer. It also keeps the answers to each
-    request."""
+    """A wrapper around lm_eval's cache hook, which lm_eval calls with each new answer. It stores
+    the answers to each request and passes them on."""
 
     def __init__(self, hook: Any) -> None:
         self.hook = hook
@@ -54,10 +55,12 @@ class AnswerRecorder:
         self.hook.add_partial(kind, request, answer)
 
     def take(self, kind: str, request: Any) -> list[Any]:
-        """A list with one answer to a request, or an empty list.
+        """Remove and return the next stored answer to a request: a list with one answer, or an
+        empty list.
 
-        Each answer is returned once, because tasks that sample answers repeat a request. A request
-        of None is a part of a text, which lm_eval does not report to its cache."""
+        Each answer is returned only once, because tasks that sample answers send the same request
+        several times. A request of None is part of a longer text. lm_eval does not cache such
+        parts, so the list is empty."""
         from lm_eval.api.model import hash_args
 
         answers = self._answers.get(hash_args(kind, request), []) if request is not None else []
@@ -71,11 +74,11 @@ def answers_within_memory(
     ask: Callable[[list[T]], list[Any]],
     used: list[int],
 ) -> list[Any]:
-    """The answers of lm_eval's own `ask`, in the order of the requests, in batches that fit into
-    memory. Requests of finished batches are not repeated.
+    """The answers to the requests, in their order. They are computed by lm_eval's own method `ask`
+    in batches that fit into memory. If memory runs out, answered requests are not sent again.
 
     `kind`: lm_eval's name for the requests. `requests`: pairs of a cache key and a request. `used`:
-    each batch size that gave answers is appended to it."""
+    a list to which each batch size that produced answers is appended."""
     done: dict[int, Any] = {}
     model.cache_hook = hook = AnswerRecorder(model.cache_hook)
 

@@ -1,5 +1,5 @@
-"""Loads the models to be scored: base and adapter in lm-evaluation-harness's own HF class, in the
-precision of training."""
+"""Loads the models to be scored: the base model and the adapter, in the precision of training and
+in lm-evaluation-harness's HF class."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -18,15 +18,15 @@ from kotune.train.upstream import float32_softmax_arguments, hold_kernels
 from kotune.worker import bounds
 
 BATCH_SIZE = 32
-ATTENTION = "sdpa"  # overrides config.json; training on a CPU uses the same
+ATTENTION = "sdpa"  # overrides config.json; training on a CPU also uses it
 TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
 def load_model(root: Path, base: dict[str, str | None]) -> Any:
-    """lm-eval's HF model with base and adapter, and with the tokenizer and template saved with the
-    adapter.
+    """lm-eval's HF model with the base model and the adapter. Tokenizer and template are those
+    saved with the adapter.
 
-    The base comes from the recipe. The base named in adapter_config.json is ignored, because that
+    The base model is the recipe's. The base model in adapter_config.json is ignored, because that
     file may be untrusted. Raises StageError if a part cannot be loaded."""
     from peft import PeftModel
     from transformers import AutoTokenizer
@@ -34,7 +34,8 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     adapter, name = root / layout.MODEL, f"{root.name}/{layout.MODEL}"
     refuse_saved(name, adapter)
     with model_errors(name, "its tokenizer cannot be loaded"), bounds.tokenizing():
-        # An untrusted tokenizer may differ from the proven one and may expand texts without limit.
+        # An untrusted tokenizer may differ from the one in the parity proof, and may expand texts
+        # without limit.
         tokenizer = bounds.bound_tokenizer(
             AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
         )
@@ -49,7 +50,7 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
 
 
 def _digests(base: Any) -> dict[str, tuple[Any, int]]:
-    """Each tensor of a model with a digest of its numbers. This takes 0.1 seconds per GB, measured
+    """Each tensor of a model, with a digest of its values. This takes 0.1 seconds per GB, measured
     on a CPU."""
     return {
         name: (tensor, _digest(tensor)) for name, tensor in base.state_dict(keep_vars=True).items()
@@ -64,11 +65,11 @@ def _digest(tensor: Any) -> int:
 
 
 def _refuse_changed(name: str, before: dict[str, tuple[Any, int]]) -> None:
-    """Raise StageError if an adapter changed tensors of the base model, because they would stay
-    changed when the adapter is switched off.
+    """Raise StageError if an adapter changed tensors of the base model. They would stay changed
+    when the adapter is switched off.
 
-    peft (0.20) changes them for some initializations of an adapter. It also changes every tensor of
-    the base that is in the adapter's file."""
+    peft (0.20) changes base tensors for some adapter initializations. It also overwrites every base
+    tensor that the adapter's file contains."""
     if changed := [key for key, (tensor, digest) in before.items() if _digest(tensor) != digest]:
         raise StageError(
             f"model {name}: its adapter changes {len(changed):,} tensors of the base model"
@@ -80,9 +81,10 @@ def _refuse_changed(name: str, before: dict[str, tuple[Any, int]]) -> None:
 def harness_model(model: Any, tokenizer: Any) -> Any:
     """lm-eval's HF model around a loaded model.
 
-    If the template opens a thought, as DeepSeek's own does, answers get the opening tag in front.
-    Otherwise a thought that is cut off would be read as the answer. Generation has its own batch
-    sizes (kotune.score.batches); `written` lists those of the last call."""
+    Some templates, such as DeepSeek's, end the prompt with the opening tag of a thought. The tag is
+    then put in front of each answer. Otherwise a thought that is cut off would be scored as the
+    answer. Generation has its own batch sizes (kotune.score.batches). `written` lists the batch
+    sizes of the last call."""
 
     class HarnessModel(shared.model_class(turns.model_class())):  # type: ignore[misc]
         most = batches.MOST
@@ -111,7 +113,7 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
 def load_base(name: str, base: dict[str, str | None]) -> Any:
     """The base model, on the GPU if there is one, with the precision and kernels of training.
 
-    Raises StageError if its weights lack tensors, which transformers would fill with random
+    Raises StageError if tensors are missing, because transformers would fill them with random
     numbers."""
     import torch
     from transformers import AutoModelForCausalLM
@@ -123,7 +125,8 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
         sizes.refuse(name, file.parent)  # before transformers reads it
     with model_errors(name, "its config.json cannot be used"):
         config = config_of(name, base["model_revision"])
-    # Set here, because transformers (5.16) prefers config.json's value to an argument.
+    # It is set in the config, because transformers (5.16) prefers config.json's value to an
+    # argument.
     config._attn_implementation = ATTENTION
     with model_errors(name, "it cannot be loaded"):
         if file:
@@ -140,13 +143,13 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
     _refuse_missing(name, sorted(loaded["missing_keys"]))
     hold_kernels(model)
     _keep_only_tokens(model)
-    # With requires_grad, torch's products differ in the last bit.
+    # If requires_grad is True, torch's matrix products differ in the last bit.
     return model.eval().requires_grad_(False)
 
 
 def _refuse_larger(name: str, folder: Path, config: Any) -> None:
-    """Raise RecipeError if the model of a config is larger than its weights. The model is built on
-    the device `meta`, which takes no memory."""
+    """Raise RecipeError if the model that a config describes is larger than its weights. To find
+    out, the model is built on the device `meta`, which takes no memory."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -157,8 +160,8 @@ def _refuse_larger(name: str, folder: Path, config: Any) -> None:
 
 
 def _refuse_missing(name: str, missing: list[str]) -> None:
-    """Raise StageError for missing tensors. Tied weights are not among them, because transformers
-    ties them before it reports."""
+    """Raise StageError for missing tensors. Tied weights are never missing, because transformers
+    ties them before it reports missing tensors."""
     if missing:
         first = ", ".join(missing[:3])
         raise StageError(
@@ -169,10 +172,10 @@ def _refuse_missing(name: str, missing: list[str]) -> None:
 
 
 def _keep_only_tokens(model: Any) -> None:
-    """Remove a model's own generation settings (repetition_penalty, temperature, max_time, ...)
-    except its token ids.
+    """Remove a model's generation settings (repetition_penalty, temperature, max_time, ...), but
+    keep its token ids.
 
-    The tasks decide how answers are generated, for every model alike. run.json records the removed
+    The tasks set how answers are generated, equally for all models. run.json records the removed
     settings."""
     from transformers import GenerationConfig
 

@@ -15,8 +15,8 @@ from kotune.runs.records import parsed
 from kotune.runs.unfinished import Note, RefusedNote
 from kotune.score.harness import Loaded, Logged
 
-# A field of a document that is no part of the question. Some copies of the data have it, but the
-# items are the same.
+# A field of a document that is not part of the question. Only some copies of the data have it. The
+# items are the same with and without it.
 AGREEMENT = "agreement"
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class ItemRow(TypedDict):
 
 class SampleRow(TypedDict, total=False):
     """A line of samples/base, samples/tuned or a baseline's samples; records.Answer reads it. A
-    baseline's line lacks what it does not know."""
+    baseline's line has only the fields that the baseline can fill."""
 
     guid: str
     source: str
@@ -70,12 +70,14 @@ def note_path(root: Path, task: str, variant: str) -> Path:
 
 
 def read_note(path: Path) -> Note | None:
-    """A note in scored/. None if it is missing or damaged; its task is then scored again."""
+    """Read a note in scored/. Returns None if the note is missing or damaged. Its task is then
+    scored again."""
     return _read(path, Note)
 
 
 def read_refused(root: Path, task: str) -> RefusedNote | None:
-    """Why another run's base answers were rejected. None if the note is missing or damaged."""
+    """Read the note on why another run's base answers were rejected. Returns None if the note is
+    missing or damaged."""
     return _read(refused_path(root, task), RefusedNote)
 
 
@@ -94,13 +96,14 @@ def damaged_notes(root: Path, tasks: Iterable[str]) -> Iterator[str]:
 
 
 def refused_path(root: Path, task: str) -> Path:
-    """The file that records which run's base answers were rejected for a task, and why."""
+    """The path of the note on rejected base answers of a task. The note has the run that they came
+    from and the reason."""
     return note_path(root, task, "base").with_suffix(".refused")
 
 
 def item_of(sample: SampleRow, task: Loaded) -> ItemRow:
-    """The question of a sample, for people who read the answers. It is the same for base and tuned,
-    so it is written once."""
+    """The question of a sample, for people who read the answers. Base and tuned share it, so it is
+    written once."""
     doc = task.task.eval_docs[sample["doc_id"]]
     choices = None if task.generates else list(task.task.doc_to_choice(doc))
     row: ItemRow = {
@@ -114,10 +117,12 @@ def item_of(sample: SampleRow, task: Loaded) -> ItemRow:
 
 
 def sample_of(sample: Logged, task: Loaded) -> SampleRow:
-    """One item: guid, cluster, hashes of document, question, prompt and target, prediction, gold,
-    and the values from which each metric is computed.
+    """The line of one item: its guid and cluster, the hashes of document, question, prompt and
+    target, the prediction, the right answer (`gold`), and the values from which each metric is
+    computed.
 
-    The prompts of two models differ by their chat templates; the questions must be equal."""
+    The prompts of two models may differ, because their chat templates differ. The questions must be
+    equal."""
     doc = sample["doc"]
     row: SampleRow = {"guid": doc["guid"]}
     if "source" in doc:
@@ -134,8 +139,8 @@ def sample_of(sample: Logged, task: Loaded) -> SampleRow:
 
 
 def _add_prediction(row: SampleRow, responses: list[Any]) -> None:
-    """Add the generated text, or the index of the most likely choice and the log-likelihoods of
-    all."""
+    """Add the generated text. For a choice task, add the index of the most likely choice and the
+    log-likelihoods of all choices."""
     if isinstance(responses[0], str):
         row["prediction"] = responses[0]
         return
@@ -145,8 +150,8 @@ def _add_prediction(row: SampleRow, responses: list[Any]) -> None:
 
 
 def count_thoughts(samples: list[SampleRow], tokenizer: Any) -> None:
-    """Add `thinking_tokens` to items with a thought: the number of its tokens. The task cannot
-    count them, because lm-eval gives it no tokenizer."""
+    """Add `thinking_tokens`, the number of tokens of the thought, to each item with a thought. The
+    task cannot count them, because it has no tokenizer in lm-eval."""
     for sample in samples:
         if thinking := thought(str(sample["prediction"])):
             sample["metrics"]["thinking_tokens"] = len(

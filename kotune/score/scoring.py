@@ -1,8 +1,8 @@
-"""Scores base and tuned with lm-evaluation-harness in one process and with one loaded model. The
-adapter is switched off for base.
+"""Scores the base and the tuned model with lm-evaluation-harness. Both are scored in one process
+with one loaded model. The adapter is switched off for the base model.
 
-Items, prompts and batch shapes are the same for both. The base has the precision that the adapter
-was trained on."""
+Items, prompts and batch shapes are the same for both. The base model has the precision in which the
+adapter was trained."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -47,10 +47,10 @@ from kotune.score.samples import (
 )
 
 ADVICE = "end other processes on it, or use a GPU with more memory; finished scores are kept"
-SEED = 1234  # lm-eval's own, for a task that samples
+SEED = 1234  # lm-eval's default; used by tasks that sample answers
 VARIANTS = ("base", "tuned")
 REHEARSED = 2  # items of each task that are scored before training
-REHEARSED_ROWS = 300  # training rows from which baselines learn in the rehearsal
+REHEARSED_ROWS = 300  # training rows that baselines learn from in the rehearsal
 
 
 class Evaluated(NamedTuple):
@@ -69,9 +69,9 @@ def score(
     A task is not scored again if scored/ already has its result for the same inputs
     (checkpoints.keep_matching).
 
-    `tasks`: how the data of each task are read. `base`: how the base model is loaded, with
+    `tasks`: how the data of each task are read. `base`: how the base model is loaded. Its keys are
     base_precision (`nf4` or the name of a dtype), compute_dtype, model (hub id or folder) and
-    model_revision (the trained hub commit, None for a folder)."""
+    model_revision (the hub commit used in training, None for a folder)."""
     loaded = [load_task(name, data) for name, data in tasks.items()]
     limits = {task.name: task.quick() if limit == "quick" else limit for task in loaded}
     unchecked = [task for task in loaded if _is_unchecked(root, task.name)]
@@ -99,15 +99,15 @@ def _todo(root: Path, tasks: list[Loaded]) -> list[tuple[Loaded, str]]:
 
 
 def _is_unchecked(root: Path, task: str) -> bool:
-    """Whether a task's base answers come from another run (base_answers) and are not verified
-    yet."""
+    """Whether a task's base answers come from another run (kotune.score.base_answers) and are not
+    verified yet."""
     note = _done(root, task, "base")
     return note is not None and note.is_unchecked
 
 
 def _check(root: Path, task: Loaded, model: Any, limit: int | None, tolerance: float) -> None:
-    """Verify another run's base answers. Record the items that were asked again, or discard the
-    answers and record the reason."""
+    """Verify another run's base answers. If they pass, record the items that were asked again.
+    Otherwise discard the answers and record the reason."""
     path, samples = note_path(root, task.name, "base"), samples_path(root, "base", task.name)
     note, docs = _noted(root, task.name, "base"), len(task.task.eval_docs)
     items = docs if limit is None else min(limit, docs)
@@ -131,7 +131,7 @@ def _check(root: Path, task: Loaded, model: Any, limit: int | None, tolerance: f
 
 
 def _has_same_scores(note: Note, path: Path) -> bool:
-    """Whether the number of items and the scores in a note are those of the samples."""
+    """Whether the number of items and the scores in a note agree with the samples."""
     rows = lines_of(path)
     computed, recorded = (_json(values) for values in (metrics({}, rows), note.values))
     return note.n == len(rows) and borrowed.is_near(computed, recorded, borrowed.EXACT)
@@ -144,8 +144,8 @@ def _json(values: Values) -> dict[str, object]:
 def rehearse(
     root: Path, base: str, revision: str | None, tokenizer: Any, tasks: Iterable[Loaded]
 ) -> None:
-    """Score two items of every task with the untrained model and with the baselines. Errors of
-    scoring thus appear before hours of training."""
+    """Score two items of every task with the untrained model and with the baselines. Errors in
+    scoring thus appear before training, which may take hours."""
     untrained = load_base(
         base, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision}
     )
@@ -157,7 +157,7 @@ def rehearse(
 
 def _refuse_more_tokens(base: str, model: Any, tokenizer: Any) -> None:
     """Raise StageError for a tokenizer with more tokens than the base model has embeddings. Axolotl
-    would add random embeddings, and the adapter would not fit the base model."""
+    would add random embeddings. The adapter would then not fit the base model."""
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         names = tokenizer.convert_ids_to_tokens([*range(rows, len(tokenizer))][:3])
@@ -177,9 +177,9 @@ def _write(
     result: Evaluated,
     written: list[int],
 ) -> None:
-    """Write a variant's samples of a task, then their note in scored/. A kill thus costs at most
-    one task of one variant. `written`: the batch sizes of generated answers; empty for choice
-    tasks."""
+    """Write a variant's samples of a task, then the note on them in scored/. If the process is
+    killed, at most one task of one variant is lost. `written`: the batch sizes of generated
+    answers; empty for choice tasks."""
     samples = result.samples
     items = [item_of(sample, task) for sample in samples]
     note = Note(
@@ -193,17 +193,18 @@ def _write(
 
 
 def _done(root: Path, task: str, variant: str) -> Note | None:
-    """The note on a variant's samples of a task. None if it is missing or does not match the
+    """The note on a variant's samples of a task. None if the note is missing or does not match the
     samples."""
     note, path = read_note(note_path(root, task, variant)), samples_path(root, variant, task)
-    # The tuned model's note also has the digest of the questions.
+    # The tuned model's note must also have the digest of the questions.
     if note is None or (variant == "tuned" and not note.items):
         return None
     return note if path.exists() and sha256(path) == note.sha256 else None
 
 
 def _noted(root: Path, task: str, variant: str) -> Note:
-    """The note on finished samples. Raises StageError if it was removed or damaged meanwhile."""
+    """The note on finished samples. Raises StageError if the note was removed or damaged
+    meanwhile."""
     path = note_path(root, task, variant)
     if (note := read_note(path)) is None:
         raise StageError(f"{path}: missing or damaged; run the same command again")
@@ -211,7 +212,8 @@ def _noted(root: Path, task: str, variant: str) -> Note:
 
 
 def _entry(root: Path, task: Loaded, scorer: BaselineScorer) -> TaskScores:
-    """A task's scores, from the notes on its variants. Also writes its baselines' samples."""
+    """A task's scores, from the notes on base and tuned. Also writes the samples of the task's
+    baselines."""
     base, tuned = (_noted(root, task.name, variant) for variant in VARIANTS)
     card, samples = task.card, lines_of(samples_path(root, "tuned", task.name))
     digests = {"base": base.sha256, "tuned": tuned.sha256, "items": str(tuned.items)}
@@ -248,7 +250,7 @@ def evaluated(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Ev
     memory is too small for one question."""
     import torch
 
-    torch.manual_seed(SEED)  # the same random numbers for base, tuned and a repeated run
+    torch.manual_seed(SEED)  # base, tuned and repeated runs use the same random numbers
     model.written = []
     result = _result(task, model, limit)
     samples = [sample_of(sample, task) for sample in result["samples"][task.name]]
@@ -260,8 +262,9 @@ def evaluated(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Ev
 def _result(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Logged:
     """lm-eval's result, in batches that fit into the GPU's memory (kotune.score.memory).
 
-    In float32, another batch size changes no answer, and log-likelihoods by less than 1e-4
-    (benchmarks/tasks.py). In 16 bits both may change if two tokens are almost equally likely."""
+    In float32, the batch size changes no answer, and it changes log-likelihoods by less than 1e-4
+    (benchmarks/tasks.py). In 16 bits, answers may also change if two tokens are almost equally
+    likely."""
     try:
         return task.evaluate(model, limit)
     except RuntimeError as error:
@@ -273,18 +276,18 @@ def _result(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Logg
 
 
 def _aligned(values: Values, names: Iterable[str]) -> Values:
-    """A variant's values of the metrics `names`, which base or tuned has. A metric that only the
-    other variant has is undefined: for example, only one of them may write thoughts."""
+    """A variant's values of the metrics `names`: all metrics of base or tuned. A metric is
+    undefined if only the other variant has it. For example, only one of them may write thoughts."""
     return {name: values.get(name, UNDEFINED) for name in names}
 
 
 def metrics(result: Logged, samples: list[SampleRow]) -> Values:
-    """lm-eval's `acc,none` and the samples' other metrics by name, where `n` is the number of items
-    with the metric.
+    """The values of all metrics by name: lm-eval's `acc,none`, and the other metrics of the
+    samples. `n` is the number of items with the metric.
 
-    The standard error is a bootstrap over clusters. lm-eval's own assumes that the items of a
-    premise are independent, and exists for means alone. A value or error that is not defined is
-    null."""
+    The standard error is a bootstrap over clusters. lm-eval's own standard error is not used: it
+    assumes that items with the same premise are independent, and it exists only for means. An
+    undefined value or standard error is None."""
     reported = {key.partition(",")[0]: mean for key, mean in result.items() if "," in key}
     values = {}
     for name in dict.fromkeys(name for sample in samples for name in sample["metrics"]):
@@ -302,6 +305,6 @@ def metrics(result: Logged, samples: list[SampleRow]) -> Values:
 
 
 def _finite(value: Any) -> float | None:
-    """A number for JSON; None if it is NaN (no whole premise under --limit, or a single
-    cluster)."""
+    """A number for JSON; None if it is NaN. That happens with a single cluster, or if --limit
+    leaves no complete premise."""
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

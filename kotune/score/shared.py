@@ -1,14 +1,14 @@
-"""Computes log-likelihoods with lm-evaluation-harness's HF model class, but reads the context of a
-question's choices only once.
+"""Computes log-likelihoods with lm-evaluation-harness's HF model class. The choices of a question
+share a context, and the model reads it only once.
 
 Token ids, truncation of long contexts, order of answers and calls of lm_eval's cache are the same
 as in lm_eval. In float32 a log-likelihood is within 1e-4 of lm_eval's (tests/score/test_shared.py).
-This saves reading the context for every choice but the first, and computing logits at positions
-that do not predict a choice.
+lm_eval reads the context for each choice again. It also computes logits at positions that predict
+no choice. Both are avoided here.
 
-A batch is limited by its number of ids, not of items. lm_eval's own code is used for a model that
-cannot continue from its cache, and for texts so long that RoPE scaling changes all of their
-keys."""
+The size of a batch is limited by its number of ids, not by its number of items. lm_eval's own code
+is used in two cases: the model cannot continue from its cache, or a text is so long that RoPE
+scaling changes all of its keys."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,15 @@ from kodata.errors import on_one_line
 from kotune.score import memory
 from kotune.score.contexts import Choice, Question, Request, Room, Row, fitting, questions, slices
 
-# Limits per item of the batch size. Fewer ids leave a GPU idle between kernels (not measured); more
-# exceed a CPU's caches. A kept id costs its keys and values, a read id all activations of a layer.
+# Limits of a batch for each unit of the batch size. With fewer ids, a GPU would be idle between
+# kernels (not measured). More ids would exceed a CPU's caches. A kept id takes the memory of its
+# keys and values. An id that is read takes the memory of all activations of a layer.
 ON_CPU, ON_GPU = Room(read=32, keep=128, predict=16), Room(read=256, keep=1024, predict=16)
-# Tolerance of a log-likelihood x compared with lm_eval's own, relative to 1 + |x|: in float32, and
-# in anything coarser.
+# Tolerance of a log-likelihood x compared with lm_eval's, relative to 1 + |x|. The first value is
+# for float32, the second for lower precisions.
 NEAR, COARSE = 1e-3, 0.03
-# Two questions of different length, whose choices differ from the first id or from a later one, and
-# a question with a single choice.
+# Test requests: two questions of different length and a question with a single choice. In one of
+# the two, the choices differ from the first id on, in the other from a later id on.
 PROBE: list[Request] = [
     (None, [1, 2, 3, 4, 5, 6, 7], [8, 9]),
     (None, [1, 2, 3, 4, 5, 6, 7], [2, 8, 7]),
@@ -63,7 +64,7 @@ def model_class(base: Any) -> Any:
     class SharedModel(base):  # type: ignore[misc]
         shares: bool | None = None  # whether contexts are shared; None: not tried yet
         written: list[int] = []  # noqa: RUF012  (batch sizes of answers; replaced by each caller)
-        max_shared: float  # plain lm_eval answers requests of this many ids or more
+        max_shared: float  # requests with at least this many ids are answered by plain lm_eval
         tok_encode: Any
 
         def _loglikelihood_tokens(
@@ -87,7 +88,7 @@ def model_class(base: Any) -> Any:
             return memory.answers_within_memory(self, "loglikelihood", keyed, ask, [])
 
         def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> list[Answer]:
-            # Cached, because lm_eval encodes a context again for each of its choices.
+            # The encodings are cached, because lm_eval encodes a context again for each choice.
             self.tok_encode = lru_cache(4)(self.tok_encode)
             try:
                 return list(super().loglikelihood(requests, disable_tqdm))
@@ -105,8 +106,8 @@ def model_class(base: Any) -> Any:
 
 
 def _can_share(lm: Any, plain: Any) -> bool:
-    """Whether a model can continue from its cache. It is tried: the answers must equal lm_eval's.
-    If they do not, a line with the reason is printed."""
+    """Whether a model can continue from its cache. A few test requests are answered, and the
+    answers must equal lm_eval's. Otherwise a line with the reason is printed."""
     try:
         _require_copies(lm)
         ours, theirs = loglikelihoods(lm, PROBE, True), plain(PROBE, disable_tqdm=True)
@@ -125,7 +126,7 @@ def _can_share(lm: Any, plain: Any) -> bool:
 
 
 def _require_copies(lm: Any) -> None:
-    """Raise TypeError for a model whose cache may not be copied to other rows: only decoders with
+    """Raise TypeError if a model's cache cannot be copied safely to other rows. Only decoders with
     known kinds of caches are supported."""
     import torch
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
@@ -144,11 +145,11 @@ def _require_copies(lm: Any) -> None:
 
 
 def _max_shared(model: Any) -> float:
-    """The number of ids from which a model's keys depend on the length of the text; infinite for
-    most models.
+    """The number of ids from which on a model's keys depend on the length of the text. It is
+    infinite for most models.
 
     The RoPE scalings `dynamic` and `longrope` (transformers' dynamic_rope_update) rotate all keys
-    of a longer text differently, but not the keys already in the cache."""
+    of a longer text differently. Keys already in the cache are not updated."""
     bounds = [math.inf]
     for module in model.modules():
         kinds = getattr(module, "rope_type", None)
@@ -163,7 +164,7 @@ def _max_shared(model: Any) -> float:
 
 
 def _longest(requests: Sequence[Request]) -> int:
-    """The maximum ids of a row, for any grouping of questions into batches."""
+    """The maximum number of ids in a row, however questions are grouped into batches."""
     contexts = (len(context) for _, context, _ in requests)
     continuations = (len(continuation) for _, _, continuation in requests)
     return max(contexts, default=0) + max(continuations, default=0)
@@ -191,7 +192,7 @@ def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> 
             batch, answers = memory.within_memory(lm, lambda: _next_batch(lm, waiting))  # noqa: B023  (called at once)
             for number, answer in answers.items():
                 texts = requests[number][0]
-                if texts is not None:  # None: a part of a text, which lm_eval caches as a whole
+                if texts is not None:  # None: part of a text; lm_eval caches whole texts
                     lm.cache_hook.add_partial("loglikelihood", texts, answer)
             done |= answers
             waiting = waiting[len(batch) :]
@@ -222,7 +223,8 @@ def _next_batch(
 
 
 def _answers(lm: Any, batch: Sequence[Question], room: Room) -> Iterator[tuple[int, Answer]]:
-    """A pair for every id of every continuation: the request's number and the answer for the id."""
+    """For every id of every continuation, a pair of the request's number and the answer for the
+    id."""
     continued: dict[Row, list[Choice]] = {}  # the choices that each row predicts
     for row, question in enumerate(batch):
         for choice in question.choices:
@@ -238,8 +240,8 @@ def _answers(lm: Any, batch: Sequence[Question], room: Room) -> Iterator[tuple[i
 def _read_trunks(
     lm: Any, batch: Sequence[Question], use_cache: bool
 ) -> tuple[Trunks, list[tuple[int, Answer]]]:
-    """Read the trunks of a batch. The answers are for the ids of each choice up to the first that
-    is not shared."""
+    """Read the trunks of a batch. Returns them with answers for the ids that they predict: for each
+    choice, the ids up to the first that is not shared."""
     keep = max(question.shared for question in batch) + 1
     ids, mask = _padded([question.trunk for question in batch], lm.device, left=True)
     out = _forward(lm, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), keep, use_cache=use_cache)
@@ -256,8 +258,8 @@ def _read_trunks(
 def _read_on(
     lm: Any, trunks: Trunks, rows: Sequence[Row], choices: Sequence[Sequence[Choice]]
 ) -> list[tuple[int, Answer]]:
-    """Continue copies of trunks. `choices`: for each row, the choices whose ids it predicts, one
-    for each id that is read."""
+    """Continue copies of trunks with further ids, and return the answers. `choices`: for each row,
+    the choices whose ids the row predicts."""
     import torch
 
     chosen = torch.tensor([row for row, _ in rows], device=lm.device)
@@ -278,8 +280,8 @@ def _read_on(
 
 
 def _copied(read: Any, rows: Any) -> Any:
-    """A copy of a cache with these rows, which may repeat. The original does not change, because no
-    layer that _require_copies() allows changes a tensor in place."""
+    """A copy of the given rows of a cache. A row may be copied several times. The original stays
+    unchanged, because all layers that _require_copies() allows leave their tensors unchanged."""
     copied = copy(read)
     copied.layers = [copy(layer) for layer in read.layers]
     copied.reorder_cache(rows)
@@ -301,8 +303,8 @@ def _padded(rows: Sequence[tuple[int, ...]], device: Any, left: bool) -> tuple[A
 
 
 def _forward(lm: Any, ids: Any, mask: Any, positions: Any, keep: int, **more: Any) -> Any:
-    """The model's output with the logits of the last `keep` positions (0: all), in the precision
-    that lm_eval uses."""
+    """The model's output with the logits of the last `keep` positions (0: all positions). The
+    precision is lm_eval's."""
     import torch
 
     mixed = lm.mixed_precision_dtype

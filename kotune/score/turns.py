@@ -1,8 +1,8 @@
-"""Renders the questions of chat tasks with their turns, as they are trained.
+"""Renders the questions of chat tasks as several turns, as in training.
 
-lm-eval renders a question as one user turn, by calling apply_chat_template() of its HF model. The
-class here looks up the turns of the question's text in that method. Plain `lm_eval` renders the
-text."""
+lm-eval renders a question's text as one user turn, by calling apply_chat_template() of its HF
+model. The class in this module overrides that method: it looks up the turns that belong to the text
+and renders them. Plain `lm_eval` renders the text as one turn."""
 
 from functools import cache
 from typing import Any
@@ -14,8 +14,9 @@ from kotune.errors import StageError
 
 
 def before_answer(messages: list[Message], merge: bool) -> list[Message]:
-    """The turns before the last answer, with role and content alone. `merge`: put the system turn
-    into the first user turn. (datasets adds the keys of other rows with None.)"""
+    """The turns before the last answer, with role and content only. Other keys are removed, because
+    datasets adds the keys of other rows with the value None. `merge`: put the system turn into the
+    first user turn."""
     turns: list[Message] = [
         {"role": turn["role"], "content": turn["content"]} for turn in messages[:-1]
     ]
@@ -33,8 +34,8 @@ def model_class() -> Any:
         def apply_chat_template(
             self, chat_history: list[Message], add_generation_prompt: bool = True
         ) -> str:
-            """As lm-eval's, but raises StageError if the template refuses the turns. lm-eval would
-            drop a refused system turn and only log it."""
+            """Like lm-eval's method, but raises StageError if the template fails for the turns.
+            lm-eval would drop a system turn that the template refuses, and only log that."""
             turns = self.turns_by_text.get(chat_history[-1]["content"], chat_history)
             try:
                 return str(

@@ -1,5 +1,5 @@
-"""Unfinished work that an interrupted stage resumes from. A checkpoint is used only if it is
-complete, finite and made from the same inputs."""
+"""Manages the unfinished work from which an interrupted stage resumes. A checkpoint is used only if
+it is complete, has only finite numbers, and was made from the same inputs."""
 
 import shutil
 from pathlib import Path
@@ -24,8 +24,8 @@ WHOLE = (
 def keep_matching(folder: Path, inputs: Inputs) -> str:
     """Empty a folder of unfinished work if it was made from other inputs.
 
-    Returns a message if the work is lost because its note cannot be read; otherwise an empty
-    string."""
+    Returns a message if the work is removed because the record of its inputs cannot be read.
+    Otherwise returns an empty string."""
     note, message = folder / "inputs.json", ""
     try:
         if json_of(note) == inputs:
@@ -40,12 +40,12 @@ def keep_matching(folder: Path, inputs: Inputs) -> str:
 
 
 def drop_unusable(folder: Path) -> tuple[int, list[str]]:
-    """Remove checkpoints that training cannot resume from. Axolotl would take the highest-numbered
-    folder without a check.
+    """Remove checkpoints from which training cannot resume. Axolotl would use the folder with the
+    highest number without checking it.
 
-    A kill while a checkpoint is saved or removed leaves a part of it. A loss of NaN leaves a
-    checkpoint that is not finite. Returns the step of the last usable checkpoint (0 if there is
-    none) and the names of the removed ones."""
+    A checkpoint is incomplete if the process is killed while saving or removing it. After a loss of
+    NaN, a checkpoint has numbers that are not finite. Returns the step of the last usable
+    checkpoint (0 if there is none) and the names of the removed ones."""
     steps, removed = [0], []
     for checkpoint in sorted(folder.glob("checkpoint-*")):
         if step := good_step(checkpoint):
@@ -60,12 +60,12 @@ def drop_unusable(folder: Path) -> tuple[int, list[str]]:
 
 
 def last_good_step(folder: Path) -> int:
-    """The step that training would resume from; 0 if there is none."""
+    """The step from which training would resume; 0 if there is none."""
     return max((good_step(checkpoint) for checkpoint in folder.glob("checkpoint-*")), default=0)
 
 
 def good_step(checkpoint: Path) -> int:
-    """The step of a checkpoint if it is complete and finite, otherwise 0."""
+    """The step of a checkpoint if it is complete and has only finite numbers; otherwise 0."""
     try:
         sizes_by_name = [
             [file.is_file() and file.stat().st_size for file in checkpoint.glob(name)]

@@ -1,9 +1,10 @@
-"""Renders a recipe as the YAML that `axolotl train` reads. Paths are relative to the run folder, in
-which Axolotl is started.
+"""Renders a recipe as the YAML file for `axolotl train`. Paths are relative to the run folder,
+which is the current directory of Axolotl.
 
-Later sources override earlier ones: the `axolotl` block of recipes/defaults.yml, its `cpu` or
-`cuda` block, the recipe's own `axolotl` block, and last the keys that follow from the recipe's
-model, adapter, data and seed. A recipe cannot set those twice."""
+A key may have several sources, and later ones override earlier ones. Their order is the `axolotl`
+block of recipes/defaults.yml, its `cpu` or `cuda` block, the recipe's `axolotl` block, and the keys
+derived from the recipe's model, adapter, data and seed. A recipe's `axolotl` block cannot set the
+derived keys."""
 
 from importlib import metadata
 from importlib.util import find_spec
@@ -29,11 +30,12 @@ NEED_CHECKPOINTING = (
     "gradient_checkpointing_kwargs",
 )
 FLASH_ATTENTION = "2.3.3"
-# Keys that split the weights across processes; memory is not predicted for them.
+# Keys that split the weights across processes. With these keys, memory cannot be predicted.
 SPLIT = ("deepspeed", "fsdp", "fsdp_config")
 OVERFLOWS = ("gemma3",)  # model types whose activations overflow in fp16
-PLUGIN = "kotune.plugin.KotunePlugin"  # written in run folders, so the module must not move
-# A recipe's key removes a default that Axolotl refuses beside it, or silently prefers to it.
+PLUGIN = "kotune.plugin.KotunePlugin"  # run folders contain this name, so the module must not move
+# If a recipe sets the key on the left, the default on the right is removed. Axolotl would refuse to
+# have both, or silently use the default.
 REPLACES = {
     "gradient_accumulation_steps": "batch_size",
     "save_steps": "saves_per_epoch",
@@ -46,8 +48,8 @@ REPLACES = {
 }
 
 
-# With fewer training rows than FEW, the default of EVALUATIONS is removed. Our plugin evaluates
-# after the last step anyway, and more evaluations would cost more than training.
+# With fewer than FEW training rows, the default of the key EVALUATIONS is removed. Our plugin
+# evaluates after the last step anyway. More evaluations would take longer than training.
 EVALUATIONS, FEW = "evals_per_epoch", 500
 
 
@@ -60,8 +62,8 @@ def config(
 ) -> AxolotlConfig:
     """The whole Axolotl configuration of a recipe on a device.
 
-    `revision` pins a hub model's commit. `rows`: number of training rows, None if not known yet.
-    `is_old`: the device is a GPU without native bf16."""
+    `revision`: the commit of a hub model. `rows`: the number of training rows, None if not known
+    yet. `is_old`: whether the device is a GPU without native bf16."""
     base = defaults()
     lower = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}
     if device == "cuda":
@@ -82,8 +84,8 @@ def config(
 def is_auto(recipe: Recipe) -> bool:
     """Whether a run on a GPU may switch gradient checkpointing off.
 
-    Checkpointing changes no result, so axolotl.yml, which is the same for every GPU, has it on. It
-    stays on if another setting of the recipe needs it or splits the weights."""
+    axolotl.yml is the same for every GPU, so checkpointing is on in it. Switching it off changes no
+    result. It stays on if another setting of the recipe needs it or splits the weights."""
     keys = {**defaults().cuda, **recipe.axolotl}
     is_needed = any(keys.get(key) for key in NEED_CHECKPOINTING + SPLIT)
     return keys.get(AUTO[0]) == AUTO[1] and not is_needed
@@ -99,8 +101,9 @@ def _gpu_keys(base: str, revision: str | None, is_old: bool) -> AxolotlConfig:
 
 
 def _has_flash_attention() -> bool:
-    """Whether flash attention is installed. The check is that of transformers (5.16), without the
-    import. The module flash_attn may also be the successor, which has another interface."""
+    """Whether flash attention is installed. The check is the same as in transformers (5.16), but
+    does not import the module. The installed version is checked, because the module flash_attn may
+    also belong to the successor, which has another interface."""
     try:
         installed = metadata.version("flash-attn")
     except metadata.PackageNotFoundError:
@@ -137,10 +140,10 @@ def render(
 
 def refuse_foreign(root: Path, recipe: Recipe, text: str) -> None:
     """Raise StageError if axolotl.yml or our chat template in the run folder `root` differs from
-    what the recipe renders to.
+    the files rendered from the recipe.
 
-    The folder, its run.json included, may come from a stranger, and an axolotl.yml can run code.
-    `text`: the content of axolotl.yml as it is rendered now."""
+    The folder and its run.json may be untrusted, and an axolotl.yml can run code. `text`: the
+    expected content of axolotl.yml, just rendered from the recipe."""
     template = presets.find(recipe.model, recipe.template).template
     expected = {CONFIG: text}
     if template:
@@ -207,8 +210,8 @@ def _run_keys(recipe: Recipe) -> AxolotlConfig:
         "seed": recipe.seed,
         "plugins": [PLUGIN],
         "auto_resume_from_checkpoints": True,
-        # Axolotl contacts some services if these keys are absent. Set here, they stay off unless
-        # the recipe switches them on.
+        # Axolotl contacts some services if these keys are absent. With the value False they stay
+        # off, unless the recipe switches them on.
         **{
             key: recipe.axolotl.get(key, False)
             for key in ("use_wandb", "use_mlflow", "use_comet", "use_tensorboard")

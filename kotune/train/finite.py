@@ -1,8 +1,8 @@
 """Checks that the tensors of a safetensors file are finite. The file is read in pieces.
 
-It may come from a stranger or be cut short, so its header is trusted only if it agrees with the
-size of the file. Format (https://huggingface.co/docs/safetensors): the header's length in 8 bytes,
-the header as JSON, then the tensors without gaps."""
+The file may be untrusted or truncated, so its header is used only if it agrees with the size of the
+file. Format (https://huggingface.co/docs/safetensors): the header's length in 8 bytes, the header
+as JSON, then the tensors without gaps."""
 
 import math
 import os
@@ -15,9 +15,9 @@ from kotune.runs.reading import MAX_JSON, loads
 from kotune.runs.records import parsed
 from kotune.runs.unfinished import Tensor
 
-PIECE = 8 << 20  # bytes checked at a time
-# Each float type with the unsigned integer type of its size and the mask of its exponent. A number
-# whose exponent bits are all set is infinity or NaN.
+PIECE = 8 << 20  # the number of bytes that are checked at a time
+# For each float type, the unsigned integer type of the same size, and the bit mask of the exponent.
+# A number is infinity or NaN if all of its exponent bits are set.
 EXPONENTS = {
     "F64": ("<u8", 0x7FF0_0000_0000_0000),
     "F32": ("<u4", 0x7F80_0000),
@@ -39,7 +39,7 @@ INTEGERS = {
 
 
 def nonfinite_tensors(weights: Path) -> list[str]:
-    """Names of the tensors that hold NaN or infinity.
+    """The names of the tensors that contain NaN or infinity.
 
     Raises OSError, or ValueError for an incomplete file or a dtype that our adapters do not use."""
     with opened(weights) as file:
@@ -89,7 +89,7 @@ def _is_finite(file: BufferedReader, start: int, tensor: Tensor) -> bool:
     begin, end = tensor.data_offsets
     file.seek(start + begin)
     for offset in range(begin, end, PIECE):
-        # Raises ValueError if the file is cut short meanwhile.
+        # Raises ValueError if the file was truncated meanwhile.
         numbers = np.frombuffer(file.read(min(PIECE, end - offset)), kind)
         if ((numbers & exponent) == exponent).any():
             return False

@@ -18,7 +18,7 @@ TRITON = (  # keys that need kernels compiled by Triton
 
 
 def notes(job: Job) -> list[str]:
-    """Notes for a run that leaves visible GPUs unused, or whose GPU has no native bf16."""
+    """Notes for a run that leaves visible GPUs unused, or that uses a GPU without native bf16."""
     gpus, lines = visible(), []
     if len(gpus) > 1 and training.is_one_process(job.launcher):
         lines = [
@@ -34,8 +34,8 @@ def notes(job: Job) -> list[str]:
 
 
 def require(job: Job, until: str) -> None:
-    """Raise StageError if the train stage is pending on a GPU, and this torch cannot use the driver
-    or the compiler that Triton needs is missing."""
+    """Raise StageError if training on a GPU is pending but impossible: the installed torch cannot
+    use the driver, or the compiler that Triton needs is missing."""
     if job.device == "cpu" or not is_pending(job, "train", until):
         return
     if trouble := driver.problem():
@@ -52,5 +52,6 @@ def require(job: Job, until: str) -> None:
 
 
 def is_pending(job: Job, stage: str, until: str) -> bool:
-    """Whether a run up to `until` includes a stage that is not on record yet."""
+    """Whether a run up to the stage `until` includes `stage`, and `stage` is not recorded as
+    finished."""
     return STAGES.index(until) >= STAGES.index(stage) and stage not in job.run.record().stages

@@ -1,16 +1,19 @@
-"""Computes the language model head only at trained tokens. A KLUE-NLI answer has 3 tokens of about
-90, and the logits of every other token would cost one product per word of the vocabulary.
+"""Computes the language model head only at trained tokens. In a KLUE-NLI example, only about 3 of
+90 tokens are trained. The logits of each other token would cost a product with the whole
+vocabulary.
 
 TRL's `chunked_nll` (1.9, `trl.trainer.sft_trainer._patch_chunked_ce_lm_head`) does the same. It is
 not used for two reasons. It multiplies with a float32 copy of the head, a gigabyte for Llama 3.2
-1B. It also reads the head's weights directly, bypassing any wrapper. Axolotl (0.19) has neither."""
+1B. It also reads the head's weights directly, which bypasses any wrapper. Axolotl (0.19) has no
+function that does this."""
 
 import os
 from functools import wraps
 from typing import Any
 
-# Classes whose forward() is the backbone, `lm_head` and possibly a soft cap, and whose loss is
-# next-token cross-entropy. A test compares losses and gradients of each with the class's own.
+# Supported classes. Their forward() consists of the backbone, `lm_head` and possibly a soft cap,
+# and their loss is next-token cross-entropy. For each class, a test compares losses and gradients
+# with the original ones.
 KNOWN = (
     "LlamaForCausalLM",
     "MistralForCausalLM",
@@ -18,15 +21,15 @@ KNOWN = (
     "Qwen3ForCausalLM",
     "Gemma3ForCausalLM",
 )
-CHUNK = 256  # trained tokens whose logits are in memory at a time
+CHUNK = 256  # the number of trained tokens whose logits are in memory at a time
 IGNORED = -100  # the label of a token that is not trained
 # Environment variables by which Axolotl or a launcher switches on weight splitting in accelerate.
 SPLIT = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
 def only_where_trained(model: Any) -> bool:
-    """Patch a model, with or without a peft adapter, to compute its loss from the logits of trained
-    tokens alone. The output then has no logits.
+    """Patch a model so that its loss is computed only from the logits of trained tokens. The model
+    may have a peft adapter. Its output then has no logits.
 
     Returns False and changes nothing if the class is not in KNOWN or the weights are split."""
     if is_split():
@@ -52,15 +55,15 @@ def only_where_trained(model: Any) -> bool:
 def is_split() -> bool:
     """Whether FSDP or DeepSpeed splits the weights across processes.
 
-    A split head is gathered each time it is computed, and all processes must gather it equally
-    often. Their batches have different numbers of chunks, so they would fail or hang."""
+    A split head is gathered for each chunk, and all processes must gather it equally often. Their
+    batches have different numbers of chunks, so training would fail or hang."""
     return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in SPLIT)
 
 
 def _with_loss(model: Any, labels: Any, number: Any, named: dict[str, Any]) -> Any:
-    """The model's output with the loss over trained tokens: their sum divided by `number`, or their
-    mean if `number` is None, as in transformers (5.16, loss/loss_utils.py). The loss is 0 if no
-    token is trained."""
+    """The model's output with the loss over trained tokens. The loss is the sum of their losses
+    divided by `number`, or their mean if `number` is None, as in transformers (5.16,
+    loss/loss_utils.py). It is 0 if no token is trained."""
     from transformers.modeling_outputs import CausalLMOutputWithPast
 
     named.pop("logits_to_keep", None)

@@ -1,11 +1,11 @@
-"""Recovery from running out of GPU memory.
+"""Lets training recover from running out of GPU memory.
 
-If gradient checkpointing is off, it is switched on. After that the micro-batch is halved and the
-accumulation doubled, so a step still trains on the same examples. The setting is saved beside the
-checkpoints, so a run that is killed resumes with it.
+First, gradient checkpointing is switched on if it is off. If that is not enough, the micro-batch is
+halved and the accumulation is doubled, so a step still trains on the same examples. The setting is
+saved beside the checkpoints. A run that is killed resumes with this setting.
 
-Axolotl's `auto_find_batch_size` is not used: it would change the examples of a step and so the
-experiment."""
+Axolotl's `auto_find_batch_size` is not used, because it would change the examples of a step and
+thus the experiment."""
 
 import math
 import re
@@ -18,7 +18,8 @@ from kotune.runs.folder import write_json
 from kotune.runs.reading import json_of, yaml_of
 from kotune.runs.records import Halved, parsed
 
-# The messages of torch, CUDA, Triton and cuBLAS; torch's ends a Python traceback.
+# The error messages of torch, CUDA, Triton and cuBLAS. torch's message is at the end of a Python
+# traceback.
 EXHAUSTED = re.compile(
     r"OutOfMemoryError|(?:CUDA error|CUDA driver error|Triton Error \[CUDA\]): out of"
     r" memory|CUBLAS_STATUS_ALLOC_FAILED"
@@ -36,10 +37,11 @@ def is_exhausted(log: Path) -> bool:
 
 
 def halvings(root: Path) -> list[Halved]:
-    """Every halving so far: the last step before it, and the resulting batch.
+    """All halvings so far. Each has the last step before it, and the resulting batch.
 
-    Returns an empty list if the file is missing or damaged, or belongs to another experiment, whose
-    effective batch size differs. Training then finds the right micro-batch again."""
+    Returns an empty list if the file is missing or damaged. The list is also empty if the effective
+    batch size differs, because the file then belongs to another experiment. Training then finds the
+    right micro-batch again."""
     try:
         saved = parsed(json_of(_note(root)), list[Halved])
         batch_size = math.prod(_batch(root))
@@ -62,7 +64,7 @@ def damaged(root: Path) -> str:
 
 def options(root: Path, is_lean: bool) -> list[str]:
     """Options for Axolotl's command line. `is_lean`: train without gradient checkpointing, unless
-    memory was too small for that before."""
+    memory was too small for it in an earlier start."""
     sizes: list[str] = []
     for halving in halvings(root)[-1:]:
         micro, steps = _sizes(halving)
@@ -72,8 +74,9 @@ def options(root: Path, is_lean: bool) -> list[str]:
 
 
 def save(root: Path, step: int, is_lean: bool) -> OutOfMemory:
-    """Save the setting that lowers memory in the next start of training: gradient checkpointing if
-    it was off, otherwise a smaller micro-batch. Raises StageError if neither is left."""
+    """Save a setting that lowers the memory of the next start of training: gradient checkpointing
+    if it was off, otherwise a smaller micro-batch. Raises StageError if memory cannot be lowered
+    further."""
     if is_lean and not (root / NEEDED).exists():
         write_json(root / NEEDED, {"step": step})
         return OutOfMemory(step)
@@ -81,8 +84,8 @@ def save(root: Path, step: int, is_lean: bool) -> OutOfMemory:
 
 
 def halve(root: Path, step: int) -> Halved:
-    """Save a smaller micro-batch with the same effective batch size. Raises StageError if it cannot
-    be smaller."""
+    """Save a smaller micro-batch with the same effective batch size. Raises StageError if the
+    micro-batch cannot be smaller."""
     earlier = halvings(root)
     micro, steps = smaller(*(_sizes(earlier[-1]) if earlier else _batch(root)))
     if not micro:
@@ -96,8 +99,8 @@ def halve(root: Path, step: int) -> Halved:
 
 
 def smaller(micro: int, steps: int) -> tuple[int, int]:
-    """The next smaller micro-batch, about half, and the accumulation steps that keep the product.
-    Returns (0, 0) after 1."""
+    """The next smaller micro-batch, which is about half, and the number of accumulation steps.
+    Their product stays the same. Returns (0, 0) if the micro-batch is 1."""
     batch_size = micro * steps
     size = next((size for size in range(micro // 2, 0, -1) if batch_size % size == 0), 0)
     return size, batch_size // size if size else 0

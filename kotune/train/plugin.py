@@ -1,12 +1,12 @@
 """Our Axolotl plugin: applies our patches and writes training metrics to `metrics.jsonl`.
 
-kotune.train.upstream describes the fault that each of its functions works around. Lines of
-metrics.jsonl: `{"event": "start", ...}`, then one `{"event": "log", ...}` per logging step (loss,
-learning_rate, grad_norm, tokens_per_second and padding over the interval, peak_memory_gib), then
-`{"event": "end", "step": N, "max_steps": N}`.
+The patches are in kotune.train.upstream, with the faults that they work around. The lines of
+metrics.jsonl are `{"event": "start", ...}`, then one `{"event": "log", ...}` per logging step
+(loss, learning_rate, grad_norm, tokens_per_second and padding over the interval, peak_memory_gib),
+then `{"event": "end", "step": N, "max_steps": N}`.
 
-A loss of NaN or infinity ends training at the step that logs it. SIGTERM ends training after a
-checkpoint."""
+If a loss of NaN or infinity is logged, training ends at that step. On SIGTERM, a checkpoint is
+saved and training ends."""
 
 import json
 import math
@@ -30,22 +30,23 @@ LOGGED = ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch")
 
 
 class KotunePlugin(BasePlugin):  # type: ignore[misc]
-    """Registered by `plugins:` of the rendered config, before Axolotl requests a file from the
-    hub."""
+    """The plugin that `plugins:` in the rendered config names. Axolotl registers it before it
+    requests a file from the hub."""
 
     def __init__(self) -> None:
         super().__init__()
-        # Imported by name, so that these modules are no part of the code digest: an edit of them
-        # causes no retraining.
+        # These modules are imported by name, so that they are not part of the code digest. An edit
+        # of them then causes no retraining.
         import_module("kodata.reading.guard").install()
         import_module("kotune.worker.bounds").bound_templates()
         self.padding = Padding()
         self.head = "all"
-        if "LOCAL_RANK" in os.environ:  # else the workers of a killed launcher would go on
+        if "LOCAL_RANK" in os.environ:  # workers must end when their launcher is killed
             import_module("kotune.worker.tether").tie(os.getppid())
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
-        """Loads no data set. This hook comes before Axolotl chooses the model's device."""
+        """Loads no data set. The hook is used because it runs before Axolotl chooses the model's
+        device."""
         upstream.train_together_on_cpu(cfg)
         upstream.restore_on_cpu(cfg)
 
@@ -59,7 +60,7 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
         self.head = "trained" if head.only_where_trained(model) else "all"
 
     def get_training_args(self, cfg: Any) -> AxolotlConfig:
-        # Count the tokens of batches without padding.
+        # Count the tokens of batches, padding excluded.
         counted = {"include_num_input_tokens_seen": "non_padding"}
         started = upstream.start_with_training()
         return {
@@ -79,7 +80,8 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
 
 
 class Padding:
-    """The ratio of computed tokens to real ones (without padding) in this process."""
+    """Measures the ratio of computed tokens to real tokens in this process. Padding tokens are
+    computed but not real."""
 
     def __init__(self) -> None:
         self._computed, self._real = 0, 0
@@ -90,22 +92,23 @@ class Padding:
 
         def counted(model: Any, inputs: Any, *more: Any, **named: Any) -> Any:
             self._computed += inputs["input_ids"].numel()
-            mask = inputs.get("attention_mask")  # batches without padding (flattened) have none
-            # A tensor's sum is not converted here: that would wait for the GPU.
+            mask = inputs.get("attention_mask")  # flattened batches have no padding and no mask
+            # The sum stays a tensor, because converting it to a number would wait for the GPU.
             self._real += inputs["input_ids"].numel() if mask is None else mask.sum()
             return step(model, inputs, *more, **named)
 
         trainer.training_step = counted
 
     def since_last(self) -> float:
-        """The ratio over all batches since the last call; 0 if there was none."""
+        """The ratio over all batches since the last call; 0 if there was no batch."""
         computed, real = self._computed, int(self._real)
         self._computed, self._real = 0, 0
         return round(computed / real, 3) if real else 0.0
 
 
 class MetricsWriter(TrainerCallback):  # type: ignore[misc]
-    """Appends one JSON line per event, in a single write, so a reader never sees half a line."""
+    """Appends one JSON line per event. Each line is written in a single write, so a reader never
+    sees half a line."""
 
     def __init__(self, model: Any, padding: Padding, head: str) -> None:
         """`head`: the tokens for which the head is computed, `trained` or `all`."""
@@ -161,7 +164,7 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
 
 
 class Evaluation(TrainerCallback):  # type: ignore[misc]
-    """Makes sure that every training has a validation loss, however short it is."""
+    """Makes sure that even a short training has a validation loss."""
 
     def __init__(self, cfg: Any) -> None:
         self.cfg = cfg
@@ -171,7 +174,8 @@ class Evaluation(TrainerCallback):  # type: ignore[misc]
 
 
 def peak_memory_gib() -> float:
-    """Peak memory in GiB: of the GPU if there is one, otherwise of this process."""
+    """Peak memory in GiB. It is the GPU's memory if there is a GPU, otherwise this process's
+    memory."""
     import torch
 
     if torch.cuda.is_available():
@@ -180,7 +184,7 @@ def peak_memory_gib() -> float:
 
 
 def _write(state: Any, **event: Any) -> None:
-    if not state.is_world_process_zero:  # only one of several processes writes
+    if not state.is_world_process_zero:  # only the first of several processes writes
         return
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     with os.fdopen(os.open(METRICS, flags, drafts.PRIVATE), "a", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
 """The precision of the base weights: recorded in training, restored in scoring.
 
-An adapter is scored on the base precision that it was trained on. Another precision would be
-another model."""
+An adapter is scored on a base model with the same precision as in training. With another precision,
+the base model would be a different model."""
 
 from typing import Any
 
@@ -15,14 +15,15 @@ def base_precision(model: Any) -> str:
 
 
 def compute_dtype(model: Any) -> str:
-    """The dtype in which 4-bit layers compute, or the dtype of the frozen weights without any."""
+    """The dtype in which 4-bit layers compute. Without 4-bit layers, the dtype of the frozen
+    weights."""
     layers = [layer for layer in model.modules() if hasattr(layer, "compute_dtype")]
     return str(layers[0].compute_dtype).removeprefix("torch.") if layers else base_precision(model)
 
 
 def loading(precision: str, compute: str) -> dict[str, Any]:
-    """Arguments of `from_pretrained` for a base in `nf4`, quantized as in Axolotl's QLoRA, or in a
-    dtype (`auto`: the dtype of its weights)."""
+    """Arguments of `from_pretrained` for a base precision. `nf4` is quantized as in Axolotl's
+    QLoRA. Any other precision is a dtype, where `auto` is the dtype of the weights."""
     import torch
     from transformers import BitsAndBytesConfig
 

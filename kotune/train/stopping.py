@@ -1,9 +1,10 @@
 """Saves a checkpoint before training stops on a signal. Processes that train together stop at the
 same step.
 
-A signal reaches processes at different moments, or only one of them. A process that stopped alone
-would leave the others waiting for its gradients, and the checkpoint would be incomplete. So the
-processes agree after each step, and during an evaluation after each batch."""
+A signal may reach the processes at different moments, or may reach only one of them. If one process
+stopped alone, the others would wait for its gradients, and the checkpoint would be incomplete. So
+the processes check together after each step whether one of them got a signal. During an evaluation
+they check after each batch."""
 
 import os
 import signal
@@ -17,12 +18,13 @@ from kotune.errors import PREEMPTED
 class Stopper(TrainerCallback):  # type: ignore[misc]
     """On SIGTERM or Ctrl-C, saves a checkpoint after the current step and exits.
 
-    Axolotl would save nothing on SIGTERM. On Ctrl-C it would exit with 0 and leave what looks like
-    a finished adapter."""
+    Axolotl would save nothing on SIGTERM. On Ctrl-C it would exit with 0 and leave an unfinished
+    adapter that looks finished."""
 
     def __init__(self, trainer: Any) -> None:
         self.trainer = trainer
-        # This process got a signal. It may come at any moment and has no effect until all agree.
+        # True after this process got a signal. A signal may come at any moment. It has no effect
+        # until the processes check together.
         self.is_signalled = False
         self.has_agreed = False
 
@@ -44,7 +46,7 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.has_agreed = self.has_agreed or _any(self.is_signalled, args)
-        if self.has_agreed:  # a scheduler may not wait until the evaluation ends
+        if self.has_agreed:  # a scheduler may kill the job before the evaluation ends
             self.trainer._save_checkpoint(self.trainer.model, trial=None)
             _leave(args)
 
@@ -66,7 +68,7 @@ def _any(is_signalled: bool, args: Any) -> bool:
 
 
 def _leave(args: Any) -> None:
-    """Exit once every process has written its part. A launcher ends all processes as soon as one of
-    them exits."""
+    """Exit when every process has written its part of the checkpoint. It must wait, because a
+    launcher ends all processes as soon as one of them exits."""
     _any(False, args)
     os._exit(PREEMPTED)

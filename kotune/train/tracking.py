@@ -1,13 +1,14 @@
-"""Experiment trackers. A run sends nothing to any of them unless the recipe's `axolotl:` block
-switches one on, and then it prints a line.
+"""Experiment trackers. A run sends data to a tracker only if the recipe's `axolotl:` block switches
+it on. The run then prints a line about it.
 
-Axolotl's own keys switch trackers on: `use_<service>: true`, or the name of a project alone."""
+A tracker is switched on by Axolotl's keys: by `use_<service>: true`, or just by the name of a
+project."""
 
 import os
 
 from kotune.recipe.axolotl_keys import AxolotlConfig
 
-NAMED = {  # the key of a project name, which switches a service on even without use_<service>
+NAMED = {  # keys of project names; they switch a service on even without use_<service>
     "wandb": "wandb_project",
     "mlflow": "mlflow_experiment_name",
     "comet": "comet_project_name",
@@ -16,7 +17,7 @@ NAMED = {  # the key of a project name, which switches a service on even without
 }
 SENDS = "this run sends its metrics to {}"
 KEEPS = "this run keeps its metrics for {} on this machine"
-SPACES = (  # environment variables with trackio's destination
+SPACES = (  # environment variables that set trackio's destination
     "TRACKIO_SPACE_ID",
     "TRACKIO_SERVER_URL",
 )

@@ -1,9 +1,10 @@
-"""Runs Axolotl in its own process in the run folder, follows it through metrics.jsonl, and verifies
-the result.
+"""Runs Axolotl in its own process in the run folder, reads its progress from metrics.jsonl, and
+verifies the result.
 
-Axolotl exits with 0 on Ctrl-C, and also when all weights are NaN. Here training counts as done only
-if the last step equals max_steps and every tensor of the adapter is finite. The adapter is then
-moved to `model/` in one rename. The checkpoints stay until the stage is on record."""
+Axolotl exits with 0 on Ctrl-C, and also if all weights are NaN. Training therefore counts as done
+only if the last step equals max_steps and every tensor of the adapter is finite. The adapter is
+then moved to `model/` in one rename. The checkpoints are kept until the stage is recorded as
+finished."""
 
 import math
 import os
@@ -41,22 +42,23 @@ from kotune.worker.device import visible
 
 COMMAND = [*tether.PYTHON, "-m", "axolotl.cli.main", "train", CONFIG]
 KEPT = ("adapter_config.json", WEIGHTS, TEMPLATE, "README.md")
-WORK = (CHECKPOINTS, PREPARED)  # not needed once the adapter is on record
+WORK = (CHECKPOINTS, PREPARED)  # not needed after the stage is recorded as finished
 POLL_SECONDS = 0.2
 GRACE = 30.0  # seconds for the last checkpoint after a signal to stop
-FLAT = 1e-3  # a loss curve is flat if its range is at most this share of the largest loss
+FLAT = 1e-3  # a loss curve is flat if its range is at most this share of its largest loss
 
 
 def train(
     root: Path, inputs: Inputs, launcher: Launcher = (), is_lean: bool = False
 ) -> Generator[TrainingEvent, None, None]:
-    """Run `axolotl train` in the run folder, yield each metrics event as it is written, then verify
-    the adapter.
+    """Run `axolotl train` in the run folder. Yield each metrics event when it is written. Verify
+    the adapter at the end.
 
-    Training resumes from a checkpoint only if that was made from the same `inputs`. A Notice names
-    work of an earlier start that cannot be used. If GPU memory is too small, training is restarted
-    with gradient checkpointing, then with a smaller micro-batch; each restart yields an
-    OutOfMemory. `is_lean`: gradient checkpointing is predicted not to be needed.
+    Training resumes from a checkpoint only if the checkpoint was made from the same `inputs`. If
+    work of an earlier start cannot be used, a Notice about it is yielded. If GPU memory is too
+    small, training is restarted with gradient checkpointing, and then with a smaller micro-batch.
+    Each restart yields an OutOfMemory. `is_lean`: whether training is predicted to fit without
+    gradient checkpointing.
 
     Raises StageError if Axolotl fails, stops early or leaves a tensor that is not finite, and
     Preempted if it was terminated by a signal."""
@@ -97,18 +99,18 @@ def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Trainin
 
 
 def _message(text: str) -> Iterator[Notice]:
-    """A notice with a text for the screen; none if the text is empty."""
+    """Yield a Notice with the text; nothing if the text is empty."""
     if text:
         yield Notice(text)
 
 
 def environment(launcher: Launcher = ()) -> dict[str, str]:
-    """Environment variables for Axolotl, beside those of every child process.
+    """Environment variables for Axolotl, in addition to those of every child process.
 
-    The hub is offline, because the model is already downloaded and checked. The exception is a user
-    who sends metrics to a trackio space, which is on the hub. A single process sees one GPU:
-    Axolotl (0.19) would spread the model over several (`device_map: auto`), whose kernels then work
-    on the first alone."""
+    The hub is offline, because the model is already downloaded and checked. It is online only if
+    metrics are sent to a trackio space, which is on the hub. A single process sees only one GPU.
+    With several, Axolotl (0.19) would spread the model over them (`device_map: auto`), and its
+    kernels work only on the first GPU."""
     offline = {} if any(os.environ.get(name) for name in SPACES) else {"HF_HUB_OFFLINE": "1"}
     gpus = visible() if is_one_process(launcher) else []
     return {**offline, **({"CUDA_VISIBLE_DEVICES": gpus[0]} if gpus else {})}
@@ -120,7 +122,7 @@ def is_one_process(launcher: Launcher) -> bool:
 
 
 def command(root: Path, launcher: Launcher, is_lean: bool = False) -> list[str]:
-    """The command that starts Axolotl. The launcher's own arguments follow `--` unchanged."""
+    """The command that starts Axolotl. The launcher's arguments follow `--` unchanged."""
     name, *arguments = launcher or LAUNCHERS[:1]
     options = out_of_memory.options(root, is_lean)
     return [*COMMAND, "--launcher", name, *options, *(["--", *arguments] if arguments else [])]
@@ -143,7 +145,7 @@ def _failure(root: Path, code: int) -> Exception | Preempted:
 
 
 def last_step(root: Path) -> int:
-    """The last step in metrics.jsonl; 0 if training never began."""
+    """The last step in metrics.jsonl; 0 if training has not begun."""
     return max((event.step for event in read_metrics(root / METRICS)), default=0)
 
 
@@ -173,8 +175,8 @@ def check_finished(root: Path) -> None:
 
 
 def check_losses(root: Path) -> None:
-    """Raise StageError with the step of the first loss that is NaN or infinite. Earlier checkpoints
-    stay."""
+    """Raise StageError if a loss is NaN or infinite. The error has the step of the first such loss.
+    Earlier checkpoints are kept."""
     last_finite = 0
     for event in read_metrics(root / METRICS):
         if event.loss is None:
@@ -191,8 +193,9 @@ def check_losses(root: Path) -> None:
 
 
 def warnings(events: list[Event]) -> list[Doubted]:
-    """Signs that a finished training learned nothing: `zero_gradient` with its first step,
-    `flat_loss` with the last step, each with the number of steps."""
+    """Signs that a finished training learned nothing: `zero_gradient` and `flat_loss`.
+    `zero_gradient` has the first step with a zero gradient, `flat_loss` has the last step. Both
+    have the number of steps."""
     signs = []
     if steps := [event.step for event in events if event.grad_norm == 0]:
         signs.append(_sign("zero_gradient", steps[0], len(steps)))
@@ -220,7 +223,7 @@ def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event]:
 
 
 def _keep_adapter(root: Path) -> None:
-    """Copy adapter, tokenizer and template to model/, all or nothing."""
+    """Copy adapter, tokenizer and template to model/. If copying fails, model/ stays as it was."""
     output, final = root / CHECKPOINTS, root / MODEL
     partial = Path(mkdtemp(drafts.SUFFIX, f".{MODEL}.", root))
     for file in output.iterdir():

@@ -1,4 +1,4 @@
-"""Everything that kotune patches or works around in other projects, one function per fault.
+"""All patches of other projects and workarounds for their faults. There is one function per fault.
 
 Each docstring names the version that has the fault, what goes wrong without the function, and where
 it is applied. tests/train/test_upstream.py demonstrates every fault in the installed version. If
@@ -6,16 +6,16 @@ such a test fails, its function can be removed.
 
 Two more workarounds are in kotune.worker, which may not import this package. One sets
 AXOLOTL_DATASET_NUM_PROC in the environment. The other, in startup/sitecustomize.py, blocks the
-import of `kernels`:
+import of the package `kernels`:
 
-    Seen in: transformers 5.16.1 (integrations/hub_kernels.py), which takes `attn_implementation` of
-    a model's config.json for the name of a hub repository and runs its code. With HF_HUB_OFFLINE it
-    runs the code from the cache, without asking. Also bitsandbytes 0.50.2 (backends/cpu/ops.py): on
-    a CPU with AVX512-BF16 its import requests a kernel by version, not by commit. Both use kernels
-    0.16.2 with HF_TOKEN. Disabled telemetry does not stop bitsandbytes, and USE_HUB_KERNELS=NO
-    stops neither.
-    Without it: every child process runs code that nobody chose. (Axolotl imports bitsandbytes
-    before our plugin.)
+    Seen in: transformers 5.16.1 (integrations/hub_kernels.py), which uses `attn_implementation` in
+    a model's config.json as the name of a hub repository and runs the code in it. With
+    HF_HUB_OFFLINE it runs the code from the cache, without confirmation. Also bitsandbytes 0.50.2
+    (backends/cpu/ops.py): on a CPU with AVX512-BF16 its import requests a kernel by version, not by
+    commit. Both use kernels 0.16.2 with HF_TOKEN. Disabling telemetry does not prevent bitsandbytes
+    from doing so. USE_HUB_KERNELS=NO prevents neither of the two.
+    Without it: every child process runs code that the user did not choose. (Axolotl imports
+    bitsandbytes before our plugin.)
 
 No heavy module is imported before a function needs it.
 """
@@ -34,7 +34,7 @@ def split_batch(keys: AxolotlConfig) -> AxolotlConfig:
     """An Axolotl configuration with `batch_size` (examples a step on one GPU) as
     `gradient_accumulation_steps`.
 
-    Seen in: Axolotl 0.19, whose gradient_accumulation_steps has a default.
+    Seen in: Axolotl 0.19, which has a default for gradient_accumulation_steps.
     Without it: `batch_size` is ignored, and a step has only micro_batch_size examples.
     Applied in: kotune.train.config.
     """
@@ -45,7 +45,7 @@ def split_batch(keys: AxolotlConfig) -> AxolotlConfig:
 
 
 def train_together_on_cpu(cfg: Any) -> None:
-    """Let several processes without a GPU train one model. Changes Axolotl's `cfg` and this
+    """Allow several processes without a GPU to train one model. Changes Axolotl's `cfg` and this
     process's environment.
 
     Seen in: Axolotl 0.19, which uses a process's rank as the number of a GPU, and accelerate 1.13,
@@ -60,10 +60,11 @@ def train_together_on_cpu(cfg: Any) -> None:
 
 
 def restore_on_cpu(cfg: Any) -> None:
-    """Let several processes without a GPU resume from a checkpoint. Lasts as long as this process.
+    """Allow several processes without a GPU to resume from a checkpoint. The patch lasts as long as
+    this process.
 
-    Seen in: accelerate 1.13, which numbers the CPU of such a process, transformers 5.16, which
-    restores the optimizer to that device, and torch 2.13, which has no device `cpu:0`.
+    Seen in: three projects together. accelerate 1.13 gives the CPU of such a process a number,
+    transformers 5.16 restores the optimizer to that device, and torch 2.13 has no device `cpu:0`.
     Without it: an interrupted training of several processes on a CPU cannot resume.
     Applied in: kotune.train.plugin `load_datasets`.
     """
@@ -80,8 +81,8 @@ def restore_on_cpu(cfg: Any) -> None:
 def seed_adapter(cfg: Any) -> None:
     """Seed the adapter's initial weights with the `seed` of Axolotl's `cfg`.
 
-    Seen in: Axolotl 0.19 (and up to 0.20), which sets the seed only when it builds the trainer,
-    after the adapter.
+    Seen in: Axolotl 0.19 (and up to 0.20), which sets the seed only when it builds the trainer. The
+    adapter is created before that.
     Without it: two runs with the same seed differ in every tensor of the adapter.
     Applied in: kotune.train.plugin `pre_model_load`.
     """
@@ -91,9 +92,9 @@ def seed_adapter(cfg: Any) -> None:
 
 
 def log_every_loss() -> AxolotlConfig:
-    """Training arguments that log a loss of NaN or infinity as such.
+    """Training arguments that log a loss of NaN or infinity unchanged.
 
-    Seen in: transformers 5.16, which logs the mean of the losses before it instead; Axolotl 0.19
+    Seen in: transformers 5.16, which instead logs the mean of the losses before it. Axolotl 0.19
     has no key for this.
     Without it: a training whose weights are all NaN logs a finite loss and continues to the end.
     Applied in: kotune.train.plugin `get_training_args`.
@@ -114,11 +115,11 @@ def start_with_training() -> AxolotlConfig:
 
 
 def evaluate_at_the_end(cfg: Any, state: Any, control: Any) -> None:
-    """Evaluate after the last step, unless `eval_strategy` is "no", or "epoch", which evaluates by
-    itself.
+    """Evaluate after the last step. Do nothing if `eval_strategy` is "no", or if it is "epoch",
+    which already evaluates after the last step.
 
-    Seen in: Axolotl 0.19, which never evaluates with one evaluation per epoch and one epoch.
-    Without it: such a training has no validation loss.
+    Seen in: Axolotl 0.19, which never evaluates if there is one evaluation per epoch and one epoch.
+    Without it: in that case, the training has no validation loss.
     Applied in: kotune.train.plugin `Evaluation`.
     """
     if state.global_step >= state.max_steps and cfg.eval_strategy not in ("no", False, "epoch"):
@@ -126,7 +127,7 @@ def evaluate_at_the_end(cfg: Any, state: Any, control: Any) -> None:
 
 
 def name_trackio_project(cfg: Any) -> AxolotlConfig:
-    """Training arguments with the `trackio_project_name` of Axolotl's `cfg`; empty without one.
+    """Training arguments with the `trackio_project_name` of Axolotl's `cfg`; empty if it has none.
 
     Seen in: Axolotl 0.19, which only sets an environment variable that is never read.
     Without it: all metrics go to trackio's project `huggingface`.
@@ -136,11 +137,11 @@ def name_trackio_project(cfg: Any) -> AxolotlConfig:
 
 
 def drop_bucket_id() -> None:
-    """Make `trackio.init` accept and ignore the argument `bucket_id`. Lasts as long as this
-    process.
+    """Make `trackio.init` accept and ignore the argument `bucket_id`. The patch lasts as long as
+    this process.
 
-    Seen in: transformers 5.16, which passes a bucket, with trackio 0.19, pinned by Axolotl 0.19,
-    which has no such argument.
+    Seen in: transformers 5.16, which passes a bucket to trackio. trackio 0.19, which Axolotl 0.19
+    pins, has no such argument.
     Without it: training with `use_trackio` ends with a TypeError before its first step.
     Applied in: kotune.train.plugin `pre_model_load`, if a recipe uses trackio.
     """
@@ -156,8 +157,8 @@ def hold_kernels(model: Any) -> None:
 
     Seen in: bitsandbytes 0.50, on a CPU with AVX512-BF16. It repacks a 4-bit layer at the first
     evaluation and never unpacks it.
-    Without it: every later training step runs a kernel without gradient and rounds to bfloat16, or
-    fails if the layer has a bias.
+    Without it: every later training step uses a kernel that has no gradient and rounds to bfloat16.
+    If the layer has a bias, the step fails.
     Applied in: kotune.train.plugin `post_model_load` and kotune.score, on every loaded model.
     """
     for layer in model.modules():
@@ -170,19 +171,19 @@ def float32_softmax_arguments() -> AxolotlConfig:
     of the model.
 
     Seen in: lm_eval 0.4.11, whose log-probabilities have the precision of the logits.
-    Without it: log-probabilities of a bfloat16 model have three digits, so choices tie, and the
-    first choice wins.
+    Without it: log-probabilities of a bfloat16 model have only three digits. Different choices then
+    get equal values, and the first of them is chosen.
     Applied in: kotune.score.model.
     """
     return {"softmax_dtype": "float32"}
 
 
 def stop_at_max_steps(trainer: Any) -> None:
-    """End a training at once if it resumes from its last checkpoint.
+    """End a training at once if it resumes after its last step.
 
-    Seen in: transformers 5.16, which checks for the last step only after a step.
-    Without it: such a training makes one step more than `max_steps`, if that is in the middle of an
-    epoch.
+    Seen in: transformers 5.16, which checks only after a step whether it was the last one.
+    Without it: if `max_steps` is in the middle of an epoch, a training resumed after its last step
+    makes one step more than `max_steps`.
     Applied in: kotune.train.plugin `add_callbacks_post_trainer`. (`_run_epoch` has no public
     equivalent.)
     """
@@ -199,8 +200,7 @@ def stop_at_max_steps(trainer: Any) -> None:
 
 @contextmanager
 def another_day() -> Iterator[None]:
-    """Move the clock of chat templates 400 days ahead, as if an adapter were scored long after
-    training.
+    """Set the clock of chat templates 400 days ahead, to simulate scoring long after training.
 
     Seen in: transformers 5.16, whose `strftime_now` in a chat template reads the machine's clock.
     Without it: a template that writes the date into the prompt passes the parity proof on the day
