@@ -188,7 +188,7 @@ def test_shipped_recipes_studies_and_tasks_are_found_by_name(
     installed: Installed, kotune: Kotune
 ) -> None:
     assert "Usage: kotune [OPTIONS] COMMAND" in succeeded(kotune("--help"))
-    assert "good. quickstart-llama, lora, nli_sample (label)" in succeeded(
+    assert "no problems. quickstart-llama, lora, nli_sample (label)" in succeeded(
         kotune("check", "quickstart_llama")
     )
     assert "base_model: meta-llama/Llama-3.2-1B-Instruct" in succeeded(
