@@ -38,8 +38,8 @@ Submissions = dict[Submission, Recipe]
 @dataclass(frozen=True)
 class LaunchOptions:
     """The command-line options that apply to all submissions. `passed` are the arguments that the
-    engine's own program gets unchanged. `name` is the name of the launch. If it is empty, the name
-    of the first recipe is used."""
+    engine's own program gets unchanged. `name` is the name of the launch. If `name` is
+    empty, the name of the first recipe's file is used."""
 
     limit: Limit = None
     lang: str = LANGUAGES[0]
@@ -54,9 +54,9 @@ class LaunchOptions:
 
 @dataclass(frozen=True)
 class Launch:
-    """The file that an engine reads (its path and text), and the commands that start the engine
-    with it. `after` is the command that downloads the results. It is empty if the results are in
-    runs/."""
+    """A file for an engine (`file` is its path, `text` its content), and the commands that start
+    the engine with this file. `after` is the command that downloads the results. `after` is empty
+    if the engine writes the results to runs/, or if no such command is known."""
 
     file: Path
     text: str
@@ -73,11 +73,12 @@ class Engine:
     program: str  # the engine's own command line
     when_missing: str  # what to do if `program` is not installed
     prepare: Callable[[Submissions, LaunchOptions], Launch]
-    # All runs may start at the same time. With the other engines, they run one after another.
+    # True if the engine can execute several runs at the same time; False if it always executes one
+    # run after another.
     starts_at_once: bool = False
     takes_bucket: bool = False  # runs are stored in a bucket, not in runs/
     passes_exit_code: bool = False  # `program` ends with the run's exit code
-    needs_checkout: bool = False  # the engine gets the repository itself
+    needs_checkout: bool = False  # the engine works only in a checkout of the repository
 
 
 def local_paths(recipe: Recipe) -> list[Path]:

@@ -1,9 +1,10 @@
 """Launches runs on Docker, SLURM or SkyPilot, which are called engines.
 
 A launch writes one file below `runs/launch/`, shows the exact commands, and runs them. Each command
-starts the engine's own program. Only the engine schedules jobs, starts machines and tracks jobs. No
-file and no command contains the value of a token. They contain names of environment variables, and
-the engine reads the values from the environment of the user."""
+starts the engine's own program. Only the engine schedules jobs, starts machines and tracks jobs.
+
+The file and the commands contain the names of environment variables that hold tokens, but never a
+token. The engine reads the tokens from the user's environment."""
 
 import shlex
 import shutil
@@ -31,8 +32,8 @@ def prepare(submissions: Iterable[Submission], engine: str, options: LaunchOptio
     """Create the launch of the submissions. It writes no file and starts no process.
 
     Raises RecipeError for an invalid recipe, an unknown engine, a bucket that the engine cannot
-    use, or a path that fails paths.check(). Also raises it if the engine needs a checkout but
-    kotune is an installed package."""
+    use, a path that fails paths.check(), or a file outside the folder that the engine can read.
+    Also raises RecipeError if the engine needs a checkout but kotune is an installed package."""
     if engine not in ENGINES:
         raise RecipeError(f"--on {shown(engine)}: unknown engine{did_you_mean(engine, ENGINES)}")
     if ENGINES[engine].needs_checkout and not IS_CHECKOUT:
@@ -67,7 +68,8 @@ def lines(launch: Launch) -> list[str]:
 def start(launch: Launch, engine: str, dry_run: bool, echo: Callable[[str], object]) -> None:
     """Write the file of a launch and show its commands. Unless `dry_run` is true, run them.
 
-    Raises RecipeError if the engine's program is needed but not installed."""
+    Raises RecipeError if the commands are to be run but the engine's program is not installed.
+    Raises StageError if a command fails."""
     known = ENGINES[engine]
     if not dry_run and not shutil.which(known.program):
         message = (

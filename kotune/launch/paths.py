@@ -1,5 +1,5 @@
-"""Checks the paths that a launch passes to another program. The program must not misread a path. A
-path must not lead outside the files that the program gets."""
+"""Checks the paths that a launch passes to another program. The program must not misread a path. No
+path may lead outside the folder that the program can read."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,6 +34,7 @@ def all_paths(submissions: Submissions) -> list[Path]:
 
 
 def outside(paths: Iterable[Path]) -> Path | None:
-    """The first path that is not below the current folder. None if all are below it. Only the text
-    of a path is checked. Links are not followed, because their owner chose the target."""
+    """The first path that is absolute or contains `..`, because it can lead outside the current
+    folder. None if there is no such path. Symbolic links are not followed, because a link below the
+    current folder is the user's own choice."""
     return next((path for path in paths if path.is_absolute() or ".." in path.parts), None)

@@ -33,12 +33,16 @@ RESOURCES = {
     "accelerators": {"A100": 1, "A100-80GB": 1},
     "use_spot": True,  # cheaper; if the machine is taken away, SkyPilot starts another one
     "disk_size": 100,
-    # 75: hub unreachable; 143: stopped after a checkpoint. Any other code is final.
+    # After these exit codes, SkyPilot starts the job again: 75 means that the hub was unreachable,
+    # 143 that the machine was taken away and the run saved a checkpoint. Any other code is final.
     "job_recovery": {"recover_on_exit_codes": [75, 143]},
+    # Only for a user who starts the task with `sky launch`, which keeps the machine after the task.
+    # This setting deletes the machine after 10 idle minutes. A managed job (`sky jobs launch`)
+    # deletes its machine at its end.
     "autostop": {
         "idle_minutes": 10,
         "down": True,
-    },  # stops an idle machine if the task is started with `sky launch`
+    },
 }
 SETUP = """\
 # The same as `make setup`, with the Python from SkyPilot's own uv.
@@ -46,11 +50,13 @@ SETUP = """\
 "$(~/.local/bin/uv python find 3.12)" -P -m venv .venv
 bash install.sh .venv/bin
 """
+# The exit codes after which no further run is started: 75 (hub unreachable), 130 (interrupted) and
+# 143 (machine taken away). The next run would fail for the same reason.
 RUN_HEAD = """\
 # A failed run does not stop the others; a preemption or an unreachable hub stops all.
 failed=0
 try() { "$@" || { code=$?; case $code in 75|130|143) exit $code ;; esac; failed=$code; }; }"""
-# The command that downloads runs, by the bucket's scheme.
+# Maps the scheme of a bucket's address to the command that downloads runs. Empty: none is known.
 DOWNLOADS = {
     "s3": "aws s3 sync {bucket} runs",
     "gs": "gcloud storage rsync --recursive {bucket} runs",
@@ -93,9 +99,10 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
 
 
 def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str, object]:
-    """A SkyPilot task. `names` are the variables of tokens. `runs` has the shell command of each
-    run."""
-    # SkyPilot reads the values of secrets from the user's environment (--secret).
+    """A SkyPilot task. `names` are the names of environment variables that hold tokens. `runs` has
+    one shell command for each run."""
+    # The task has only the names of the variables. With --secret, SkyPilot reads their values from
+    # the user's environment.
     secrets = {"secrets": dict.fromkeys(names)} if names else {}
     return {
         "name": name,
@@ -112,8 +119,9 @@ def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str
 
 
 def _download(bucket: str | None) -> str:
-    """The command that downloads runs from `bucket`. Empty if no command is known for its scheme.
-    Raises RecipeError if SkyPilot cannot use the bucket."""
+    """The command that downloads runs from `bucket`, such as `s3://NAME`. Empty for the scheme
+    `r2`, because no command is known for it. Raises RecipeError if `bucket` is None or has a scheme
+    that is not in DOWNLOADS."""
     scheme = (bucket or "").partition("://")[0]
     if scheme not in DOWNLOADS:
         raise RecipeError(
@@ -125,8 +133,8 @@ def _download(bucket: str | None) -> str:
 
 
 def _check_folder(submissions: Submissions) -> None:
-    """Raises RecipeError if cli.py, a recipe or a file that it names is not in the current folder.
-    SkyPilot uploads only this folder."""
+    """Raises RecipeError if cli.py, a recipe, or a file that a recipe names is not in the current
+    folder. SkyPilot uploads only this folder."""
     if not Path("cli.py").is_file():
         raise RecipeError(
             f"{Path.cwd()}: SkyPilot uploads this folder, but cli.py is not in it; launch from the"

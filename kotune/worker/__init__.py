@@ -1,2 +1,3 @@
-"""Runs jobs in child processes. A child is a new process or a fork of a server, and it ends when
-kotune ends. It imports no other package of kotune, because it calls a job by its package's name."""
+"""Runs jobs in child processes. A child is a new process or a fork of a server. A child ends when
+kotune ends. This package imports no other package of kotune. Each job is in another package, which
+only the child imports, by the package's name."""

@@ -2,12 +2,14 @@
 process.
 
 A template is a program, and a tokenizer's rules may double a text any number of times. Both can
-pass a check with one text and still use too much with another. So every call is limited.
+pass a check with one text and still use too much time or memory with another text. So every call
+is limited.
 
-The limits apply only during the call. Outside it, a process with a model or a GPU may use any
+The limits apply only during a call. At other times, a process with a model or a GPU may use any
 amount of memory. The kernel enforces the limits. The memory limit (RLIMIT_DATA) counts private
-writable memory, but not the addresses that a GPU reserves. Code in Python that exceeds a limit gets
-an error. A library that exceeds one ends the process (SIGPROF, SIGABRT)."""
+writable memory, but not the addresses that a GPU reserves. If Python code exceeds a limit, an
+exception is raised. If the native code of a library exceeds a limit, a signal ends the process
+(SIGPROF, SIGALRM, SIGABRT)."""
 
 import resource
 import signal
@@ -23,12 +25,12 @@ from kodata.errors import brief, on_one_line
 from kotune.errors import RecipeError, StageError
 
 SECONDS = 5.0  # CPU time in Python for one chat; honest templates need a few milliseconds
-# The lowest limit of wall-clock seconds. It stops a tokenizer that waits for input without using
-# CPU time.
+# Wall-clock seconds; the wall-clock limit of a tokenizer is never lower. It ends a process whose
+# tokenizer waits for input without using CPU time.
 CLOCK = 900.0
 SLOWEST = 5  # wall-clock limit / CPU time limit, for a busy machine
 KILLED = 120.0  # seconds of CPU time in any code, plus TOKEN for each character
-TOKEN = 20e-6  # seconds; an honest tokenizer needs a twentieth of it
+TOKEN = 20e-6  # seconds per character; an honest tokenizer needs a twentieth of this
 RENDERED = 256 << 20  # bytes for one chat, in addition to the memory that the process already uses
 # Bytes for a batch of texts or to load a tokenizer, plus LETTER for each character.
 TOKENIZED = 4 << 30
@@ -36,10 +38,11 @@ LETTER = 2_000
 LONGEST = 100_000  # characters of a rendered chat, plus TIMES the length of its messages
 TIMES = 8
 REPEAT = 0.1  # seconds until a timer fires again, in case its first error was caught
-SOON = 1e-3  # seconds left of a timer that has expired
+# Seconds that an outer timer gets if it expired during the call. 0 seconds would disable the timer.
+SOON = 1e-3
 STATM = "/proc/self/statm"  # its sixth number is the number of pages of data and stack
 PAGE = resource.getpagesize()
-ENDED = {  # the reason, by the exit code of a process with limits
+ENDED = {  # maps the exit code of a process with limits to the reason, for a message
     -signal.SIGPROF: f"over {KILLED:g} s of CPU time over some rows",
     -signal.SIGALRM: f"over {CLOCK:g} s, because it waits for something",
     -signal.SIGABRT: f"perhaps over {TOKENIZED >> 30} GiB over some rows",
@@ -169,7 +172,7 @@ def _rendering() -> Iterator[None]:
 @contextmanager
 def tokenizing(characters: int = 0) -> Iterator[None]:
     """Context manager that limits the loading of a tokenizer, or its work on a text of
-    `characters`."""
+    `characters` characters. Beyond the limits, MemoryError is raised or the process ends."""
     killed = KILLED + TOKEN * characters
     with bounded(TOKENIZED + LETTER * characters, killed, clock=max(CLOCK, SLOWEST * killed)):
         yield
@@ -192,7 +195,8 @@ def _working(tokenizer: Any, characters: int) -> Iterator[None]:
 
 def bound_tokenizer(tokenizer: Any) -> Any:
     """Limit all encoding and decoding of a tokenizer from now on, for every caller. Returns the
-    same tokenizer."""
+    same tokenizer. Afterwards, encoding and decoding raise RecipeError for every error, or end the
+    process if native code exceeds a limit."""
     plain_encode = tokenizer._encode_plus
 
     @wraps(plain_encode)

@@ -1,8 +1,9 @@
 """Runs heavy jobs in a separate process, so torch's logs do not reach the terminal. Such jobs are
 the proof of parity, scoring, a preview, and the count of a plan.
 
-A job is the function `run` of the module kotune.ROOM.job. An error of the user in the job is raised
-here as the same error. Any other failure is raised as a JobFaultError with one message."""
+A job is the function `run` of the module kotune.ROOM.job, where ROOM is a package of kotune. If the
+job raises a UserError, call() raises a KotuneError with the same message and exit code. Any other
+failure of the job is raised as a JobFaultError with one message."""
 
 import json
 import subprocess
@@ -19,8 +20,11 @@ from kotune.worker.jobs import DONE, MARK
 
 
 def call(room: str, root: Path, **arguments: Any) -> None:
-    """Run the job of a room in the folder `root`. Its output goes to `<room>.log` there. Raises the
-    user's error that the job raised, or JobFaultError for any other failure."""
+    """Run the job of a room in the folder `root`. The job's output goes to `<room>.log` in `root`.
+
+    Raises KotuneError with the message and exit code of a UserError that the job raised. Raises
+    JobFaultError for any other failure of the job, and StageError if the server that starts jobs
+    has ended."""
     given, log = json.dumps(arguments, default=str), root / f"{room}.log"
     code = server.run(room, root, given) if server.is_up() else _run(room, root, given)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []

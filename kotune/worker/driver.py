@@ -31,7 +31,7 @@ ERRORS = {
     804: "the compatibility package does not support this GPU",
     999: "an unknown error",
 }
-MIG = "MIG-"  # prefix of the name of a GPU partition; CUDA gives a process only the first one
+MIG = "MIG-"  # prefix of the name of a GPU partition; a process can use only one
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 INSTEAD = "or use the CPU: --device cpu"
 # The CUDA major version of the other build of torch (INSTALL_OLDER_CUDA). Every driver of this
@@ -43,8 +43,8 @@ class Driver(NamedTuple):
     """The result of a query. `cuda` is the CUDA version that the driver supports, such as (13, 0).
 
     The lists have one entry for each GPU that a process sees. `capabilities` are compute
-    capabilities, such as (8, 0); `memories` are bytes. `error` is the reason why there is no GPU;
-    it is empty if there is one."""
+    capabilities, such as (8, 0); `memories` are bytes. `error` is the reason why there is no GPU.
+    If there is a GPU, `error` is empty."""
 
     cuda: tuple[int, int]
     capabilities: list[tuple[int, int]]
@@ -144,8 +144,8 @@ def _too_old(supported: tuple[int, int], needed: tuple[int, int]) -> GpuProblem:
 
 def _missing_gpu(driver: Driver) -> GpuProblem | None:
     """The problem if CUDA_VISIBLE_DEVICES names a GPU that this machine does not have, or names one
-    GPU twice; else None. CUDA does not report such a name. It silently ignores it and all names
-    after it (CUDA C++ Programming Guide, "CUDA Environment Variables")."""
+    GPU twice; else None. CUDA reports no error for such a name. It silently ignores the name and
+    all names after it (CUDA C++ Programming Guide, "CUDA Environment Variables")."""
     names, seen = named() or [], len(driver.capabilities)
     setting = f"{CHOOSES}={shown(','.join(names))}"
     do = "name GPUs of this machine, as `nvidia-smi -L` lists them"

@@ -1,9 +1,9 @@
 """The child process of a job. `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the
 current folder.
 
-The arguments are JSON on stdin. A user's error is printed as a last line that starts with MARK, and
-gives the exit code. A finished job prints DONE, because any library could end the process with exit
-code 0."""
+The arguments are JSON on stdin. If the job raises a UserError, the last line of the output is
+MARK with the message, and the exit code is that of the error. A finished job prints DONE. Exit code
+0 alone does not prove that the job finished, because any library could end the process with it."""
 
 import json
 import sys
@@ -19,12 +19,13 @@ MARK, DONE = "kotune-error: ", "kotune-done"
 
 
 def main(room: str) -> int:
-    """Run a room's job and return its exit code."""
+    """Run a room's job. Returns 0, or the exit code of a UserError that the job raised. Other
+    errors are not caught."""
     arguments = json.load(sys.stdin)
     try:
         guard.begin()
-        # A library may request a file from the hub that kotune did not download. A mirror may offer
-        # that file by now.
+        # A library may request a file that kotune did not download. The hub or a mirror may have
+        # this file now, so requests to the hub are limited in the child process too.
         guard.install()
         bounds.bound_templates()
         import_module(f"kotune.{room}.job").run(Path.cwd(), **arguments)

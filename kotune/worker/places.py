@@ -1,10 +1,10 @@
 """The cache folders of the libraries in a child process.
 
 A library keeps its usual folder if it can write there. Otherwise its cache moves into the child's
-working folder, for example if there is no home folder or the cache is read-only. The working folder
-belongs to this user. A folder below /tmp may belong to another user, whose code could be loaded
-from it. torch writes compiled code below /tmp by default, so its folder is always moved. Models and
-data from the hub are never moved."""
+working folder, for example if there is no home folder or the cache is read-only. Caches
+are never moved below /tmp. A folder there may belong to another user, whose code could be loaded
+from it. By default, torch writes compiled code below /tmp. So torch's folder is moved to the user's
+cache folder, unless the user has set a folder. Models and data from the hub are never moved."""
 
 import os
 from collections.abc import Iterator

@@ -54,7 +54,8 @@ def is_up() -> bool:
 
 def run(job: str, root: Path, arguments: str) -> int:
     """Run a job in the run folder `root` and return its exit code. `arguments` are JSON. The output
-    goes to `<job>.log` in `root`."""
+    goes to `<job>.log` in `root`. Starts the server if it is not running. Raises StageError if the
+    server ends before the job does."""
     global _server
     if not _server or _server.poll() is not None:
         command = [*tether.PYTHON, "-m", "kotune.worker.server"]

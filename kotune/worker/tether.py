@@ -34,8 +34,8 @@ def start(
 
     The command gets its own session, so only kotune receives Ctrl-C. No file in `folder` can
     replace a module of tether, of the command or of its workers. `over` are environment variables
-    in addition to those of every child process. If `keeps` is true, libraries may move their caches
-    to `folder`."""
+    in addition to those of every child process. If `keeps` is true, a library that cannot write to
+    its usual cache folder has its cache in `folder`. `more` are further arguments of Popen."""
     own = {**environment(), **(caches(folder) if keeps else compiled()), **(over or {})}
     tied = [*PYTHON, "-m", "kotune.worker.tether", str(os.getpid()), *command]
     return subprocess.Popen(

@@ -1,7 +1,7 @@
 """Restricts the files that tokenizers opens as a vocabulary.
 
 If a vocabulary or merges is a string, tokenizers (0.23) opens the file of that name. In a child
-process of kotune, it may only open a file in a model's folder. kotune.models.tokenizer_files
+process of kotune, tokenizers can open only files in a model's folder. kotune.models.tokenizer_files
 refuses such a string before the model is loaded. This module is a second protection.
 
 kotune/worker/startup imports this module when tokenizers is imported, also in Axolotl's own
@@ -63,7 +63,8 @@ def _checked(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_in_model(file: Path) -> bool:
-    """Whether this is a regular file in a model's folder."""
+    """Whether `file` is a regular file in a model's folder. A model's folder has one of the files
+    in BESIDE."""
     try:
         return stat.S_ISREG(file.stat().st_mode) and any(
             (file.parent / name).is_file() for name in BESIDE

@@ -3,7 +3,7 @@ kotune.worker.environment adds its folder to PYTHONPATH. Workers that Axolotl, t
 accelerate start import it too.
 
 - It makes kotune and kodata importable, in preference to an installed copy. PYTHONPATH does not
-  contain the checkout itself, because a file in it could replace a module of Python.
+  contain the checkout itself, because a file in the checkout could replace a module of Python.
 - It blocks the import of `kernels`, so no kernel is loaded from the hub. kotune.train.upstream
   describes the fault that this prevents.
 - When tokenizers is imported, it restricts which vocabulary files tokenizers may open
