@@ -51,7 +51,7 @@ def render(template: str, **facts: object) -> str:
         lstrip_blocks=True,
     )
     page = environment.get_template(f"{template}.html.jinja").render(facts, font=FONT)
-    page = visible(page)  # replaces characters that change the reading direction
+    page = visible(page)  # escapes control characters, also those that change the text direction
     # The first <style> tag is the template's own, because it comes before all data.
     return page.replace("<style>", f"<style>\n{_face(page)}", 1)
 
@@ -61,8 +61,9 @@ def _face(text: str) -> str:
     from fontTools import subset
     from pylopdf_fonts_ko import sans_path
 
-    # Layout tables are not needed for Hangul. A browser composes letters to a syllable that the
-    # font has. Subroutines are removed because they cost time and bytes in a small subset.
+    # Hangul needs no layout tables. If a text has separate Hangul letters (jamo), a browser
+    # composes them to a syllable, so the font must have that syllable too: composed(text).
+    # Subroutines of the font are removed, because they cost time and bytes in a small subset.
     options = subset.Options(
         flavor="woff2", hinting=False, layout_features=[], name_IDs=NOTICE, desubroutinize=True
     )

@@ -39,10 +39,11 @@ class Table:
         )
 
     def grouped(self) -> list[tuple[Row, list[Row]]]:
-        """The rows grouped by equal leading text columns, which are then shown once per group.
+        """The rows grouped by equal leading text columns, as (shared cells, rows). The shared cells
+        can then be shown once per group. The rows still include them.
 
         Rows are grouped only if there are at most half as many groups as rows, so the table fits a
-        phone. Otherwise there is one group without shared columns."""
+        phone. Otherwise there is one group without shared cells."""
         for shared in range(self.words - 1, 0, -1):
             groups = [(key, [*rows]) for key, rows in groupby(self.rows, lambda row: row[:shared])]  # noqa: B023
             if 2 * len(groups) <= len(self.rows):
@@ -51,7 +52,8 @@ class Table:
 
 
 def unbroken(console: "Console | None" = None) -> "Console":
-    """The console to print on. Lines are wrapped only on a terminal."""
+    """Returns `console`, or a new console if it is None. If the console is not a terminal, this
+    sets its width to LOG_WIDTH and switches off the wrapping of lines."""
     console = console or terminal()
     if not console.is_terminal:
         console.soft_wrap, console.width = True, LOG_WIDTH

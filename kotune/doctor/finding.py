@@ -13,8 +13,8 @@ REINSTALL = f"remove .venv, then {SETUP}" if IS_CHECKOUT else f"in a new environ
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check. `told` describes it. `do` is what the user can do if it is not
-    ok."""
+    """The result of one check. `told` describes the result. If `state` is not `ok`, `do` is what
+    the user can do about it."""
 
     name: str
     state: State

@@ -1,5 +1,5 @@
-"""Checks whether the hub is reachable and gives access to Llama's weights. It sends two requests,
-each limited to a few seconds. The token is sent only to the configured hub."""
+"""Checks whether the hub is reachable and whether it gives access to Llama's weights. The checks
+send two requests, each limited to TIMEOUT seconds. The token is sent only to the configured hub."""
 
 import os
 import re
@@ -49,7 +49,7 @@ def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Find
 
 
 def _access_finding(answer: int | str, has_token: bool) -> Finding:
-    """The finding about the access to GATED. `answer` is the result of request() for it."""
+    """The finding about the access to GATED. `answer` is the result of request() for this model."""
     page = f"https://huggingface.co/{GATED}"
     if isinstance(answer, str):
         return Finding("llama", "warning", f"unknown: {answer}", "try again")
@@ -79,8 +79,8 @@ def request(endpoint: str, model: str, token: str | None) -> int | str:
     """Request a model's config.json. Returns the HTTP status of the response, or the reason why
     there was no response.
 
-    It takes at most TIMEOUT. It does not follow redirects, so the token is sent to no other
-    host."""
+    The call takes at most TIMEOUT seconds. Redirects are not followed, so the token is sent to no
+    other host."""
     endpoint, login = without_login(endpoint)
     authorization = login or (f"Bearer {token}" if token else None)
     headers = {"Authorization": authorization} if authorization else {}

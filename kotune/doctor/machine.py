@@ -226,7 +226,8 @@ def installed() -> dict[str, str | None]:
 
 
 def _requirements() -> list[str]:
-    """The requirements in pyproject.toml. An installation has a copy of them in its metadata."""
+    """The requirements in pyproject.toml, including the extra `train`. If kotune is an installed
+    package, they are read from the package's metadata."""
     if IS_CHECKOUT:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         return [*project["dependencies"], *project["optional-dependencies"]["train"]]
@@ -252,8 +253,8 @@ def _lock() -> dict[str, set[str]]:
 
 
 def find_torch() -> tuple[str, str | None, bool] | str | None:
-    """The value for the argument `build` of torch_build(). It imports torch, which takes
-    seconds."""
+    """Examine the installed torch. Returns the argument `build` of torch_build(). This imports
+    torch, which takes seconds."""
     if not find_spec("torch"):
         return None
     try:

@@ -1,3 +1,3 @@
 """The models that a recipe may name. These are presets, models from the hub or a folder, and two
-quickstart models. It also has kotune's chat templates. A model that would run its own code is
-refused."""
+quickstart models. This package also has kotune's chat templates. A model that would run its own
+code is refused."""

@@ -1,10 +1,11 @@
-"""Checks the adapter and the tokenizer in a run's model/ folder, which may be untrusted. They may
-not load other files or repositories, and they may not take forever to load.
+"""Checks the adapter and the tokenizer in a run's model/ folder, which may be untrusted. They must
+not load other files or repositories, and they must not take forever to load.
 
 An adapter_config.json can select any method of peft (0.20). Some methods load other adapters, a
 pickle, or a tokenizer with arbitrary arguments. Others import the module that `megatron_core`
-names. peft also matches the patterns in the file with each module's name. It creates layers with
-the ranks in the file.
+names. peft also matches the patterns in adapter_config.json with each module's name, and some
+patterns take forever to match. It creates layers with the ranks in adapter_config.json, so a large
+rank needs much memory.
 """
 
 import math
@@ -24,7 +25,7 @@ from kotune.models.refusals import (
 )
 from kotune.models.tokenizer_files import ModelConfig
 
-MAX_RANK = 1_024  # as in a recipe
+MAX_RANK = 1_024  # the same maximum as for `lora_r` in a recipe
 MAX_NUMBER = 100_000_000  # for every number that is not a rank
 MAX_ENTRIES = 100_000  # names or numbers in the value of one key
 Check = Callable[[Any], bool]
@@ -139,7 +140,8 @@ def refuse_saved(name: str, folder: Path) -> None:
             " has; move the run folder away and run again"
         )
     refuse_tokenizer(name, folder)
-    if (folder / "config.json").exists():  # transformers reads the tokenizer's class from it
+    # If config.json exists, transformers reads the tokenizer's class from it.
+    if (folder / "config.json").exists():
         refuse_config(name, object_of(name, folder / "config.json"))
 
 

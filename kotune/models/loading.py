@@ -46,7 +46,7 @@ def cached(base: str, revision: str) -> Path | None:
 @contextmanager
 def model_errors(base: str, what: str, advice: str = "choose another model") -> Iterator[None]:
     """Context manager in which a model is loaded or used offline. Every error becomes a RecipeError
-    with the name of the model, `what` failed and the `advice`.
+    that contains the model's name, the failure (`what`), the reason and the `advice`.
 
     Errors of kotune and kodata are not changed. An out-of-memory error of the GPU is not changed
     either, because the model is not its cause."""
@@ -85,8 +85,9 @@ def offline() -> Iterator[None]:
 
 
 def config_of(base: str, revision: str | None) -> Any:
-    """Build a model's configuration with transformers. Raises RecipeError if it differs from the
-    config.json that was checked."""
+    """Build a model's configuration with transformers. Raises RecipeError if config.json or the
+    built configuration fails a check of kotune.models.refusals, or if they have different values
+    for a key in SAME."""
     from transformers import AutoConfig
 
     folder = checked_folder(base, revision)

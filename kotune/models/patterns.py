@@ -1,8 +1,8 @@
 """Checks names of a model's modules, and patterns for these names.
 
-peft and transformers match them as regular expressions with each module's name. Some regular
-expressions, such as `(([a-z]+\\.?)+)+!`, take exponential time. So only some of their parts are
-accepted:
+peft and transformers use these patterns as regular expressions and match them with the name of each
+module. Some regular expressions, such as `(([a-z]+\\.?)+)+!`, take exponential time. So only these
+parts of regular expressions are accepted:
 
 - characters, `.`, `\\.`, `\\d` and classes in brackets
 - `*`, `+` and `?` after one of these
@@ -15,7 +15,9 @@ from kodata.errors import shown
 
 _ONE = r"(?:[\w.^$-]|\\[.dDwW]|\[\^?(?:[\w.-]|\\[.dw-])+\])"  # one character, or a class of them
 _PART = re.compile(rf"(?P<group>\((?:{_ONE}|\|)*\))\??|{_ONE}[*+?]?|\|", re.ASCII)
-NAME_LENGTH = 100  # characters of the longest module name; `*` and `+` may end at any of them
+# Assumed length of the longest module name, in characters. A `*` or `+` can end at each of them, so
+# it counts as this number of ways to match.
+NAME_LENGTH = 100
 # The maximum number of ways to match all patterns of one key with one name.
 # `.*layers.\\d+.(self_attn|mlp).(q|k|v|o)_proj` has 80,000 ways.
 MAX_WAYS = 250_000

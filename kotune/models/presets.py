@@ -72,8 +72,8 @@ PRESETS = {
 
 def find(name: str, template: str | None) -> Model:
     """The model for `name`, which is a preset, a hub id or a folder. If `template` is given, it
-    replaces the model's template. It is the name of one of kotune's templates, `own` for the
-    tokenizer's own template, or the path of a file."""
+    replaces the model's template. `template` is the name of one of kotune's templates, `own` for
+    the tokenizer's own template, or the path of a file."""
     base = name if name in PRESETS or not Path(name).is_dir() else str(Path(name).resolve())
     model = PRESETS.get(name, Model(base))
     if template is None:
@@ -85,11 +85,12 @@ def find(name: str, template: str | None) -> Model:
 
 
 def is_folder(base: str) -> bool:
-    """Whether a model's `base` is a folder. It is one if the path is absolute, because find() makes
-    every folder's path absolute.
+    """Whether a model's `base` is a folder and not a hub id. The path of a folder is absolute here,
+    because find() makes it absolute.
 
-    This does not look for a folder with the name of a hub id. Libraries do look for one in the
-    current folder. For a child process, that is the run folder."""
+    A hub id is never a folder, even if the current folder contains a folder of that name. Libraries
+    would use such a folder. In a child process, they look for it in the run folder, which is the
+    current folder there."""
     return Path(base).is_absolute()
 
 

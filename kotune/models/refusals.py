@@ -129,8 +129,8 @@ def refuse_links(base: str, folder: Path) -> None:
 
 
 def object_of(base: str, file: Path) -> ModelConfig:
-    """The JSON object in a file of a model. Raises RecipeError if the file is missing, too large,
-    or does not hold a JSON object."""
+    """The JSON object in a file of a model. Raises RecipeError if the file is missing, cannot be
+    read, is too large, does not hold a JSON object, or holds a lone surrogate."""
     where = f"model {base}: {file.name}"
     data = _bytes_of(base, file, MAX_BYTES)
     try:
@@ -214,8 +214,8 @@ def _refuse_adapter(base: str, folder: Path) -> None:
 
 
 def _refuse_kernels(base: str, config: ModelConfig) -> None:
-    """Raises RecipeError for a kernel from the hub, which has the name of a repository. The kernels
-    of transformers itself (sdpa, eager, ...) are safe."""
+    """Raises RecipeError if a configuration selects a kernel from the hub. The name of such a
+    kernel contains `/` or `:`. The kernels of transformers itself (sdpa, eager, ...) are safe."""
     for key, value in _implementations(config):
         if "/" in value or ":" in value:
             raise RecipeError(
@@ -243,8 +243,8 @@ def _refuse_redirections(base: str, config: ModelConfig) -> None:
 
 
 def _implementations(config: Any) -> Iterator[tuple[str, str]]:
-    """Every string in the value of a key that names an implementation, as (key, string). Keys are
-    found at any depth."""
+    """Every string in the value of a key that matches KERNEL_KEY, as (key, string). Keys at any
+    depth are included."""
     waiting = [("", config)]
     while waiting:
         kernel_key, value = waiting.pop()
@@ -261,7 +261,7 @@ def _implementations(config: Any) -> Iterator[tuple[str, str]]:
 
 def _refuse_kind(base: str, config: ModelConfig) -> None:
     """Raises RecipeError for a `model_type` that is not text, or whose tokenizer exists only in
-    Python. transformers chooses its classes by this key, also the tokenizer's class."""
+    Python. By this key, transformers chooses the classes of the model and of its tokenizer."""
     for inner in objects(config):
         kind = inner.get("model_type")
         if not (kind is None or isinstance(kind, str)) or kind in tokenizer_files.KINDS_IN_PYTHON:

@@ -1,10 +1,10 @@
 """Checks that a chat template terminates. A template is a program, and it may be untrusted.
 
-Before a template is used, it renders a few short chats once in a separate process. The kernel
-limits its time and memory, and the length of its output is limited too. The jinja environment is
-the same as in transformers (transformers.utils.chat_template_utils). Generation blocks are removed,
-because the check does not need the tokens that they mark. Errors that a template raises are
-ignored, because it may require other roles than the roles in these chats."""
+Before a template is used, a separate process renders a few short chats with it. The kernel limits
+the time and memory of this process. The length of each rendered chat is limited too. The jinja
+environment is the same as in transformers (transformers.utils.chat_template_utils). Generation
+blocks are removed, because the check does not need the tokens that they mark. Errors that a
+template raises are ignored, because it may require other roles than the roles in these chats."""
 
 import re
 import resource
@@ -23,7 +23,8 @@ TIMEOUT = 20  # seconds of wall-clock time, also on a busy machine
 TOO_LONG, TOO_LARGE = 3, 4  # exit codes
 # An OverflowError means that a range or text is larger than jinja or Python allows.
 UNBOUNDED = (MemoryError, RecursionError, OverflowError)
-GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")  # not a statement of jinja
+# A statement that transformers adds to jinja.
+GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")
 
 TEXT = "전제: 민수는 의자를 세 개 닦았다.\n가설: 민수는 의자를 닦았다. "
 TURNS = [
@@ -34,8 +35,8 @@ CHATS = (TURNS[:1], TURNS[:2], [{"role": "system", "content": TEXT}, *TURNS[:2]]
 
 @cache
 def template_problem(template: str) -> str:
-    """The reason why a template cannot be used. It may need too much time or memory, or its output
-    may be too long. Empty if it can be used, or if jinja is not installed."""
+    """The reason why a template cannot be used. It needs too much time or memory, or its output is
+    too long. Empty if the template can be used, or if jinja is not installed."""
     code = _render_in_process(template)
     if code in (-signal.SIGVTALRM, -signal.SIGKILL, -signal.SIGXCPU):
         return f"takes over {SECONDS} s to render a few short chats; remove its loop"
@@ -70,7 +71,8 @@ def _render_in_process(template: str) -> int:
 
 
 def render(template: str) -> int:
-    """Render the chats with a template and return the exit code. Runs in the child process."""
+    """Render the chats with a template, in the child process. Returns its exit code: 0, TOO_LONG or
+    TOO_LARGE."""
     try:
         compiled = _environment().from_string(GENERATION.sub("", template))
     except ImportError:

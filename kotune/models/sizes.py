@@ -60,7 +60,8 @@ def refuse(base: str, folder: Path, weights: bool = True) -> None:
 
 def refuse_numbers(base: str, config: ModelConfig) -> None:
     """Raises RecipeError if a config.json has a number that is larger than in any real model. For
-    some of these keys, transformers allocates a list of that length when it reads the file."""
+    some keys, transformers allocates a list of that length when it reads the file. Also raises
+    RecipeError if the file has over MAX_KEYS keys."""
     seen = 0
     for inner in objects(config):
         if (seen := seen + len(inner)) > MAX_KEYS:
@@ -97,8 +98,9 @@ def _refuse_more_layers(base: str, config: ModelConfig, tensors: int) -> None:
 
 
 def _tensors(base: str, files: list[Path]) -> Iterator[int]:
-    """The number of tensors in each weight file. Only the header of a file is read. It consists of
-    8 bytes with its length, then JSON."""
+    """The number of tensors in each weight file. Only the header of a file is read. A header has 8
+    bytes, which are the length of the JSON text that follows. Raises RecipeError if a header is
+    malformed, or if the headers are too large."""
     remaining = MAX_HEADER_BYTES
     for file in files:
         try:

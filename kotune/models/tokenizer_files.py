@@ -1,9 +1,9 @@
 """Checks the small JSON files of a tokenizer.
 
 transformers (5.16) passes every key of tokenizer_config.json to the tokenizer's class. If the key
-`gguf_file` is present, it also passes them to the hub's client. It does the same with
-special_tokens_map.json, after it checks paths. So a string in `vocab` makes it read any file of
-that name, and `cache_dir` makes it write to that folder.
+`gguf_file` is present, transformers also passes every key to the hub's client. transformers does
+the same with special_tokens_map.json, after it checks paths. So a string in `vocab` makes
+transformers read any file of that name, and `cache_dir` makes it write to that folder.
 
 Only content that honest tokenizers have is accepted. A known key must have its kind of value. An
 unknown key must not contain text, because only text can be a path or a name."""
@@ -51,8 +51,8 @@ REDIRECTION = re.compile(
     r"proxies|subfolder|\w*revision|"
     r"_commit_hash|trust_remote_code|mistral_format"
 )
-# Matches the key `vocab` or `merges` of a JSON object, however it is escaped, if its value is a
-# string. No honest file has that.
+# Matches the key `vocab` or `merges` of a JSON object if the key's value is a string. The letters
+# of the key may be escaped. No honest file has a string there.
 VOCABULARY = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "vocab")
 MERGES = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "merges")
 TEXT_AS_VOCABULARY = re.compile(rf'"(?:{VOCABULARY}|{MERGES})"\s*:\s*"'.encode(), re.IGNORECASE)
@@ -179,7 +179,7 @@ def _is_code(value: Any) -> bool:
     )
 
 
-# transformers chooses its classes by these keys of a config.json.
+# The keys of a config.json by which transformers chooses classes, each with the check of its value.
 CLASSES: dict[str, Callable[[Any], bool]] = {
     "tokenizer_class": lambda value: value is None or is_class(value),
     **dict.fromkeys(

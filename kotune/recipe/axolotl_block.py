@@ -1,8 +1,10 @@
 """Checks a recipe's `axolotl:` block.
 
 kotune.recipe.axolotl_keys lists the allowed keys. Types must fit Axolotl's schema.
-kotune.recipe.axolotl_values checks the values. The value `gradient_checkpointing: auto` is an
-addition of kotune, which kotune.train.config replaces before training."""
+kotune.recipe.axolotl_values checks the values.
+
+A recipe may also set `gradient_checkpointing: auto`, which Axolotl does not know.
+kotune.train.config replaces this value before training."""
 
 from typing import Any
 
@@ -16,8 +18,8 @@ def problems(block: Any, key: str = "axolotl", defaults: AxolotlConfig | None = 
     """Every problem of the block, as `key.path: what; what to do`. Values are checked only if all
     keys and types are valid.
 
-    `key` is the name of the block in messages. `defaults` are the values that the block
-    overrides."""
+    `key` is the name of the block in messages. `defaults` are the values that the block overrides.
+    A block that is not a mapping has no problems here, because kotune.recipe.schema reports it."""
     if not isinstance(block, dict):
         return []
     block = {name: value for name, value in block.items() if (name, value) != AUTO}
@@ -42,10 +44,12 @@ def _refusal(name: str) -> str | None:
 
 
 def _batch_problems(block: AxolotlConfig, defaults: AxolotlConfig) -> list[tuple[str, str]]:
-    """Check that micro_batch_size x gradient_accumulation_steps = batch_size, as on one GPU.
+    """Problems with the batch sizes. batch_size is the number of examples of one step. On one GPU,
+    batch_size = micro_batch_size x gradient_accumulation_steps.
 
-    A block may set batch_size or gradient_accumulation_steps, but not both. The other one is
-    computed."""
+    A block must not set both batch_size and gradient_accumulation_steps, because one is computed
+    from the other. If it does not set gradient_accumulation_steps, micro_batch_size must divide
+    batch_size."""
     batch, micro = ({**defaults, **block}.get(key) for key in ("batch_size", "micro_batch_size"))
     if "gradient_accumulation_steps" in block:
         message = "is computed from micro_batch_size and gradient_accumulation_steps; remove it"

@@ -1,5 +1,6 @@
 """Lists every key of Axolotl's configuration. The `axolotl:` block of a recipe may set the keys in
-ALLOWED. It may not set the keys in OWNED and REFUSED, which give the reason.
+ALLOWED. It may not set the keys in OWNED and REFUSED. These two tables give the reason for each
+key.
 
 A key that is not listed here is an error. So a recipe cannot use a key of a new Axolotl version
 before somebody has reviewed the key. tests/recipe/test_axolotl_keys.py compares the lists with
@@ -225,8 +226,8 @@ UNREVIEWED = (
 # The only keys inside `datasets` that a recipe may set. kotune derives the other keys from `data`,
 # and the parity check relies on the derived values.
 DATASET_KEYS = ("roles_to_train", "train_on_eos", "train_on_eot")
-# Allowed keys whose value is a mapping with a model in Axolotl's schema. For each, the keys that a
-# recipe may set inside the mapping, at any depth.
+# Allowed keys whose value is a mapping, or a list of mappings, for which Axolotl's schema has a
+# pydantic model. Each is mapped to the keys that a recipe may set inside the value, at any depth.
 NESTED_KEYS = {
     "datasets": DATASET_KEYS,
     "fp8_config": ("recipe",),

@@ -3,7 +3,7 @@ pinned Axolotl version is stored in the repository, so checking a recipe does no
 
 `python -m kotune.recipe.axolotl_schema` rewrites `axolotl_schema.json` from the installed Axolotl.
 A test compares the file with the installed Axolotl. The command `axolotl config-schema` is not
-used, because it prints a banner to stdout and omits nested models."""
+used, because it prints a banner to stdout and omits nested pydantic models."""
 
 import json
 from functools import cache
@@ -34,14 +34,15 @@ KEYWORDS = (  # keywords of JSON Schema that validation needs; all others are re
 
 @cache
 def load() -> JsonSchema:
-    """The stored schema. `properties` has the top-level keys, and `$defs` has the nested models."""
+    """The stored schema. `properties` has the top-level keys, and `$defs` has the nested pydantic
+    models."""
     schema: JsonSchema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     return schema
 
 
 def generate() -> JsonSchema:
-    """Generate the schema from the input model of the installed Axolotl, reduced to KEYWORDS. It
-    imports axolotl, which takes seconds."""
+    """Generate the schema from the pydantic model AxolotlInputConfig of the installed Axolotl,
+    reduced to KEYWORDS. This imports axolotl, which takes seconds."""
     from axolotl.utils.schemas.config import AxolotlInputConfig
     from pydantic.json_schema import GenerateJsonSchema
 
@@ -89,8 +90,8 @@ def _validator() -> Any:
 
 @cache
 def _strict_schema() -> JsonSchema:
-    """The stored schema with two more rules. Unknown keys are errors in every model. `datasets`
-    must have exactly one entry, of type SFTDataset."""
+    """The stored schema with two more rules. Unknown keys are errors in every pydantic model.
+    `datasets` must have exactly one entry, of type SFTDataset."""
     schema = load()
     models = {
         name: (

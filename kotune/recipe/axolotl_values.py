@@ -1,4 +1,5 @@
-"""Checks the values of the allowed keys of an `axolotl:` block. Keys and types are checked before.
+"""Checks the values of the allowed keys of an `axolotl:` block. kotune.recipe.axolotl_block checks
+keys and types before.
 
 A number must not exceed the maximum for its key, which recipes/README.md lists. A key with fixed
 choices must have one of them. Text must not be a path or an address."""
@@ -120,7 +121,8 @@ MAPPINGS: dict[str, tuple[str, ...] | None] = {
     "lr_scheduler_kwargs": None,
     "max_memory": None,
     "optim_args": None,
-    # Other options of Inductor name programs (cpp.cxx), folders or files, or make it write code.
+    # Other options of Inductor name programs (cpp.cxx), folders or files, or make Inductor write
+    # code.
     "torch_compile_options": (
         "combo_kernels",
         "conv_1x1_as_mm",
@@ -164,7 +166,7 @@ DEEPSPEED = (
     "zero_optimization",
 )
 DEEPSPEED_WORDS = ("auto", "cpu", "none")  # values that are not paths
-# Keys whose value is text for the model. The strings of all other keys are words or names.
+# Keys whose value is text for the language model. The strings of all other keys are words or names.
 TEXT = (
     "added_tokens_overrides",
     "default_system_message",
@@ -327,7 +329,7 @@ def _values(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _nested_problems(key: str, value: Any, path: str) -> Iterator[Problem]:
-    """Problems for keys inside a value that are not in NESTED_KEYS."""
+    """A problem for every key inside `value` that NESTED_KEYS does not list for `key`."""
     if isinstance(value, list):
         for index, entry in enumerate(value):
             yield from _nested_problems(key, entry, f"{path}.{index}")

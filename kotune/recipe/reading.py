@@ -68,7 +68,8 @@ def problem_list(path: Path, problems: list[str], number_problems: Sequence[str]
 
 @cache
 def defaults() -> Defaults:
-    """Read recipes/defaults.yml, and check it as strictly as a recipe."""
+    """Read recipes/defaults.yml, and check it as strictly as a recipe. Raises a RecipeError that
+    lists every problem."""
     raw = strict_yaml.load(DEFAULTS_FILE)
     problems = [
         p for key in ("axolotl", "cpu", "cuda") for p in axolotl_block.problems(raw.get(key), key)
@@ -94,8 +95,9 @@ def run_name(path: Path, recipe: Recipe, limit: Limit) -> str:
 
 
 def _own_tasks(data: Any) -> list[str]:
-    """The default of `tasks`. It has the task on the card of each source in `data`. Invalid entries
-    are skipped here, because the validation reports them."""
+    """The default of `tasks`: for each source in `data`, the task that the source's card names.
+    Invalid entries are skipped, because the validation reports them. If no entry is valid, the
+    default is the first of all tasks."""
     names = (
         [entry.get("source") for entry in data if isinstance(entry, dict)]
         if isinstance(data, list)
@@ -110,8 +112,8 @@ def _own_tasks(data: Any) -> list[str]:
 
 
 def validation_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """A message for every pydantic error of `model`. After the first MAX_LISTED, the messages are
-    empty strings, because problem_list() only counts them.
+    """A message for every error in `error`. `model` is the pydantic class that was validated. After
+    the first MAX_LISTED, the messages are empty strings, because problem_list() only counts them.
 
     If items of a list are invalid, pydantic also reports that the list is too short. This second
     error is dropped."""

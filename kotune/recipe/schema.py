@@ -126,7 +126,7 @@ class Recipe(Strict):
     template: str | None = None
     data: tuple[Data, ...] = Field(min_length=1, max_length=MAX_LISTED)
     tasks: tuple[str, ...] = Field(min_length=1)
-    # The folder of the test data of each source. Only for sources that are not in `data`.
+    # Maps a source that the tasks score, but that is not in `data`, to the folder of its test data.
     data_path: dict[str, Path] = {}
     leaks: Literal["drop", "refuse", "keep"] = "drop"
     validation_rows: int = Field(default=VALIDATION_ROWS, gt=0, le=100_000, strict=True)
@@ -235,7 +235,7 @@ class Defaults(Strict):
 
 
 def limit(value: Any) -> Limit:
-    """Return the value if it is a valid Limit. Raises ValueError otherwise."""
+    """Returns `value` if it is a valid Limit. Raises ValueError otherwise."""
     if value in (None, "quick") or (type(value) is int and value > 0):
         return value  # type: ignore[no-any-return]
     raise ValueError(f"`{shown(value)}` is neither a number of items, 1 or more, nor quick")
@@ -268,7 +268,7 @@ def _check_path_not_needed(source: Source) -> None:
 
 def _folder(path: Path) -> Path:
     """The folder, with its name in the Unicode form that the disk has. Raises PydanticCustomError
-    if it is not a folder."""
+    if `path` is not a folder or cannot be read."""
     stored = as_stored(path)
     if not _exists(stored, Path.is_dir):
         problem = "is not a folder" if stored.exists() else "does not exist"

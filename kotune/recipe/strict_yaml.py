@@ -298,7 +298,7 @@ def _name(node: yaml.Node) -> str:
 
 def _as_number(text: str) -> str:
     """The number in the notation of YAML 1.1. It has a dot in the mantissa, a signed exponent, and
-    no thousands commas."""
+    no commas between thousands."""
     mantissa, _, exponent = text.replace(",", "").lower().partition("e")
     if not exponent:
         return mantissa

@@ -8,8 +8,9 @@ import re
 
 from kotune.errors import RecipeError
 
-# Matches control characters except tab and line end, C1 controls, other line ends, bidirectional
-# marks, the byte order mark, and surrogates.
+# Matches ASCII control characters except tab, line feed, and a carriage return before a line feed.
+# Also matches C1 controls (U+0080 to U+009F), U+2028 and U+2029, bidirectional marks, the byte
+# order mark, and surrogates.
 UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c"
     "\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]|\r(?!\n)"
@@ -18,8 +19,8 @@ NOT_ESCAPABLE = re.compile("[\x00-\x9f\ud800-\udfff]")  # not allowed as an esca
 
 
 def refuse_unseen(text: str, where: str) -> None:
-    """Raises RecipeError if the text has one of these characters. The message has the line. `where`
-    is the file or option in the message."""
+    """Raises RecipeError if the text has a character that UNSEEN matches. The message contains
+    `where`, which is a file or an option, and the line of the character."""
     if match := UNSEEN.search(text):
         line, code = text.count("\n", 0, match.start()) + 1, f"{ord(match[0]):04x}"
         escape = (

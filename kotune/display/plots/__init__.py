@@ -2,8 +2,8 @@
 without a network.
 
 Colours are CSS variables of the page, so a plot follows the light, dark and print styles. Text is
-SVG text in the page's font. A plot is WIDTH pixels wide, which fits a phone. A page never shows it
-smaller than that."""
+SVG text in the page's font. A plot is WIDTH pixels wide, which fits a phone. A page never shows a
+plot smaller."""
 
 from kotune.display.plots.curves import PlotPoint, Series, lines
 from kotune.display.plots.drawing import SHARES, WIDTH, Axis, Spec, colour, svg

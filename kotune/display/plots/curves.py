@@ -112,8 +112,9 @@ def _names(references: Mapping[str, float], values: Sequence[float]) -> list[Spe
 
 
 def _scaled(name: str, axis: Axis, values: Sequence[float]) -> Spec:
-    """The encoding of one axis for these values. By default, a logarithmic axis has ticks at 1, 2
-    and 5 times each power of ten."""
+    """The encoding of one axis for these values. If `axis` has no ticks, a logarithmic axis gets
+    ticks at 1, 2 and 5 times each power of ten. If fewer than two of these are within the range of
+    the values, Vega chooses the ticks."""
     if axis.log and not axis.ticks:
         powers = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
         ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]

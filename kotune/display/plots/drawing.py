@@ -109,7 +109,8 @@ def layers(layers: Iterable[tuple[Sequence[Spec], Spec, Spec]]) -> list[Spec]:
 
 
 def channel(name: str, axis: Axis, scale: Spec, **shown: object) -> Spec:
-    """The encoding of one axis, with the settings shared by all plots."""
+    """The encoding of one axis, with the settings that all plots share. `shown` are further
+    settings of Vega-Lite for the axis."""
     ticks = {"values": [*axis.ticks]} if axis.ticks else {}
     settings = {
         "title": axis.title or None,

@@ -23,7 +23,7 @@ FIGURES = 100  # pixels that are reserved for the figures of a row
 
 
 class Interval(NamedTuple):
-    """A value with its 95% confidence interval. `kind` is one of KINDS."""
+    """A value with its 95% confidence interval. `kind` is a key of KINDS."""
 
     value: float
     low: float

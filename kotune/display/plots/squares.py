@@ -18,7 +18,8 @@ from kotune.display.plots.drawing import (
 
 CELL, SQUARE = 46, 250  # pixels: height of a row of a matrix, height of a calibration plot
 FULL = 0.4  # highest opacity at which text is readable in the light and the dark style
-DOTS = (16.0, 200.0)  # area of a dot whose bin has no items, and of one whose bin has all items
+# The area of a dot in square pixels, for a bin with no items and for a bin with all items.
+DOTS = (16.0, 200.0)
 
 
 class Dot(NamedTuple):
@@ -83,9 +84,9 @@ def confusion(
 
 
 def reliability(variants: Mapping[str, Sequence[Dot]], axes: tuple[str, str]) -> Spec:
-    """Draw accuracy by confidence for each variant. The keys of `variants` are of KINDS. On the
-    dashed line, accuracy equals confidence. `axes` has the title of the horizontal axis, then the
-    title of the vertical axis."""
+    """Draw accuracy by confidence for each variant. The keys of `variants` are keys of KINDS. On
+    the dashed line, accuracy equals confidence. `axes` has the title of the horizontal axis, then
+    the title of the vertical axis."""
     rows = [
         {
             "x": dot.confidence,

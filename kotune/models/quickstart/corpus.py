@@ -106,8 +106,8 @@ def polar_questions(
 
 
 def posed(statement: str, rng: random.Random) -> str:
-    """A statement turned into a question, or a statement followed by a question whether it is
-    true."""
+    """A statement turned into a question, or a statement followed by the question whether the
+    statement is true."""
     if rng.random() < 0.5:
         return f"{rng.choice(QUESTION_TAGS)}: {asked(statement, rng)}"
     return f"{rng.choice(STATEMENT_TAGS)}: {statement} {rng.choice(CHECKS)}"

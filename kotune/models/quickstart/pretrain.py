@@ -100,8 +100,9 @@ class Encoder:
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def row(self, document: corpus.Document) -> Row:
-        """The row of a document. Answers and their end-of-turn tokens have weight 1, all other
-        tokens TEXT_WEIGHT."""
+        """The row of a document. All tokens of answers have weight 1, including the token that ends
+        an answer. The first token of each word in corpus.POLAR also has weight 1, wherever it
+        occurs. All other tokens have weight TEXT_WEIGHT."""
         if document.text:
             ids = [*self.tokenizer.encode(document.text), int(self.tokenizer.eos_token_id or 0)]
             opening, closing = self.encoded("?\n"), self.encoded("\n")
