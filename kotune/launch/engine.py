@@ -12,7 +12,7 @@ from kotune.shipped import typed
 
 HERE = Path(__file__).parent
 FOLDER = RUNS / "launch"
-LONGEST_NAME = 100  # characters of the name of a recipe or a study
+LONGEST_NAME = 100  # characters of a recipe's or study's name that launch_name() keeps
 TOKENS = (
     "HF_TOKEN",
     "WANDB_API_KEY",

@@ -1,9 +1,10 @@
 """Checks the small JSON files of a tokenizer.
 
 transformers (5.16) passes every key of tokenizer_config.json to the tokenizer's class. If the key
-`gguf_file` is present, transformers also passes every key to the hub's client. transformers does
-the same with special_tokens_map.json, after it checks paths. So a string in `vocab` makes
-transformers read any file of that name, and `cache_dir` makes it write to that folder.
+`gguf_file` is present, transformers also passes every key to the hub's client. transformers
+replaces the paths in these keys by safe paths. Only then does it add the keys of
+special_tokens_map.json, so their paths are not replaced. A string in `vocab` makes transformers
+read any file of that name, and `cache_dir` makes it write to that folder.
 
 Only content that honest tokenizers have is accepted. A known key must have its kind of value. An
 unknown key must not contain text, because only text can be a path or a name."""

@@ -78,7 +78,8 @@ def problems(block: AxolotlConfig) -> list[tuple[str, str]]:
 @cache
 def _validator() -> Any:
     """The validator of `axolotl:` blocks. JSON Schema accepts 16.0 as an integer, but this
-    validator does not, because a batch size of 16.0 would become 0.0 after a division."""
+    validator does not. Axolotl computes gradient_accumulation_steps as batch_size //
+    micro_batch_size. With a batch_size of 16.0, the result would be a float."""
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 

@@ -27,8 +27,8 @@ from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
 
-# The number of items to score per task. `quick` is the number that the task sets. None means all
-# items.
+# The number of items to score per task. `quick` means the number that the task itself sets. None
+# means all items.
 Limit = int | Literal["quick"] | None
 MAX_LISTED = 20  # maximum number of entries in `data`, and of problems in a message
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
