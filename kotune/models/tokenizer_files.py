@@ -2,9 +2,10 @@
 
 transformers (5.16) passes every key of tokenizer_config.json to the tokenizer's class. If the key
 `gguf_file` is present, transformers also passes every key to the hub's client. transformers
-replaces the paths in these keys by safe paths. Only then does it add the keys of
-special_tokens_map.json, so their paths are not replaced. A string in `vocab` makes transformers
-read any file of that name, and `cache_dir` makes it write to that folder.
+replaces the paths of vocabulary files in these keys by paths in the model's folder. It adds the
+keys of special_tokens_map.json only afterwards, so paths in that file are not replaced. A string in
+`vocab` makes transformers read any file of that name, and `cache_dir` makes it write to that
+folder.
 
 Only content that honest tokenizers have is accepted. A known key must have its kind of value. An
 unknown key must not contain text, because only text can be a path or a name."""
