@@ -55,8 +55,8 @@ def only_where_trained(model: Any) -> bool:
 def is_split() -> bool:
     """Whether FSDP or DeepSpeed splits the weights across processes.
 
-    A split head is gathered for each chunk, and all processes must gather it equally often. Their
-    batches have different numbers of chunks, so training would fail or hang."""
+    A split head is gathered for each chunk, and all processes must gather it equally often. The
+    processes' batches have different numbers of chunks, so training would fail or hang."""
     return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in SPLIT)
 
 

@@ -68,7 +68,7 @@ def _any(is_signalled: bool, args: Any) -> bool:
 
 
 def _leave(args: Any) -> None:
-    """Exit when every process has written its part of the checkpoint. It must wait, because a
-    launcher ends all processes as soon as one of them exits."""
+    """Exit when every process has written its part of the checkpoint. Each process must wait for
+    the others, because a launcher ends all processes as soon as one of them exits."""
     _any(False, args)
     os._exit(PREEMPTED)
