@@ -99,7 +99,8 @@ def estimate(recipe: Recipe, why: str) -> Counted:
 
 def characters(source: str, form: str | None) -> list[int] | None:
     """The percentiles of lengths in characters for a source and form, from characters.yml. Without
-    a form, or for an unlisted one, those of the source's first form. None for an unlisted source."""
+    a form, or for an unlisted form, those of the source's first form. None for an unlisted
+    source."""
     forms = _table().get(source, {})
     percentiles: list[int] | None = forms.get(form, next(iter(forms.values()), None))
     return percentiles

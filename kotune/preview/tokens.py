@@ -18,8 +18,8 @@ from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.runs.proof import Content
 from kotune.runs.reading import yaml_of
 
-# Maximum number of tokens of a piece. It is a multiple of 1, 2, 3 and 4. A sequence of characters that
-# need equally many tokens is thus never cut within a character.
+# Maximum number of tokens of a piece. It is a multiple of 1, 2, 3 and 4. If all characters of a
+# piece need equally many tokens, the limit thus cuts no character.
 MOST = 12
 
 
