@@ -46,8 +46,8 @@ def dropped(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
 
 
 def _unread(entry: ManifestEntry, phrases: Phrases) -> Iterator[str]:
-    """Notes on an entry's data that were not read or were rewritten. Manifests of earlier versions
-    lack these numbers."""
+    """Notes on an entry's data that were left unread or were rewritten. Manifests of earlier
+    versions lack these numbers, so they give no notes."""
     unread = [phrases("unread_key", name=key, n=f"{n:,}") for key, n in entry.not_read.items()]
     unread += [phrases("unread_file", name=name) for name in entry.unread_files]
     if unread:

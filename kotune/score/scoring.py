@@ -306,6 +306,6 @@ def metrics(result: Logged, samples: list[SampleRow]) -> Values:
 
 
 def _finite(value: Any) -> float | None:
-    """A number for JSON; None if it is NaN or infinite. A single cluster gives NaN, and so does a
-    --limit that leaves no complete premise."""
+    """A number for JSON; None if the value is NaN, infinite or no number. A single cluster gives
+    NaN, and so does a --limit that leaves no complete premise."""
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

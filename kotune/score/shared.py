@@ -148,7 +148,7 @@ def _require_copies(lm: Any) -> None:
 
 
 def _max_shared(model: Any) -> float:
-    """The smallest length of a text, in ids, at which a model's keys depend on the text's length.
+    """The length of a text, in ids, from which on a model's keys can depend on the text's length.
     Infinite for most models.
 
     The RoPE scalings `dynamic` and `longrope` (transformers' dynamic_rope_update) rotate all keys
