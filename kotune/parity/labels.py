@@ -1,10 +1,11 @@
 """Checks the labels that Axolotl's chat-template strategy assigns. The trained tokens must be
 exactly the answers to be trained, each with one end of turn. A row must not start with two BOS.
 
-Rows are checked until the work reaches WORK, about five minutes on a CPU core. This covers all rows
-of every data set known to kotune. After that, labels are checked only for rows of the sample, which
-has rows of every shape (shapes.py). All other rows are checked only as text (rendered.py).
-parity.json has the number of all rows and the number of rows whose labels were checked."""
+Rows are checked until the work reaches WORK, about five minutes on a CPU core. This is enough for
+all rows of every data set known to kotune. After that, labels are checked only for rows of the
+sample, which has rows of every shape (shapes.py). All other rows are checked only as text
+(rendered.py). parity.json has the number of all rows and the number of rows whose labels were
+checked."""
 
 from collections.abc import Collection
 from pathlib import Path

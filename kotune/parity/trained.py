@@ -16,8 +16,8 @@ from kotune.worker import bounds
 
 @dataclass(frozen=True)
 class Trained:
-    """One row as it is used in training. `ids` and `labels` have equal length. The label of an
-    untrained token is -100."""
+    """One row as it is used in training. `ids` and `labels` have equal length. The label of a
+    trained token is its id, the label of an untrained token is -100."""
 
     guid: str
     messages: list[Message]

@@ -63,8 +63,8 @@ class Speed:
 
 
 def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) -> int:
-    """The number of optimizer steps. It is computed as in Axolotl, which overrides transformers'
-    number. `packed`: the number of tokens of a packed row, None without packing."""
+    """The number of optimizer steps. It is computed as in Axolotl, which computes another number
+    than transformers. `packed`: the number of tokens of a packed row, None without packing."""
     if packed is None:
         return max(math.ceil(counted.rows * epochs / batch_size), 1)
     rows = math.ceil(counted.tokens / (packed * assumptions.PACKED))

@@ -75,7 +75,7 @@ class GpuPlan:
 
     @property
     def usable(self) -> float:
-        """Bytes of memory that a run may use."""
+        """The bytes of memory that a plan lets a run use."""
         return self.gpu.memory * batches.USABLE
 
     @property

@@ -232,7 +232,7 @@ def _copy(run: Finished, task: str, root: Path) -> None:
 
 
 def _origin(entry: TaskScores, run: Finished) -> str:
-    """The name of the run that computed the answers. This is `run`, or the run from which `run`
+    """The name of the run that computed the answers: `run` itself, or the run from which `run`
     reused them."""
     name = entry.base_from
     return name if name and name.isprintable() and Path(name).name == name else run.folder.name

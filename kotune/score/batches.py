@@ -30,8 +30,8 @@ class Sizes(NamedTuple):
 
 def parts(lm: Any, requests: Sequence[Any], most: int) -> dict[int, list[int]]:
     """Choose a batch size for each request to lm-eval's HF model `lm`. Returns a dict from batch
-    size to the indices of its requests. The smallest batch size comes first. It has the longest
-    prompts, so a lack of memory shows at the beginning.
+    size to the indices of its requests. The smallest batch size comes first. Its requests have the
+    longest prompts, so a lack of memory shows at the beginning.
 
     A batch has at most `most` answers. On a CPU, or if the model's memory cannot be computed, all
     requests get lm's own batch size. The result depends only on the GPU, the model and the

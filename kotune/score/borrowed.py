@@ -79,9 +79,10 @@ def first_difference(
 
 
 def _is_same(old: SampleRow, new: SampleRow, tolerance: float) -> bool:
-    """Whether two samples have the same question and the same answer. Log-likelihoods may differ by
-    the tolerance. The most likely choice is not compared, because two choices may be equally
-    likely. is_consistent() checks that the stored choice follows from the stored likelihoods."""
+    """Whether two samples have the same question and the same answer. Log-likelihoods count as the
+    same if they differ by at most the tolerance. The most likely choice is not compared, because
+    two choices may be equally likely. is_consistent() checks that the stored choice follows from
+    the stored likelihoods."""
     question = {key: value for key, value in new.items() if key not in FROM_ANSWER}
     if question != {key: value for key, value in old.items() if key not in FROM_ANSWER}:
         return False
@@ -116,7 +117,8 @@ def _recompute(sample: SampleRow, task: Loaded) -> SampleRow:
 
 
 def is_near(a: Any, b: Any, tolerance: float) -> bool:
-    """Whether two JSON values are equal. A number x may differ by `tolerance` * (1 + |x|)."""
+    """Whether two JSON values are equal. Two numbers are equal if they differ by at most
+    `tolerance` * (1 + |a|), where a is the first of them."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(is_near(a[key], b[key], tolerance) for key in a)
     if isinstance(a, list) and isinstance(b, list):

@@ -284,7 +284,7 @@ def _read_on(
 
 
 def _copied(read: Any, rows: Any) -> Any:
-    """A copy of the given rows of a cache. A row may be copied several times. The original stays
+    """A copy of the given rows of a cache. `rows` can name a row several times. The original stays
     unchanged, because all layers that _require_copies() allows leave their tensors unchanged."""
     copied = copy(read)
     copied.layers = [copy(layer) for layer in read.layers]

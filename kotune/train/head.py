@@ -28,8 +28,8 @@ SPLIT = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
 def only_where_trained(model: Any) -> bool:
-    """Patch a model so that its loss is computed only from the logits of trained tokens. The model
-    may have a peft adapter. Its output then has no logits.
+    """Patch a model, with or without a peft adapter, so that its loss is computed only from the
+    logits of trained tokens. If labels are given, the output has no logits.
 
     Returns False and changes nothing if the class is not in KNOWN or the weights are split."""
     if is_split():

@@ -23,7 +23,7 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, trainer: Any) -> None:
         self.trainer = trainer
-        # True after this process got a signal. A signal may come at any moment. It has no effect
+        # True after this process got a signal. A signal can come at any moment. It has no effect
         # until the processes check together.
         self.is_signalled = False
         self.has_agreed = False

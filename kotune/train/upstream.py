@@ -4,7 +4,7 @@ Each docstring names the version that has the fault, what goes wrong without the
 it is applied. tests/train/test_upstream.py demonstrates every fault in the installed version. If
 such a test fails, its function can be removed.
 
-Two more workarounds are in kotune.worker, which may not import this package. One sets
+Two more workarounds are in kotune.worker, which is not allowed to import this package. One sets
 AXOLOTL_DATASET_NUM_PROC in the environment. The other, in startup/sitecustomize.py, blocks the
 import of the package `kernels`:
 
