@@ -12,8 +12,8 @@ import of the package `kernels`:
     a model's config.json as the name of a hub repository and runs the code in it. With
     HF_HUB_OFFLINE it runs the code from the cache, without confirmation. Also bitsandbytes 0.50.2
     (backends/cpu/ops.py): on a CPU with AVX512-BF16 its import requests a kernel by version, not by
-    commit. Both use kernels 0.16.2 with HF_TOKEN. Disabling telemetry does not prevent bitsandbytes
-    from doing so. USE_HUB_KERNELS=NO prevents neither of the two.
+    commit. Both use kernels 0.16.2 with HF_TOKEN. Disabling telemetry does not stop bitsandbytes
+    from requesting the kernel. USE_HUB_KERNELS=NO stops neither transformers nor bitsandbytes.
     Without it: every child process runs code that the user did not choose. (Axolotl imports
     bitsandbytes before our plugin.)
 
