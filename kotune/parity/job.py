@@ -24,7 +24,7 @@ def run(
     data_of = {task: TaskData.from_json(data) for task, data in tasks.items()}
     tokenizer, result = proof.prove(root, data_of, trained)
     loaded = [load_task(task, data) for task, data in data_of.items()]
-    # This comes before check_texts, because it refuses a tokenizer with too many tokens.
+    # The rehearsal comes before check_texts, because it refuses a tokenizer with too many tokens.
     scoring.rehearse(root, base, revision, tokenizer, loaded)
     asked.check_texts(loaded, tokenizer)
     write_json(root / PARITY, result.as_json())

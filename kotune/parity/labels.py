@@ -1,10 +1,11 @@
 """Checks the labels that Axolotl's chat-template strategy assigns. The trained tokens must be
-exactly the answers to be trained, each with one end of turn. A row must have at most one BOS.
+exactly the answers to be trained, each with one end of turn. A row must not start with two BOS.
 
-Rows are checked until the work reaches WORK, about five minutes on a CPU core. This covers all rows
-of every data set known to kotune. After that, labels are checked only for rows of the sample, which
-has rows of every shape (shapes.py). All other rows are checked only as text (rendered.py).
-parity.json has the number of all rows and the number of rows whose labels were checked."""
+Rows are checked until the work reaches WORK, about five minutes on a CPU core. This is enough for
+all rows of every data set known to kotune. After that, labels are checked only for rows of the
+sample, which has rows of every shape (shapes.py). All other rows are checked only as text
+(rendered.py). parity.json has the number of all rows and the number of rows whose labels were
+checked."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -45,8 +46,8 @@ def check_all(run: Path, strategy: Any, tokenizer: Any) -> tuple[LabelProof, Sam
 
 
 def check(row: Trained, tokenizer: Any, ends: Collection[int], location: str = "parity") -> None:
-    """Raise StageError if the trained tokens are not exactly the answers with one end of turn each,
-    or if the row starts with two BOS. `location`: the row's file and line."""
+    """Raise StageError if the trained tokens are not exactly the answers to be trained, with one
+    end of turn each, or if the row starts with two BOS. `location`: the row's file and line."""
     where = f"{location} (guid {row.guid})"
     answers = [
         turn["content"]
@@ -76,8 +77,8 @@ def _wrong(
     right."""
     length = next((n for n in range(len(turn), 0, -1) if turn[n - 1] not in ends), 0)
     text, closed = _decoded(turn[:length], tokenizer), len(turn) - length
-    # A template may add white space around an answer. If it keeps the answer's indent, the indent
-    # must be trained, too.
+    # A template is allowed to change the white space around an answer. If the template keeps the
+    # answer's indent, the indent must be trained, too.
     keeps_indent = answer[:1].isspace() and answer + tokenizer.decode(
         turn[length:][:1]
     ) in tokenizer.decode(row.ids)

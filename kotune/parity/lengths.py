@@ -56,8 +56,8 @@ def count(run: Path, tokenizer: Any) -> Lengths:
 
 
 def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[RenderedExample]:
-    """Render and count every example of both splits. Raises StageError if text_of() does, or if the
-    text of a row contains special tokens."""
+    """Render and count every example of both splits. Raises StageError if the rendered text fails
+    the checks of text_of(), or if the text of a row contains special tokens."""
     special_tokens = SpecialTokenCheck(tokenizer)
     for rows in batches(run):
         texts = [text_of(numbered, tokenizer, ends) for numbered in rows]

@@ -2,16 +2,16 @@
 is trained on.
 
 The training ids come from Axolotl's chat-template strategy, applied to the run's training rows. The
-scored ids come from the requests that lm-evaluation-harness builds for the same documents. They are
-recorded at the point where the model would get them. The tasks whose source is trained in the
-task's answer form are compared as follows:
+scored ids come from the requests that lm-evaluation-harness builds for the same documents. The
+scored ids are recorded at the point where the model would get them. The tasks whose source is
+trained in the task's answer form are compared as follows:
 
 - choice tasks: context + right answer must equal the training ids up to the end of turn. Context
   and answer are compared as one sequence, because lm-eval moves white space from one to the other.
 - generation tasks: the prompt must equal the training ids before the first trained one.
 
-Scored prompts are rendered with another date. A template that writes the date into the prompt
-therefore fails at once.
+Scored prompts are rendered with a later date than trained prompts. A template that writes the date
+into the prompt therefore fails before training.
 
 Every row of both splits is checked as text (rendered.py). Labels are checked for all rows up to a
 limit (labels.py). Prompts are compared for the first rows of each data entry and for some rows of

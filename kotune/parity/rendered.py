@@ -35,10 +35,12 @@ class Numbered(NamedTuple):
 def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> Rendered:
     """Render a row with the tokenizer's template and check the text.
 
-    `ends`: end-of-turn tokens. One of them must follow every answer; this is not checked if `ends`
-    is empty. Many models' own templates trim every turn, both in training and in scoring. This is
-    reported as `trimmed` and is not an error. Raises StageError if the rendered text does not
-    contain the row's turns."""
+    `ends`: end-of-turn tokens. One of them must follow every answer, unless `ends` is empty. Many
+    models' own templates trim every turn, both in training and in scoring. Trimming is reported as
+    `trimmed` and is not an error.
+
+    Raises StageError if the template refuses the row, if the rendered text lacks a turn or the end
+    of a turn, or if a thought is not rendered as in the data."""
     messages = numbered.row["messages"]
     try:
         text = str(tokenizer.apply_chat_template(messages, tokenize=False))
@@ -80,7 +82,7 @@ def _end_of_turn(ends: tuple[str, ...]) -> re.Pattern[str]:
 
 def special_tokens(tokenizer: Any) -> dict[int, str]:
     """The names of a tokenizer's special tokens by id. The unknown token is excluded if it has no
-    other role, because rare letters are encoded as it."""
+    other role, because rare letters are encoded as the unknown token."""
     added = getattr(tokenizer, "added_tokens_decoder", {})
     named = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
     named |= {number: str(token) for number, token in added.items() if token.special}
@@ -138,7 +140,7 @@ def _refused(numbered: Numbered, error: Exception) -> str:
 
 def _changed(numbered: Numbered, turn: Message, rest: str) -> str:
     content = turn["content"]
-    # The length of the longest beginning of the turn that occurs in the rendered text.
+    # The number of leading characters of the turn that occur unchanged in the rendered text.
     length = bisect_right(
         range(len(content)), False, key=lambda end: content[: end + 1] not in rest
     )

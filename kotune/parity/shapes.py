@@ -14,12 +14,13 @@ from kotune.runs.proof import Shapes
 ITEMS = 128  # the first rows of each data entry, of any shape
 PER_SHAPE = 4  # rows of each further shape
 SHAPES = 1_000  # maximum number of shapes in the sample; rows of further shapes are only counted
-TURNS = 8  # the number of turns is rounded to a power of two above this
+TURNS = 8  # a larger number of turns is rounded up to a power of two
 
 
 class RowShape(NamedTuple):
-    """The features of a row that affect how it is rendered. `turns` and `characters` are numbers
-    rounded up to a power of two. `turns` is exact up to TURNS."""
+    """The features of a row that affect how it is rendered. `characters` is the number of
+    characters, rounded up to a power of two. `turns` is the number of turns. It is exact up to
+    TURNS, and a larger number is rounded up, too."""
 
     source: str
     form: str
@@ -34,7 +35,7 @@ class RowShape(NamedTuple):
 
 
 def shape_of(row: TrainingRow) -> RowShape:
-    """The shape of a row as convert() writes it."""
+    """The shape of a row of train.jsonl, which convert() writes."""
     messages = row["messages"]
     texts = [turn["content"] for turn in messages]
     answers = [turn for turn in messages if turn["role"] == "assistant"]

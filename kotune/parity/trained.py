@@ -16,8 +16,8 @@ from kotune.worker import bounds
 
 @dataclass(frozen=True)
 class Trained:
-    """One row as it is used in training. `ids` and `labels` have equal length. The label of an
-    untrained token is -100."""
+    """One row as it is used in training. `ids` and `labels` have equal length. The label of a
+    trained token is its id, the label of an untrained token is -100."""
 
     guid: str
     messages: list[Message]
@@ -91,7 +91,7 @@ def tokenize_rows(strategy: Any, rows: list[TrainingRow]) -> list[Trained]:
 
 
 def end_ids(config: Path, tokenizer: Any) -> set[int]:
-    """The ids that may end an answer: eos and the configured `eot_tokens`."""
+    """The ids that can end an answer: eos and the configured `eot_tokens`."""
     tokens = yaml_of(config).get("eot_tokens") or []
     return {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(tokens)}
 
@@ -102,7 +102,7 @@ def read_rows(path: Path, items: int) -> list[TrainingRow]:
     rows: dict[tuple[str, str], list[TrainingRow]] = {}
     for _, row in rows_of(path):
         kept = rows.setdefault((row["source"], row["form"]), [])
-        is_repeated = kept and kept[-1]["guid"] == row["guid"]  # by a `weight`
+        is_repeated = kept and kept[-1]["guid"] == row["guid"]  # a `weight` repeats rows
         if len(kept) < items and not is_repeated:
             kept.append(row)
     return [row for kept in rows.values() for row in kept]

@@ -16,8 +16,8 @@ SCORING = 0.30  # share of the peak reached for log-likelihoods (forward passes 
 # Minimum seconds per layer of one forward pass, without an adapter and with an unmerged adapter.
 # This is the time of transformers' and peft's Python code.
 PASSED_LAYER = {"base": 0.8e-3, "tuned": 1.5e-3}
-# TFLOPS of a CPU core in fp32: two AVX2 multiply-adds of 8 numbers at 3 GHz. TRAINING and SCORING
-# are the reached shares of this speed, too.
+# TFLOPS of a CPU core in fp32: two AVX2 multiply-adds of 8 numbers a cycle, at 3 GHz. TRAINING and
+# SCORING are the reached shares of this speed, too.
 CORE = 0.1
 BANDWIDTH = 0.70  # share of the data sheet's bandwidth reached in reading weights, keys and values
 DOWNLOAD = 50e6  # bytes per second from the hub

@@ -7,8 +7,8 @@ keys and values. The time of the Python code does not depend on the GPU.
 
 The forward pass takes two operations per parameter and token. The backward pass of LoRA takes two
 more, not four, because the frozen weights need no gradients. Recomputing activations takes two
-more. The products of queries and keys, and of their result with the values, are left out. In the
-published figures, the time per token is the same in rows of 8,192 and of 2,048 tokens."""
+more. The products of queries and keys, and of their result with the values, are left out, because
+the published time per token is the same in rows of 8,192 and of 2,048 tokens."""
 
 import math
 from collections.abc import Sequence
@@ -63,8 +63,8 @@ class Speed:
 
 
 def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) -> int:
-    """The number of optimizer steps. It is computed as in Axolotl, which overrides transformers'
-    number. `packed`: the number of tokens of a packed row, None without packing."""
+    """The number of optimizer steps. It is computed as in Axolotl, which computes another number
+    than transformers. `packed`: the number of tokens of a packed row, None without packing."""
     if packed is None:
         return max(math.ceil(counted.rows * epochs / batch_size), 1)
     rows = math.ceil(counted.tokens / (packed * assumptions.PACKED))
@@ -73,7 +73,7 @@ def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) 
 
 def batch_tokens(counted: Counted, micro: int, pad_to: int) -> float:
     """The mean number of tokens of a padded micro-batch. Each example is padded to the longest
-    example of its batch. The expected length of that example follows from the sorted lengths."""
+    example of its batch, whose expected length is computed from the sorted lengths."""
     number = len(counted.lengths)
     longest = sum(
         padded(length, pad_to) * ((rank / number) ** micro - ((rank - 1) / number) ** micro)
@@ -149,5 +149,5 @@ def generation(
 
 
 def speed_of(gpu: Gpu, in_fp32: bool) -> Speed:
-    """A GPU's speed in 16 bits. With `in_fp32`, its speed in fp32 without tensor cores."""
+    """A GPU's speed in 16 bits. With `in_fp32`, the GPU's speed in fp32 without tensor cores."""
     return Speed(gpu.tflops_fp32 if in_fp32 else gpu.tflops, gpu.bandwidth)

@@ -99,7 +99,8 @@ def estimate(recipe: Recipe, why: str) -> Counted:
 
 def characters(source: str, form: str | None) -> list[int] | None:
     """The percentiles of lengths in characters for a source and form, from characters.yml. Without
-    a form, those of the source's first form. None if the file has none."""
+    a form, or for an unlisted form, those of the source's first form. None for an unlisted
+    source."""
     forms = _table().get(source, {})
     percentiles: list[int] | None = forms.get(form, next(iter(forms.values()), None))
     return percentiles
@@ -182,7 +183,7 @@ def _no_tokenizer(base: str) -> str:
 
 
 def _in_child(recipe: Recipe) -> Counted | str:
-    """Call in_folder() in a child process and return its result."""
+    """Call in_folder() in a child process and return the function's result."""
     from kotune.runs.folder import read_json
     from kotune.worker.call import call, temporary
 
@@ -193,11 +194,11 @@ def _in_child(recipe: Recipe) -> Counted | str:
 
 
 def in_folder(recipe: Recipe, run: Path) -> Counted | str:
-    """Prepare the data as in a run, in the folder `run`, and count the examples. This is called in
-    the child process.
+    """Prepare the data as in a run, in the folder `run`, and count the examples. The plan's child
+    process calls this function.
 
-    Returns the reason if the data are not available. offline() must be called before, so that the
-    hub is not contacted."""
+    If the data are not available, returns a message instead. The caller must call offline() first,
+    so that the hub is not contacted."""
     from kotune.parity import lengths
     from kotune.runs.folder import Run
     from kotune.runs.job import Job
@@ -238,8 +239,8 @@ def _tokenizer(recipe: Recipe, run: Path) -> Any:
     from kotune.worker import bounds
 
     model = presets.find(recipe.model, recipe.template)
-    # The tokenizer is loaded in the run's folder. In the user's current folder, transformers would
-    # load a subfolder whose name equals the hub id.
+    # The tokenizer is loaded with the run's folder as current directory. In the user's directory,
+    # transformers would load a subfolder whose path equals the hub id.
     with chdir(run), bounds.tokenizing():
         tokenizer = hub.tokenizer_of(model.base)
     if model.template:

@@ -31,7 +31,7 @@ class Gpu:
 
     @property
     def is_old(self) -> bool:
-        """Whether the GPU has no native bf16. In a run, the same is determined from the driver."""
+        """Whether the GPU has no native bf16. A run asks the driver instead."""
         return self.capability < BF16
 
 

@@ -1,10 +1,11 @@
 """Predicts the peak GPU memory of training and scoring, part by part, in bytes.
 
 The sizes of stored tensors are exact. The other memory of training is derived from the operations
-of transformers' decoder, peft's LoRA layers and torch's loss under bf16 autocast. It is compared
-with every tensor that torch allocates for both real architectures (tests/plan/test_plan.py,
-benchmarks/plan.py). Memory outside tensors is mainly the CUDA context and gaps between tensors. It
-is assumed to fit into the share of the GPU that USABLE leaves free."""
+of transformers' decoder, peft's LoRA layers and torch's loss under bf16 autocast. The derived
+memory is compared with every tensor that torch allocates for both real architectures
+(tests/plan/test_plan.py, benchmarks/plan.py). Memory outside tensors is mainly the CUDA context and
+gaps between tensors. This memory is assumed to fit into the share of the GPU that USABLE leaves
+free."""
 
 import math
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from kotune.shipped import PROGRAM
 from kotune.train import config as axolotl_config
 from kotune.train.gpu import is_pending
 
-MOST = 2 * 3600.0  # seconds that a run may take without --device cpu
+MOST = 2 * 3600.0  # maximum seconds of a run without --device cpu
 
 
 def require(job: Job, until: str) -> None:
@@ -58,5 +58,5 @@ def seconds(job: Job, until: str) -> float:
 
 
 def cores() -> int:
-    """The number of CPU cores that this process may use."""
+    """The number of CPU cores that this process is allowed to use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -60,7 +60,7 @@ class GpuPlan:
     """The prediction for one GPU.
 
     `micro`: the largest micro-batch that fits, None if none fits. `used`: the recipe's micro-batch
-    if it fits, otherwise `micro`, or 1 if none fits. `memory` and `seconds` are predicted for
+    if it fits, otherwise `micro`, or 1 if `micro` is None. `memory` and `seconds` are predicted for
     `used`. `base`: seconds of scoring the base model. `answers`: for each generation task, how many
     answers are generated at once."""
 
@@ -75,7 +75,7 @@ class GpuPlan:
 
     @property
     def usable(self) -> float:
-        """Bytes of memory that a run may use."""
+        """The bytes of memory that a plan lets a run use."""
         return self.gpu.memory * batches.USABLE
 
     @property
@@ -176,7 +176,7 @@ def _configs(recipe: Recipe, rows: int) -> dict[bool, AxolotlConfig]:
 
 
 def mode_of(recipe: Recipe, shape: Shape, config: AxolotlConfig) -> Mode:
-    """The mode in which an Axolotl configuration trains a model of this shape."""
+    """The mode in which an Axolotl configuration trains a model of the given shape."""
     targets = None if config.get("lora_target_linear") else config.get("lora_target_modules")
     names = tuple(map(str, targets)) if isinstance(targets, list) else None
     r = int(config["lora_r"])
@@ -197,7 +197,7 @@ def schedule_of(config: AxolotlConfig, counted: Counted) -> Schedule:
     batch_size = int(config["micro_batch_size"]) * accumulation
     epochs = float(config["num_epochs"])
     all_steps = clock.steps(counted, batch_size, epochs, length if packing else None)
-    steps = int(config.get("max_steps") or all_steps)  # max_steps may be larger than all_steps
+    steps = int(config.get("max_steps") or all_steps)  # max_steps can be larger than all_steps
     evaluations = epochs * steps / all_steps * float(config.get("evals_per_epoch") or 0)
     if config.get("eval_strategy") not in ("no", False):
         evaluations = max(evaluations, 1.0)  # the plugin evaluates after the last step
@@ -284,7 +284,7 @@ def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
         micro * (plan.counted.most or longest) if not plan.schedule.packing else tokens,
     )
     held = memory.peak(plan.shape, mode.method, tokens, headed, _choices(plan, mode, read))
-    while held.scoring > usable and read > 1:  # scoring also halves when it runs out of memory
+    while held.scoring > usable and read > 1:  # a run out of memory halves it, too
         read //= 2
         held = memory.peak(plan.shape, mode.method, tokens, headed, _choices(plan, mode, read))
     stored = held.weights + held.adapter
@@ -336,7 +336,7 @@ def _with(plan: Plan, **changes: Any) -> Plan:
 
 def _shorter(plan: Plan, chosen: Sequence[Gpu]) -> int:
     """The largest of half, a quarter, ... of sequence_len with which a single example fits on one
-    of these GPUs. 0 if none fits."""
+    of these GPUs. Lengths below SHORTEST are not tried. Returns 0 if no length fits."""
     length = plan.schedule.sequence_len // 2
     while length >= SHORTEST:
         shorter = replace(plan, schedule=replace(plan.schedule, sequence_len=length))

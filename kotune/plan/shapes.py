@@ -118,9 +118,9 @@ def find(model: str, revision: str | None = None) -> Shape:
     """The shape of a recipe's `model`: a preset, a folder with its config.json, or a hub id.
     `revision`: a hub model's commit, None for the newest.
 
-    The config of a hub model comes from the hub's cache. If it is not there, all files of the model
-    except the weights are downloaded. Raises HubError or HubDeniedError if the hub cannot provide
-    them. Raises RecipeError for a model type whose size cannot be computed."""
+    The config of a hub model comes from the hub's cache. If the config is not cached, all files of
+    the model except the weights are downloaded. Raises HubError or HubDeniedError if the hub cannot
+    provide them. Raises RecipeError for a model type whose size cannot be computed."""
     return of(_config(model, revision), model)
 
 

@@ -94,5 +94,5 @@ def _items(name: str, place: DataLocation) -> int | None:
         return source.CARD.rows.get("test")
     try:
         return sum(1 for _ in records_of(source.read("test", place.path)))
-    except DataError:  # a run will report it
+    except DataError:  # a run will report the error
         return source.CARD.rows.get("test")

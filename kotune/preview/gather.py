@@ -2,8 +2,8 @@
 see them.
 
 Data, configuration and template are made in a temporary folder, in the same way as in a run. The
-models' weights are not downloaded. Recipes that prepare the same data share one copy. Their
-tokenizers are compared on these data."""
+models' weights are not downloaded. Recipes that prepare the same data share one copy. The
+tokenizers of these recipes are compared on the shared data."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,8 +60,8 @@ class PreparedData:
         return min(self.seen, key=lambda seen: seen.per_character)
 
     def costs(self) -> list[Ratio]:
-        """The ratio of tokens to the cheapest recipe's for the same text, for every other
-        recipe."""
+        """For every recipe except the cheapest, the ratio of its number of tokens to the cheapest
+        recipe's number for the same text."""
         least = self.cheapest
         return [
             Ratio(seen, seen.per_character / least.per_character)

@@ -18,7 +18,9 @@ from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.runs.proof import Content
 from kotune.runs.reading import yaml_of
 
-MOST = 12  # tokens of a piece; whole characters of one, two, three or four tokens fill it
+# Maximum number of tokens of a piece. It is a multiple of 1, 2, 3 and 4. If all characters of a
+# piece need equally many tokens, the limit thus cuts no character.
+MOST = 12
 
 
 class Piece(NamedTuple):
@@ -100,8 +102,8 @@ def _spread(tokens: list[int], config: AxolotlConfig) -> Spread:
 
 
 def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
-    """Cut a row into pieces. Their texts together are the row's text. The tokens of a piece are
-    either all trained or all untrained."""
+    """Cut a row into pieces. The pieces' texts together are the row's text. The tokens of a piece
+    are either all trained or all untrained."""
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     trained = [label != -100 for label in row.labels]
     # The previous piece. It is decoded together with the current piece, because some tokenizers

@@ -34,8 +34,8 @@ SHOWN = 40  # maximum characters of a value that differs between runs
 
 
 def criteria(result: Result, phrases: Phrases) -> list[Table]:
-    """A table for each of the four criteria that have a task. A note under the last table lists the
-    criteria without a task. If several runs are compared, the tables show their numbers in the list
+    """A table for each criterion that has a task. A note under the last table lists the other
+    criteria. If several runs are compared, the tables identify each run by its number in the list
     of runs."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
     words = ("task", "compared", "metric") if len(numbers) > 1 else ("task", "metric")
@@ -76,8 +76,8 @@ def _is_void(comparison: Comparison) -> bool:
 def _without_value(
     comparisons: Sequence[Comparison], numbers: dict[Path, int], phrases: Phrases
 ) -> Iterator[str]:
-    """A note for each task and pair of variants. It lists the metrics for which one of the two has
-    no value."""
+    """A note for each task and pair of variants. The note lists the metrics for which one of the
+    two variants has no value."""
     metrics: dict[tuple[str, str], list[str]] = {}
     for comparison in filter(_is_void, comparisons):
         compared = f" ({sides(comparison, numbers, phrases)})" if len(numbers) > 1 else ""
@@ -191,9 +191,9 @@ def references(result: Result, phrases: Phrases) -> Table:
 
 
 def _lines(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterator[Row]:
-    """A row for each baseline of a task's primary metric. It has the baseline's name and value, the
-    tuned model's difference from it, the confidence interval and p-value of the difference, the
-    number of items, and the source."""
+    """A row for each baseline of a task's primary metric. The row has the baseline's name and
+    value, the difference between the tuned model and the baseline, the confidence interval and
+    p-value of the difference, the number of items, and the source."""
     primary, blank = cards()[task].primary, (NOTHING,) * 4
     if primary in (chance := run.scores[task].chance):
         yield phrases("chance"), number(chance[primary]), *blank, NOTHING
@@ -219,8 +219,8 @@ def _lines(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterat
 
 
 def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """A table of the signals of natural Korean in the answers, next to their values in native and
-    in translated text. There is no table if no task has a value."""
+    """A table of the signals of natural Korean in the answers, next to the values of the same
+    signals in native and in translated text. There is no table if no task has a value."""
     kinds, rows = reference_values(), []
     for place, run in enumerate(result.runs, 1):
         for task, entry in run.scores.items():
@@ -289,8 +289,8 @@ def number(value: float | None, form: str = ".3f") -> str:
 
 
 def not_the_same(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """Tables of the differences between the first run and each other run, other than the models. A
-    table that lists differences is marked as an alert."""
+    """For each run after the first, a table of the ways in which the run differs from the first
+    run, except the models. A table that lists differences is marked as an alert."""
     a = result.names[result.runs[0].folder]
     for folder, differences in result.differences.items():
         b = result.names[folder]

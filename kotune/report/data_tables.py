@@ -17,8 +17,8 @@ def labels(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
 
 
 def _label_rows(entry: ManifestEntry, phrases: Phrases) -> Iterator[Row]:
-    """A row for each label. It has the number of rows in each split and their share of all labelled
-    rows. The last row has the numbers of all rows."""
+    """A table row for each label. It has the number of data rows in each split and their share of
+    all labelled rows. The last table row has the totals."""
     counts = entry.labels.both()
     for label in dict.fromkeys(label for count in counts for label in count):
         numbers = [(count.get(label, 0), sum(count.values()) or 1) for count in counts]
@@ -46,8 +46,8 @@ def dropped(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
 
 
 def _unread(entry: ManifestEntry, phrases: Phrases) -> Iterator[str]:
-    """Notes on an entry's data that were not read or were rewritten. Manifests of earlier versions
-    lack these numbers."""
+    """Notes on an entry's data that were left unread or were rewritten. Manifests of earlier
+    versions lack these numbers, so they give no notes."""
     unread = [phrases("unread_key", name=key, n=f"{n:,}") for key, n in entry.not_read.items()]
     unread += [phrases("unread_file", name=name) for name in entry.unread_files]
     if unread:

@@ -61,8 +61,8 @@ def _difference(base: MetricValue, tuned: MetricValue) -> str:
 
 
 def _item_counts(base: MetricValue, tuned: MetricValue) -> str:
-    """The number of items with the metric. If base and tuned have different numbers, both are
-    listed."""
+    """The number of items that have a value of the metric. If base and tuned have different
+    numbers, both are listed."""
     return " and ".join(f"{n:,}" for n in dict.fromkeys((base.n, tuned.n)))
 
 
@@ -99,7 +99,7 @@ def _proven(source: str, proof: TaskProof) -> str:
 
 
 def prepared(manifest: Manifest) -> Iterator[str]:
-    """Lines with the numbers of rows, and with the data that were dropped, not read or
+    """Lines with the numbers of rows, and with the data that were dropped, left unread or
     rewritten."""
     rows = manifest.rows
     dropped = sum(sum(entry.dropped.values()) for entry in manifest.entries)
@@ -124,9 +124,9 @@ def prepared(manifest: Manifest) -> Iterator[str]:
 
 
 def test_parts(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
-    """Notes on each task's test data: rows that are not scored, not read or rewritten. If the
-    source has no test split, a note gives the share of rows that was kept for test. Runs of earlier
-    versions have no such notes."""
+    """Notes on each task's test data: rows that were not scored, rows that were not read, and
+    rewritten rows. If the source has no test split, a note gives the share of rows that was kept
+    for test. Runs of earlier versions have no such notes."""
     for task, data in manifest.scored.items():
         for reason, n in data.left_out.items():
             yield phrases(

@@ -54,8 +54,9 @@ def page(report: Report) -> str:
 
 
 def spans(report: Report) -> Groups:
-    """The differences of the primary metrics with their confidence intervals, in points, grouped by
-    criterion. Differences that are not significant are included."""
+    """The differences of the primary metrics with their confidence intervals, in percentage points,
+    grouped by criterion. Only metrics that are shares are included. Differences that are not
+    significant are included, too."""
     rows: dict[str, dict[str, list[plots.PlotRow]]] = {}
     for comparison in report.result.comparisons:
         if comparison.is_share and outcome(comparison) not in ("undefined", "void"):
@@ -164,7 +165,7 @@ def _references(
     runs: Sequence[Finished], task: str, metric: str, report: Report
 ) -> dict[str, float]:
     """A metric's baselines: name -> value. If a baseline has different values in different runs,
-    each value has its own entry. Its name then ends with the numbers of its runs."""
+    each value has its own entry, whose name ends with the numbers of the runs."""
     runs_of: dict[Baseline, list[str]] = {}
     for run in runs:
         for baseline in _baselines(run.scores[task], task, metric, report.phrases):

@@ -96,7 +96,8 @@ class Report:
         return Table(title, (self.phrases("right_answer"), *confusion.choices), rows, 1)
 
     def change_summary(self, changes: Changes) -> str:
-        """How many items of a task variant b answers better than variant a, and how many worse."""
+        """A sentence on how many items of a task variant b answers better, worse, or differently
+        without being better or worse than variant a."""
         comparison, kind = changes.comparison, "tuning" if changes.is_tuning else "runs"
         places = {key: f"{getattr(changes, key):,}" for key in ("n", "won", "lost", "other")}
         names = {"a": self.name(comparison.a.run), "b": self.name(comparison.b.run)}

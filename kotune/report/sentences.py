@@ -21,7 +21,7 @@ from kotune_tasks.card import cards
 class Verdict:
     """A claim and its sentence. `outcome` is `better`, `worse` or `same` (no significant
     difference) for b compared with a. It is `undefined` if there is no confidence interval. It is
-    `void` if a metric has no value, for example because all answers are empty."""
+    `void` if a metric has no value, for example because too many answers are empty."""
 
     outcome: str
     text: str
@@ -144,7 +144,7 @@ def _baseline_verdict(
 
 
 def _named(comparisons: Sequence[Comparison], phrases: Phrases) -> str:
-    """A list of baselines, each with the tuned model's difference from it."""
+    """A list of baselines, each with the difference between the tuned model and the baseline."""
     return ", ".join(
         f"{phrases.word('lines', comparison.a.variant)} ({_signed(comparison)})"
         for comparison in comparisons
@@ -152,15 +152,15 @@ def _named(comparisons: Sequence[Comparison], phrases: Phrases) -> str:
 
 
 def _signed(comparison: Comparison) -> str:
-    """A difference with its sign. It is in points if the metric is a share."""
+    """A difference with its sign, in percentage points if the metric is a share."""
     difference = comparison.paired.difference
     return f"{100 * difference:+.1f}" if comparison.is_share else f"{difference:+.3f}"
 
 
 def _figures(comparison: Comparison, result: str, phrases: Phrases) -> dict[str, str]:
     """The numbers in a verdict's phrase: difference, confidence interval and p-value. If the
-    verdict is `better` or `worse`, they have no signs, because the difference and the interval are
-    shown as positive numbers."""
+    verdict is `better` or `worse`, a negative difference and its interval are negated, because the
+    phrase itself says that b is better or worse. Empty for `undefined` and `void`."""
     paired = comparison.paired
     if result in ("undefined", "void"):
         return {}

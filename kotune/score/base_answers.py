@@ -52,7 +52,8 @@ BASE_INPUTS = (
 # Further inputs on which base answers depend, with a separate value for each task: its test data
 # and its definition.
 PER_TASK = ("test", "tasks")
-# The score stage's other inputs: the adapter, the training data of baselines, and the parity proof.
+# The score stage's other inputs, on which base answers do not depend: the adapter, the training
+# data of baselines, and the parity proof.
 OTHER_INPUTS = ("adapter", "adapter_config", "data", "proven")
 
 
@@ -203,7 +204,8 @@ def _disagreements(run: Finished) -> Iterator[str]:
 
 def _copy(run: Finished, task: str, root: Path) -> None:
     """Copy a task's base answers, then write the note that marks the task as done. Raises
-    KotuneError if the answers changed since they were scored."""
+    KotuneError if the answers changed since they were scored, if their file is too large, or if the
+    file fails the checks of _require_own()."""
     entry = run.scores[task]
     source, target = run.folder / samples("base", task), samples_path(root, "base", task)
     _require_own(source)
@@ -230,7 +232,7 @@ def _copy(run: Finished, task: str, root: Path) -> None:
 
 
 def _origin(entry: TaskScores, run: Finished) -> str:
-    """The name of the run that computed the answers. This is `run`, or the run from which `run`
+    """The name of the run that computed the answers: `run` itself, or the run from which `run`
     reused them."""
     name = entry.base_from
     return name if name and name.isprintable() and Path(name).name == name else run.folder.name

@@ -32,8 +32,9 @@ Known = Majority | Classifier
 class BaselineAnswers(NamedTuple):
     """`samples`: each baseline's answers, in the form of a model's samples. `rows`: the number of
     training rows that the majority baseline and the classifiers learned from. `absent`: the reason
-    if these baselines do not exist. It is `not trained` (on the task's source), `too few` (rows) or
-    `one label` (in all rows). It is None if they exist, or if no classifier can answer the task."""
+    if these baselines do not exist: `not trained` (no training row is from the task's source), `too
+    few` (training rows) or `one label` (in all training rows). None if these baselines exist, or if
+    no classifier can answer the task."""
 
     samples: dict[str, list[SampleRow]]
     rows: int
@@ -42,7 +43,7 @@ class BaselineAnswers(NamedTuple):
 
 class Learned(NamedTuple):
     """The baselines learned from a source's training rows: the number of rows, the baselines by
-    name, and the reason if there are none."""
+    name, and the reason if there are no baselines (BaselineAnswers.absent)."""
 
     rows: int
     known: dict[str, Known]
@@ -50,8 +51,8 @@ class Learned(NamedTuple):
 
 
 class BaselineScorer:
-    """The baselines of one run folder. For each source, they learn from at most `rows` training
-    rows. They learn once, and all tasks of the source use the result."""
+    """The baselines of one run folder. For each source, baselines learn once, from at most `rows`
+    training rows. All tasks of the source use the same baselines."""
 
     def __init__(self, root: Path, rows: int = ROWS) -> None:
         self._root, self._rows = root, rows
@@ -84,14 +85,16 @@ class BaselineScorer:
         return Learned(len(records), {MAJORITY: Majority(records), **classifiers}, None)
 
     def _records(self, source: str) -> list[Record]:
-        """The source's training rows. If there are too many, every second, third, ... row."""
+        """The documents of the source's training rows. If there are more than `rows`, only every
+        second, third, ... document, so that at most `rows` remain."""
         records = [doc_of(row) for _, row in rows_of(self._root / TRAIN) if row["source"] == source]
         return records[:: -(-len(records) // self._rows) or 1]
 
 
 def _scored_by_task(task: Loaded, samples: list[SampleRow]) -> dict[str, list[SampleRow]]:
-    """The answers of the baselines that are scored by the task. Their metrics have a prefix:
-    `lead3_rougeL_char` is the rougeL_char of the baseline lead3."""
+    """The answers of the baselines that the task itself scores, by name of the baseline. In the
+    model's samples, the metrics of these baselines have a prefix: `lead3_rougeL_char` is the
+    rougeL_char of the baseline lead3."""
     answers = {}
     for name, prefix in task.card.lines.items():
         own = [_with_prefix(sample, prefix) for sample in samples]
@@ -102,8 +105,8 @@ def _scored_by_task(task: Loaded, samples: list[SampleRow]) -> dict[str, list[Sa
 
 
 def _with_prefix(sample: SampleRow, prefix: str) -> SampleRow:
-    """A baseline's sample, made from the model's sample. It has only the metrics with this
-    prefix."""
+    """A baseline's sample, made from the model's sample. It has only the metrics whose names begin
+    with `prefix`. The prefix is removed."""
     metrics = {
         name.removeprefix(prefix): value
         for name, value in sample["metrics"].items()
@@ -117,11 +120,11 @@ def _same(sample: SampleRow) -> SampleRow:
 
 
 def _label_decides(task: Loaded, doc: Record) -> bool:
-    """Whether the label determines the right answer, with a different answer for each label. This
-    is not so if the model writes a sentence.
+    """Whether the label determines the right answer, with a different answer for each label. False,
+    for example, if the model writes a sentence.
 
-    The labels of all items are compared, also of items that --limit excludes. A single label would
-    prove nothing."""
+    The labels of all items are compared, also of items that --limit excludes, because the other
+    items might all have the same label."""
     labels = set(task.task.eval_docs["label"])
     return 1 < len(labels) == len({task.right_answer({**doc, "label": label}) for label in labels})
 

@@ -29,9 +29,9 @@ class Sizes(NamedTuple):
 
 
 def parts(lm: Any, requests: Sequence[Any], most: int) -> dict[int, list[int]]:
-    """Choose a batch size for each request to lm-eval's HF model `lm`. Returns batch size ->
-    indices of requests, with the smallest batch size first. The longest prompts thus come first, so
-    a lack of memory shows at the beginning.
+    """Choose a batch size for each request to lm-eval's HF model `lm`. Returns a dict from batch
+    size to the indices of its requests. The smallest batch size comes first. Its requests have the
+    longest prompts, so a lack of memory shows at the beginning.
 
     A batch has at most `most` answers. On a CPU, or if the model's memory cannot be computed, all
     requests get lm's own batch size. The result depends only on the GPU, the model and the
@@ -60,7 +60,7 @@ def _free(lm: Any) -> float:
 
 
 def _of_model(model: Any) -> Sizes | None:
-    """The sizes in a loaded model's configuration; None if one is missing."""
+    """The sizes in a loaded model's configuration; None if a size is missing."""
     config = model.config.get_text_config()
     names = (
         "num_hidden_layers",
@@ -98,7 +98,7 @@ def of_answer(sizes: Sizes, prompt: float, written: int) -> float:
 
 
 def cached(sizes: Sizes, tokens: float) -> float:
-    """Bytes of the keys and values of this many tokens."""
+    """Bytes of the keys and values of `tokens` tokens."""
     return tokens * 2 * sizes.number * sizes.layers * sizes.kv_heads * sizes.head_dim
 
 

@@ -22,10 +22,10 @@ from kotune.score.samples import SampleRow, count_thoughts, sample_of
 # of them are asked again.
 SHARE, LEAST = 0.02, 20
 EXACT = 1e-6  # tolerance of a value that is computed again from the same answers
-# Tolerance of a log-likelihood x, relative to 1 + |x|. It allows for the question being in another
-# batch. The first value is for float32, the second for lower precisions.
+# Tolerance of a log-likelihood x, relative to 1 + |x|. A log-likelihood depends slightly on the
+# other questions in the batch. The first value is for float32, the second for lower precisions.
 NEAR, COARSE = 1e-4, 0.03
-LONGEST = 100_000  # characters of an answer; every task's limit is lower
+LONGEST = 100_000  # maximum characters of an answer; more than any task allows
 FROM_ANSWER = ("logprobs", "metrics", "prediction")  # keys of a sample that depend on the answer
 UNFIT = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, AttributeError)
 
@@ -42,8 +42,8 @@ def tolerance(base: Mapping[str, str | None]) -> float:
 
 
 def read_stored(path: Path, items: int) -> list[SampleRow] | None:
-    """The samples in a file. None unless the file has exactly one sample for each of the first
-    `items` items."""
+    """The samples in a file. Returns None if the file is damaged, or if it does not have exactly
+    one sample for each of the first `items` items, in order."""
     try:
         samples = lines_of(path)
     except UNFIT:
@@ -79,9 +79,10 @@ def first_difference(
 
 
 def _is_same(old: SampleRow, new: SampleRow, tolerance: float) -> bool:
-    """Whether questions and answers are equal. The most likely choice is not compared, because two
-    choices may be equally likely. is_consistent() checks that the stored choice follows from the
-    stored likelihoods."""
+    """Whether two samples have the same question and the same answer. Log-likelihoods count as the
+    same if they differ by at most the tolerance. The most likely choice is not compared, because
+    two choices may be equally likely. is_consistent() checks that the stored choice follows from
+    the stored likelihoods."""
     question = {key: value for key, value in new.items() if key not in FROM_ANSWER}
     if question != {key: value for key, value in old.items() if key not in FROM_ANSWER}:
         return False
@@ -91,7 +92,8 @@ def _is_same(old: SampleRow, new: SampleRow, tolerance: float) -> bool:
 
 
 def _recompute(sample: SampleRow, task: Loaded) -> SampleRow:
-    """The sample that scoring computes from the document and the stored answer."""
+    """The sample that scoring computes from the document and the stored answer. Raises one of UNFIT
+    if the stored answer is malformed."""
     from lm_eval.utils import hash_string
 
     doc = task.task.eval_docs[sample["doc_id"]]
@@ -115,7 +117,8 @@ def _recompute(sample: SampleRow, task: Loaded) -> SampleRow:
 
 
 def is_near(a: Any, b: Any, tolerance: float) -> bool:
-    """Whether two JSON values are equal. A number x may differ by `tolerance` * (1 + |x|)."""
+    """Whether two JSON values are equal. Two numbers are equal if they differ by at most
+    `tolerance` * (1 + |a|), where a is the first of them."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(is_near(a[key], b[key], tolerance) for key in a)
     if isinstance(a, list) and isinstance(b, list):
@@ -137,9 +140,9 @@ def find_doubt(
     ask: Callable[[list[int]], list[SampleRow]],
     tolerance: float,
 ) -> tuple[str, list[int]]:
-    """Verify the samples in a file. Returns the reason to reject them, or an empty string, and the
-    numbers of the items that were asked again. `ask` returns the model's samples for the given item
-    numbers."""
+    """Verify the samples in a file. Returns two values: the reason to reject the samples (empty if
+    there is none), and the numbers of the items that were asked again. `ask` returns the model's
+    samples for the given item numbers."""
     if task.draws:
         return "the task samples its answers at random, so they cannot be verified", []
     samples = read_stored(path, items)

@@ -85,7 +85,7 @@ def _question(context: Ids, choices: list[Choice]) -> Question:
 def fitting(waiting: Sequence[Question], room: Room, max_length: int) -> int:
     """How many of the waiting questions, taken from the first, form the next batch; at least 1.
     `waiting` has the longest question first. Even with padding, no row is longer than `max_length`,
-    because learned position embeddings end there."""
+    because models with learned position embeddings accept no more positions."""
     width, keep, rest = len(waiting[0].trunk), 0, 0
     for number, question in enumerate(waiting, 1):
         keep = max(keep, question.shared + 1)

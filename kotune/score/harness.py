@@ -1,7 +1,7 @@
 """Loads our lm-evaluation-harness tasks with the harness's own TaskManager.
 
-The TaskManager's index of its thousands of own tasks is not built. That would take seconds, and
-none of those tasks is scored."""
+The TaskManager can also index the thousands of tasks that the harness ships. The index is not
+built, because that takes seconds and none of the shipped tasks is scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,11 +37,11 @@ class Loaded:
 
     def evaluate(self, model: Any, limit: int | Sequence[int] | None = None) -> Logged:
         """Score the task with lm-eval. Returns lm-eval's result (`results[name]` and
-        `samples[name]`) without intervals. `limit`: the number of first items, or the sorted
-        numbers of the items.
+        `samples[name]`) without confidence intervals. `limit`: how many items to score, counted
+        from the first, or the sorted numbers of the items to score; None for all items.
 
-        lm-eval's simple_evaluate is not used, because it queries the machine's properties each
-        time, for more than a second. It also adds few-shot examples, which our tasks do not
+        lm-eval's simple_evaluate is not used, because every call queries the machine's properties,
+        which takes more than a second. It also adds few-shot examples, which our tasks do not
         need."""
         from lm_eval.evaluator import evaluate
 
@@ -91,7 +91,8 @@ class Loaded:
         return min(items, len(docs))
 
     def with_documents(self, docs: list[Record]) -> "Loaded":
-        """The same task with other documents of the same form."""
+        """Replace the task's documents with `docs`, which must have the same form. Returns the task
+        itself."""
         from datasets import Dataset
 
         self.task.dataset = {self.task.config.test_split: Dataset.from_list(docs)}
@@ -102,7 +103,8 @@ class Loaded:
         return str(self.task.doc_to_target(doc)) if self.generates else self.right_choice(doc)
 
     def right_choice(self, doc: Record) -> int:
-        """The index of the right answer among a document's choices."""
+        """The index of the right answer among a document's choices. Raises ValueError if the right
+        answer is not among the choices."""
         target = self.task.doc_to_target(doc)
         return (
             target if isinstance(target, int) else list(self.task.doc_to_choice(doc)).index(target)
@@ -110,7 +112,7 @@ class Loaded:
 
 
 def load_task(name: str, data: TaskData = TaskData()) -> Loaded:  # noqa: B008  (immutable)
-    """The task `name` with these data."""
+    """Load the task `name`. `data`: how the task's data are read."""
     from lm_eval.tasks import TaskManager
 
     options = {"data_path": str(data.path) if data.path else None, "test_share": data.test_share}

@@ -32,8 +32,8 @@ def __getattr__(name: str) -> Any:
 
 def register() -> None:
     """Register the model `kotune` with lm_eval."""
-    # lm_eval imports its own models only if no model is registered. They are imported first, so
-    # that all are available.
+    # lm_eval imports its own models only if no model is registered. Its models are imported before
+    # `kotune` is registered, so that all models are available.
     import lm_eval.models  # noqa: F401
     from lm_eval.api.registry import model_registry
 

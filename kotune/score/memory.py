@@ -17,7 +17,8 @@ def is_exhausted(error: BaseException) -> bool:
 
 
 def batch_size(model: Any) -> int:
-    """The batch size of lm_eval's HF model, or its maximum batch size if that is `auto`."""
+    """The batch size of lm_eval's HF model, or the maximum batch size if the batch size is
+    `auto`."""
     size = model.batch_size_per_gpu
     return int(model.max_batch_size if size == "auto" else size)
 
@@ -34,7 +35,8 @@ def within_memory(model: Any, attempt: Callable[[], T]) -> T:
         except RuntimeError as error:
             if not is_exhausted(error) or batch_size(model) == 1:
                 raise
-        # This is outside the except block, because the error keeps the batch's tensors in memory.
+        # The next lines are outside the except block, because within it the error still keeps the
+        # batch's tensors in memory.
         model.batch_size_per_gpu = batch_size(model) // 2
         torch.cuda.empty_cache()
         print(f"out of memory: continuing with batches of {model.batch_size_per_gpu}", flush=True)
@@ -42,7 +44,7 @@ def within_memory(model: Any, attempt: Callable[[], T]) -> T:
 
 class AnswerRecorder:
     """A wrapper around lm_eval's cache hook, which lm_eval calls with each new answer. It stores
-    the answers to each request and passes them on."""
+    the answers to each request and passes them on to the hook."""
 
     def __init__(self, hook: Any) -> None:
         self.hook = hook

@@ -18,7 +18,8 @@ from kotune.train.upstream import float32_softmax_arguments, hold_kernels
 from kotune.worker import bounds
 
 BATCH_SIZE = 32
-ATTENTION = "sdpa"  # overrides config.json; training on a CPU also uses it
+# The attention implementation. It overrides the one in config.json. Training on a CPU uses it, too.
+ATTENTION = "sdpa"
 TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
@@ -26,8 +27,8 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     """lm-eval's HF model with the base model and the adapter. Tokenizer and template are those
     saved with the adapter.
 
-    The base model is the recipe's. The base model in adapter_config.json is ignored, because that
-    file may be untrusted. Raises StageError if a part cannot be loaded."""
+    The base model is the one that the recipe names. The base model that adapter_config.json names
+    is ignored, because that file may be untrusted. Raises StageError if a part cannot be loaded."""
     from peft import PeftModel
     from transformers import AutoTokenizer
 
@@ -65,8 +66,8 @@ def _digest(tensor: Any) -> int:
 
 
 def _refuse_changed(name: str, before: dict[str, tuple[Any, int]]) -> None:
-    """Raise StageError if an adapter changed tensors of the base model. They would stay changed
-    when the adapter is switched off.
+    """Raise StageError if an adapter changed tensors of the base model. These tensors would stay
+    changed when the adapter is switched off.
 
     peft (0.20) changes base tensors for some adapter initializations. It also overwrites every base
     tensor that the adapter's file contains."""
@@ -114,7 +115,7 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
     """The base model, on the GPU if there is one, with the precision and kernels of training.
 
     Raises StageError if tensors are missing, because transformers would fill them with random
-    numbers."""
+    numbers. Raises RecipeError if config.json describes a model larger than the weights."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -125,8 +126,8 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
         sizes.refuse(name, file.parent)  # before transformers reads it
     with model_errors(name, "its config.json cannot be used"):
         config = config_of(name, base["model_revision"])
-    # It is set in the config, because transformers (5.16) prefers config.json's value to an
-    # argument.
+    # The attention implementation is set in the config, because transformers (5.16) prefers the
+    # config's value to an argument.
     config._attn_implementation = ATTENTION
     with model_errors(name, "it cannot be loaded"):
         if file:
@@ -148,8 +149,8 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
 
 
 def _refuse_larger(name: str, folder: Path, config: Any) -> None:
-    """Raise RecipeError if the model that a config describes is larger than its weights. To find
-    out, the model is built on the device `meta`, which takes no memory."""
+    """Raise RecipeError if the model that a config describes is larger than its weights. To
+    compare, the model is built on the device `meta`, which takes no memory."""
     import torch
     from transformers import AutoModelForCausalLM
 

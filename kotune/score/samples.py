@@ -15,8 +15,8 @@ from kotune.runs.records import parsed
 from kotune.runs.unfinished import Note, RefusedNote
 from kotune.score.harness import Loaded, Logged
 
-# A field of a document that is not part of the question. Only some copies of the data have it. The
-# items are the same with and without it.
+# A field of a document that is not part of the question. Only some copies of the data have this
+# field, so a document's hash (`doc_hash`) ignores it.
 AGREEMENT = "agreement"
 T = TypeVar("T")
 
@@ -96,14 +96,14 @@ def damaged_notes(root: Path, tasks: Iterable[str]) -> Iterator[str]:
 
 
 def refused_path(root: Path, task: str) -> Path:
-    """The path of the note on rejected base answers of a task. The note has the run that they came
-    from and the reason."""
+    """The path of the note on rejected base answers of a task. The note has the name of the other
+    run and the reason."""
     return note_path(root, task, "base").with_suffix(".refused")
 
 
 def item_of(sample: SampleRow, task: Loaded) -> ItemRow:
-    """The question of a sample, for people who read the answers. Base and tuned share it, so it is
-    written once."""
+    """The question of a sample, for people who read the answers. The question is the same for base
+    and tuned, so it is written once."""
     doc = task.task.eval_docs[sample["doc_id"]]
     choices = None if task.generates else list(task.task.doc_to_choice(doc))
     row: ItemRow = {

@@ -145,7 +145,7 @@ def rehearse(
     root: Path, base: str, revision: str | None, tokenizer: Any, tasks: Iterable[Loaded]
 ) -> None:
     """Score two items of every task with the untrained model and with the baselines. Errors in
-    scoring thus appear before training, which may take hours."""
+    scoring thus appear before training, which can take hours."""
     untrained = load_base(
         base, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision}
     )
@@ -276,8 +276,9 @@ def _result(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Logg
 
 
 def _aligned(values: Values, names: Iterable[str]) -> Values:
-    """A variant's values of the metrics `names`: all metrics of base or tuned. A metric is
-    undefined if only the other variant has it. For example, only one of them may write thoughts."""
+    """A variant's values of the metrics `names`: all metrics that base or tuned has. A metric is
+    undefined if only the other variant has it. For example, only one of the two variants may write
+    thoughts."""
     return {name: values.get(name, UNDEFINED) for name in names}
 
 
@@ -305,6 +306,6 @@ def metrics(result: Logged, samples: list[SampleRow]) -> Values:
 
 
 def _finite(value: Any) -> float | None:
-    """A number for JSON; None if it is NaN. That happens with a single cluster, or if --limit
-    leaves no complete premise."""
+    """A number for JSON; None if the value is NaN, infinite or no number. A single cluster gives
+    NaN, and so does a --limit that leaves no complete premise."""
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

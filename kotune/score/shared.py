@@ -4,7 +4,7 @@ share a context, and the model reads it only once.
 Token ids, truncation of long contexts, order of answers and calls of lm_eval's cache are the same
 as in lm_eval. In float32 a log-likelihood is within 1e-4 of lm_eval's (tests/score/test_shared.py).
 lm_eval reads the context for each choice again. It also computes logits at positions that predict
-no choice. Both are avoided here.
+no choice. This module avoids both.
 
 The size of a batch is limited by its number of ids, not by its number of items. lm_eval's own code
 is used in two cases: the model cannot continue from its cache, or a text is so long that RoPE
@@ -20,15 +20,17 @@ from kodata.errors import on_one_line
 from kotune.score import memory
 from kotune.score.contexts import Choice, Question, Request, Room, Row, fitting, questions, slices
 
-# Limits of a batch for each unit of the batch size. With fewer ids, a GPU would be idle between
-# kernels (not measured). More ids would exceed a CPU's caches. A kept id takes the memory of its
-# keys and values. An id that is read takes the memory of all activations of a layer.
+# Limits of a batch, to be multiplied with the batch size. With fewer ids, a GPU would be idle
+# between kernels (not measured). More ids would exceed a CPU's caches. `read` is lower than `keep`,
+# because an id that is read takes more memory (all activations of a layer) than a kept id (keys and
+# values).
 ON_CPU, ON_GPU = Room(read=32, keep=128, predict=16), Room(read=256, keep=1024, predict=16)
 # Tolerance of a log-likelihood x compared with lm_eval's, relative to 1 + |x|. The first value is
 # for float32, the second for lower precisions.
 NEAR, COARSE = 1e-3, 0.03
-# Test requests: two questions of different length and a question with a single choice. In one of
-# the two, the choices differ from the first id on, in the other from a later id on.
+# Test requests: two questions with two choices each and different lengths, and a question with a
+# single choice. The choices of the first question differ from their first id on, those of the
+# second question from their second id on.
 PROBE: list[Request] = [
     (None, [1, 2, 3, 4, 5, 6, 7], [8, 9]),
     (None, [1, 2, 3, 4, 5, 6, 7], [2, 8, 7]),
@@ -106,8 +108,9 @@ def model_class(base: Any) -> Any:
 
 
 def _can_share(lm: Any, plain: Any) -> bool:
-    """Whether a model can continue from its cache. A few test requests are answered, and the
-    answers must equal lm_eval's. Otherwise a line with the reason is printed."""
+    """Whether a model can continue from its cache. The answers to a few test requests must equal
+    lm_eval's. Otherwise a line with the reason is printed. Raises torch's error if the GPU runs out
+    of memory."""
     try:
         _require_copies(lm)
         ours, theirs = loglikelihoods(lm, PROBE, True), plain(PROBE, disable_tqdm=True)
@@ -145,8 +148,8 @@ def _require_copies(lm: Any) -> None:
 
 
 def _max_shared(model: Any) -> float:
-    """The number of ids from which on a model's keys depend on the length of the text. It is
-    infinite for most models.
+    """The length of a text, in ids, from which on a model's keys can depend on the text's length.
+    Infinite for most models.
 
     The RoPE scalings `dynamic` and `longrope` (transformers' dynamic_rope_update) rotate all keys
     of a longer text differently. Keys already in the cache are not updated."""
@@ -164,7 +167,8 @@ def _max_shared(model: Any) -> float:
 
 
 def _longest(requests: Sequence[Request]) -> int:
-    """The maximum number of ids in a row, however questions are grouped into batches."""
+    """An upper bound for the number of ids in a row, for any grouping into batches: the longest
+    context plus the longest continuation."""
     contexts = (len(context) for _, context, _ in requests)
     continuations = (len(continuation) for _, _, continuation in requests)
     return max(contexts, default=0) + max(continuations, default=0)
@@ -240,8 +244,8 @@ def _answers(lm: Any, batch: Sequence[Question], room: Room) -> Iterator[tuple[i
 def _read_trunks(
     lm: Any, batch: Sequence[Question], use_cache: bool
 ) -> tuple[Trunks, list[tuple[int, Answer]]]:
-    """Read the trunks of a batch. Returns them with answers for the ids that they predict: for each
-    choice, the ids up to the first that is not shared."""
+    """Read the trunks of a batch. Returns the trunks, and answers for the ids that the trunks
+    predict: for each choice, the shared ids and the first id after them."""
     keep = max(question.shared for question in batch) + 1
     ids, mask = _padded([question.trunk for question in batch], lm.device, left=True)
     out = _forward(lm, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), keep, use_cache=use_cache)
@@ -280,7 +284,7 @@ def _read_on(
 
 
 def _copied(read: Any, rows: Any) -> Any:
-    """A copy of the given rows of a cache. A row may be copied several times. The original stays
+    """A copy of the given rows of a cache. `rows` can name a row several times. The original stays
     unchanged, because all layers that _require_copies() allows leave their tensors unchanged."""
     copied = copy(read)
     copied.layers = [copy(layer) for layer in read.layers]
@@ -304,7 +308,7 @@ def _padded(rows: Sequence[tuple[int, ...]], device: Any, left: bool) -> tuple[A
 
 def _forward(lm: Any, ids: Any, mask: Any, positions: Any, keep: int, **more: Any) -> Any:
     """The model's output with the logits of the last `keep` positions (0: all positions). The
-    precision is lm_eval's."""
+    precision is the same as in lm_eval."""
     import torch
 
     mixed = lm.mixed_precision_dtype

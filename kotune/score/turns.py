@@ -15,8 +15,8 @@ from kotune.errors import StageError
 
 def before_answer(messages: list[Message], merge: bool) -> list[Message]:
     """The turns before the last answer, with role and content only. Other keys are removed, because
-    datasets adds the keys of other rows with the value None. `merge`: put the system turn into the
-    first user turn."""
+    the library `datasets` adds the keys of other rows with the value None. `merge`: put the system
+    turn into the first user turn."""
     turns: list[Message] = [
         {"role": turn["role"], "content": turn["content"]} for turn in messages[:-1]
     ]

@@ -11,8 +11,8 @@ from kotune.runs.records import parsed
 from kotune.runs.unfinished import TrainerState
 from kotune.train.finite import nonfinite_tensors
 
-STATE = "trainer_state.json"  # written last
-WHOLE = (
+STATE = "trainer_state.json"  # the last file that is written when a checkpoint is saved
+WHOLE = (  # the files of a complete checkpoint
     WEIGHTS,
     "optimizer.pt",
     "scheduler.pt",
@@ -24,8 +24,8 @@ WHOLE = (
 def keep_matching(folder: Path, inputs: Inputs) -> str:
     """Empty a folder of unfinished work if it was made from other inputs.
 
-    Returns a message if the work is removed because the record of its inputs cannot be read.
-    Otherwise returns an empty string."""
+    The inputs are recorded in the folder's inputs.json. Returns a message if the folder is emptied
+    because inputs.json cannot be read. Otherwise returns an empty string."""
     note, message = folder / "inputs.json", ""
     try:
         if json_of(note) == inputs:

@@ -1,10 +1,10 @@
 """Renders a recipe as the YAML file for `axolotl train`. Paths are relative to the run folder,
 which is the current directory of Axolotl.
 
-A key may have several sources, and later ones override earlier ones. Their order is the `axolotl`
-block of recipes/defaults.yml, its `cpu` or `cuda` block, the recipe's `axolotl` block, and the keys
-derived from the recipe's model, adapter, data and seed. A recipe's `axolotl` block cannot set the
-derived keys."""
+A key can have several sources, and a later source overrides an earlier one. The sources are, in
+order: the `axolotl` block of recipes/defaults.yml, the `cpu` or `cuda` block of the same file, the
+recipe's `axolotl` block, and the keys derived from the recipe's model, adapter, data and seed. A
+recipe's `axolotl` block cannot set the derived keys."""
 
 from importlib import metadata
 from importlib.util import find_spec
@@ -29,7 +29,7 @@ NEED_CHECKPOINTING = (
     "selective_checkpointing",
     "gradient_checkpointing_kwargs",
 )
-FLASH_ATTENTION = "2.3.3"
+FLASH_ATTENTION = "2.3.3"  # the oldest version of flash-attn that transformers accepts
 # Keys that split the weights across processes. With these keys, memory cannot be predicted.
 SPLIT = ("deepspeed", "fsdp", "fsdp_config")
 OVERFLOWS = ("gemma3",)  # model types whose activations overflow in fp16
@@ -48,8 +48,8 @@ REPLACES = {
 }
 
 
-# With fewer than FEW training rows, the default of the key EVALUATIONS is removed. Our plugin
-# evaluates after the last step anyway. More evaluations would take longer than training.
+# With fewer than FEW training rows, the default of the key EVALUATIONS is removed, because several
+# evaluations would take longer than training. Our plugin evaluates after the last step anyway.
 EVALUATIONS, FEW = "evals_per_epoch", 500
 
 
@@ -82,10 +82,11 @@ def config(
 
 
 def is_auto(recipe: Recipe) -> bool:
-    """Whether a run on a GPU may switch gradient checkpointing off.
+    """Whether a run on a GPU is allowed to switch gradient checkpointing off.
 
-    axolotl.yml is the same for every GPU, so checkpointing is on in it. Switching it off changes no
-    result. It stays on if another setting of the recipe needs it or splits the weights."""
+    axolotl.yml is the same for every GPU and switches checkpointing on. Training without
+    checkpointing gives the same results. False if the recipe sets gradient checkpointing itself, or
+    if another setting of the recipe needs it or splits the weights."""
     keys = {**defaults().cuda, **recipe.axolotl}
     is_needed = any(keys.get(key) for key in NEED_CHECKPOINTING + SPLIT)
     return keys.get(AUTO[0]) == AUTO[1] and not is_needed
@@ -102,8 +103,8 @@ def _gpu_keys(base: str, revision: str | None, is_old: bool) -> AxolotlConfig:
 
 def _has_flash_attention() -> bool:
     """Whether flash attention is installed. The check is the same as in transformers (5.16), but
-    does not import the module. The installed version is checked, because the module flash_attn may
-    also belong to the successor, which has another interface."""
+    does not import the module. The version of the package flash-attn is checked, because a module
+    flash_attn may also come from the package's successor, which has another interface."""
     try:
         installed = metadata.version("flash-attn")
     except metadata.PackageNotFoundError:

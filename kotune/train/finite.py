@@ -50,7 +50,7 @@ def nonfinite_tensors(weights: Path) -> list[str]:
 def _header(file: BufferedReader) -> tuple[int, dict[str, Tensor]]:
     """The offset of the first tensor, and each tensor's entry in the header.
 
-    Raises ValueError unless the tensors fill the file and the size of each follows from its
+    Raises ValueError if the tensors do not fill the file, or if a tensor's size does not match its
     shape."""
     size, length = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
     if length > min(MAX_JSON, size - 8):

@@ -28,8 +28,8 @@ SPLIT = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
 def only_where_trained(model: Any) -> bool:
-    """Patch a model so that its loss is computed only from the logits of trained tokens. The model
-    may have a peft adapter. Its output then has no logits.
+    """Patch a model, with or without a peft adapter, so that its loss is computed only from the
+    logits of trained tokens. If labels are given, the output has no logits.
 
     Returns False and changes nothing if the class is not in KNOWN or the weights are split."""
     if is_split():
@@ -55,8 +55,8 @@ def only_where_trained(model: Any) -> bool:
 def is_split() -> bool:
     """Whether FSDP or DeepSpeed splits the weights across processes.
 
-    A split head is gathered for each chunk, and all processes must gather it equally often. Their
-    batches have different numbers of chunks, so training would fail or hang."""
+    A split head is gathered for each chunk, and all processes must gather it equally often. The
+    processes' batches have different numbers of chunks, so training would fail or hang."""
     return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in SPLIT)
 
 

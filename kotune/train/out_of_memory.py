@@ -37,11 +37,12 @@ def is_exhausted(log: Path) -> bool:
 
 
 def halvings(root: Path) -> list[Halved]:
-    """All halvings so far. Each has the last step before it, and the resulting batch.
+    """All halvings so far, from the file HALVINGS. Each entry has the last step before the halving,
+    and the resulting micro-batch and accumulation.
 
     Returns an empty list if the file is missing or damaged. The list is also empty if the effective
-    batch size differs, because the file then belongs to another experiment. Training then finds the
-    right micro-batch again."""
+    batch size differs from the recipe's, because the file then belongs to another experiment. In
+    these cases, training starts with the recipe's micro-batch and halves it again if needed."""
     try:
         saved = parsed(json_of(_note(root)), list[Halved])
         batch_size = math.prod(_batch(root))
@@ -64,7 +65,7 @@ def damaged(root: Path) -> str:
 
 def options(root: Path, is_lean: bool) -> list[str]:
     """Options for Axolotl's command line. `is_lean`: train without gradient checkpointing, unless
-    memory was too small for it in an earlier start."""
+    an earlier start without checkpointing ran out of memory."""
     sizes: list[str] = []
     for halving in halvings(root)[-1:]:
         micro, steps = _sizes(halving)

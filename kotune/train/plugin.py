@@ -30,18 +30,18 @@ LOGGED = ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch")
 
 
 class KotunePlugin(BasePlugin):  # type: ignore[misc]
-    """The plugin that `plugins:` in the rendered config names. Axolotl registers it before it
-    requests a file from the hub."""
+    """The plugin that `plugins:` in the rendered config names. Axolotl registers its plugins before
+    requesting any file from the hub."""
 
     def __init__(self) -> None:
         super().__init__()
-        # These modules are imported by name, so that they are not part of the code digest. An edit
-        # of them then causes no retraining.
+        # These modules are imported by name, so that they are not part of the code digest. Editing
+        # them therefore causes no retraining.
         import_module("kodata.reading.guard").install()
         import_module("kotune.worker.bounds").bound_templates()
         self.padding = Padding()
         self.head = "all"
-        if "LOCAL_RANK" in os.environ:  # workers must end when their launcher is killed
+        if "LOCAL_RANK" in os.environ:  # a worker must end when its launcher is killed
             import_module("kotune.worker.tether").tie(os.getppid())
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
@@ -107,8 +107,11 @@ class Padding:
 
 
 class MetricsWriter(TrainerCallback):  # type: ignore[misc]
-    """Appends one JSON line per event. Each line is written in a single write, so a reader never
-    sees half a line."""
+    """Appends one JSON line per event to metrics.jsonl. Each line is written in a single write, so
+    a reader never sees half a line.
+
+    Ends training with a FloatingPointError after it has written a loss of NaN or infinity. Ends it
+    with a RuntimeError at the start if the started processes do not train together."""
 
     def __init__(self, model: Any, padding: Padding, head: str) -> None:
         """`head`: the tokens for which the head is computed, `trained` or `all`."""

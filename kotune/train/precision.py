@@ -23,7 +23,7 @@ def compute_dtype(model: Any) -> str:
 
 def loading(precision: str, compute: str) -> dict[str, Any]:
     """Arguments of `from_pretrained` for a base precision. `nf4` is quantized as in Axolotl's
-    QLoRA. Any other precision is a dtype, where `auto` is the dtype of the weights."""
+    QLoRA. Otherwise the dtype is `compute`, where `auto` is the dtype of the stored weights."""
     import torch
     from transformers import BitsAndBytesConfig
 

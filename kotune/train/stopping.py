@@ -23,7 +23,7 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, trainer: Any) -> None:
         self.trainer = trainer
-        # True after this process got a signal. A signal may come at any moment. It has no effect
+        # True after this process got a signal. A signal can come at any moment. It has no effect
         # until the processes check together.
         self.is_signalled = False
         self.has_agreed = False
@@ -68,7 +68,7 @@ def _any(is_signalled: bool, args: Any) -> bool:
 
 
 def _leave(args: Any) -> None:
-    """Exit when every process has written its part of the checkpoint. It must wait, because a
-    launcher ends all processes as soon as one of them exits."""
+    """Exit when every process has written its part of the checkpoint. Each process must wait for
+    the others, because a launcher ends all processes as soon as one of them exits."""
     _any(False, args)
     os._exit(PREEMPTED)

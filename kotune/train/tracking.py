@@ -1,14 +1,16 @@
-"""Experiment trackers. A run sends data to a tracker only if the recipe's `axolotl:` block switches
-it on. The run then prints a line about it.
+"""Experiment trackers: services that record a run's metrics. A run uses a tracker only if the
+recipe's `axolotl:` block switches the tracker on. The run then prints where the metrics go.
 
-A tracker is switched on by Axolotl's keys: by `use_<service>: true`, or just by the name of a
-project."""
+Either of two Axolotl keys switches a tracker on: `use_<service>: true`, or the key of the service's
+project name (NAMED)."""
 
 import os
 
 from kotune.recipe.axolotl_keys import AxolotlConfig
 
-NAMED = {  # keys of project names; they switch a service on even without use_<service>
+# For each service, the key of its project name. Setting this key switches the service on, even
+# without `use_<service>`. An empty string: the service has no such key.
+NAMED = {
     "wandb": "wandb_project",
     "mlflow": "mlflow_experiment_name",
     "comet": "comet_project_name",
@@ -17,14 +19,17 @@ NAMED = {  # keys of project names; they switch a service on even without use_<s
 }
 SENDS = "this run sends its metrics to {}"
 KEEPS = "this run keeps its metrics for {} on this machine"
-SPACES = (  # environment variables that set trackio's destination
+# Environment variables that set trackio's destination: a space on the hub, or the URL of a server.
+# If neither is set, trackio keeps the metrics on this machine.
+SPACES = (
     "TRACKIO_SPACE_ID",
     "TRACKIO_SERVER_URL",
 )
 
 
 def lines(block: AxolotlConfig) -> list[str]:
-    """One line for each service that an `axolotl:` block switches on."""
+    """A line for each service that an `axolotl:` block switches on. It says where the service's
+    metrics go."""
     return [
         _line(service, block)
         for service, name in NAMED.items()
@@ -40,6 +45,8 @@ def _line(service: str, block: AxolotlConfig) -> str:
         space = next((os.environ[name] for name in SPACES if os.environ.get(name)), None)
         return SENDS.format(f"trackio at {space}") if space else KEEPS.format("trackio")
     if service == "mlflow":
-        server = os.environ.get("MLFLOW_TRACKING_URI")  # a recipe may not name a server
+        # Only the environment names the server: recipes are not allowed to set the key
+        # mlflow_tracking_uri.
+        server = os.environ.get("MLFLOW_TRACKING_URI")
         return SENDS.format(f"MLflow at {server}") if server else KEEPS.format("MLflow")
     return SENDS.format("Comet") if service == "comet" else KEEPS.format("TensorBoard")

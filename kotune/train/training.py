@@ -60,8 +60,8 @@ def train(
     Each restart yields an OutOfMemory. `is_lean`: whether training is predicted to fit without
     gradient checkpointing.
 
-    Raises StageError if Axolotl fails, stops early or leaves a tensor that is not finite, and
-    Preempted if it was terminated by a signal."""
+    Raises StageError if Axolotl fails, stops early or leaves a tensor that is not finite. Raises
+    Preempted if a signal terminated training."""
     for message in (keep_matching(root / CHECKPOINTS, inputs), out_of_memory.damaged(root)):
         yield from _message(message)
     while code := (yield from _axolotl(root, launcher, is_lean)):
@@ -107,10 +107,10 @@ def _message(text: str) -> Iterator[Notice]:
 def environment(launcher: Launcher = ()) -> dict[str, str]:
     """Environment variables for Axolotl, in addition to those of every child process.
 
-    The hub is offline, because the model is already downloaded and checked. It is online only if
-    metrics are sent to a trackio space, which is on the hub. A single process sees only one GPU.
-    With several, Axolotl (0.19) would spread the model over them (`device_map: auto`), and its
-    kernels work only on the first GPU."""
+    Axolotl runs with the hub offline, because the model is already downloaded and checked. The hub
+    stays online only if trackio has a destination outside this machine (tracking.SPACES). A single
+    process sees only one GPU. With several visible GPUs, Axolotl (0.19) would spread the model over
+    them (`device_map: auto`), but Axolotl's kernels work only on the first GPU."""
     offline = {} if any(os.environ.get(name) for name in SPACES) else {"HF_HUB_OFFLINE": "1"}
     gpus = visible() if is_one_process(launcher) else []
     return {**offline, **({"CUDA_VISIBLE_DEVICES": gpus[0]} if gpus else {})}

@@ -4,7 +4,7 @@ Each docstring names the version that has the fault, what goes wrong without the
 it is applied. tests/train/test_upstream.py demonstrates every fault in the installed version. If
 such a test fails, its function can be removed.
 
-Two more workarounds are in kotune.worker, which may not import this package. One sets
+Two more workarounds are in kotune.worker, which is not allowed to import this package. One sets
 AXOLOTL_DATASET_NUM_PROC in the environment. The other, in startup/sitecustomize.py, blocks the
 import of the package `kernels`:
 
@@ -12,8 +12,8 @@ import of the package `kernels`:
     a model's config.json as the name of a hub repository and runs the code in it. With
     HF_HUB_OFFLINE it runs the code from the cache, without confirmation. Also bitsandbytes 0.50.2
     (backends/cpu/ops.py): on a CPU with AVX512-BF16 its import requests a kernel by version, not by
-    commit. Both use kernels 0.16.2 with HF_TOKEN. Disabling telemetry does not prevent bitsandbytes
-    from doing so. USE_HUB_KERNELS=NO prevents neither of the two.
+    commit. Both use kernels 0.16.2 with HF_TOKEN. Disabling telemetry does not stop bitsandbytes
+    from requesting the kernel. USE_HUB_KERNELS=NO stops neither transformers nor bitsandbytes.
     Without it: every child process runs code that the user did not choose. (Axolotl imports
     bitsandbytes before our plugin.)
 
@@ -31,8 +31,8 @@ from kotune.recipe.axolotl_keys import AxolotlConfig
 
 
 def split_batch(keys: AxolotlConfig) -> AxolotlConfig:
-    """An Axolotl configuration with `batch_size` (examples a step on one GPU) as
-    `gradient_accumulation_steps`.
+    """An Axolotl configuration with `batch_size` (examples per step on one GPU)
+    replaced by `gradient_accumulation_steps`.
 
     Seen in: Axolotl 0.19, which has a default for gradient_accumulation_steps.
     Without it: `batch_size` is ignored, and a step has only micro_batch_size examples.
@@ -94,7 +94,7 @@ def seed_adapter(cfg: Any) -> None:
 def log_every_loss() -> AxolotlConfig:
     """Training arguments that log a loss of NaN or infinity unchanged.
 
-    Seen in: transformers 5.16, which instead logs the mean of the losses before it. Axolotl 0.19
+    Seen in: transformers 5.16, which logs the mean of the previous losses instead. Axolotl 0.19
     has no key for this.
     Without it: a training whose weights are all NaN logs a finite loss and continues to the end.
     Applied in: kotune.train.plugin `get_training_args`.
@@ -119,7 +119,7 @@ def evaluate_at_the_end(cfg: Any, state: Any, control: Any) -> None:
     which already evaluates after the last step.
 
     Seen in: Axolotl 0.19, which never evaluates if there is one evaluation per epoch and one epoch.
-    Without it: in that case, the training has no validation loss.
+    Without it: a training with one evaluation per epoch and one epoch has no validation loss.
     Applied in: kotune.train.plugin `Evaluation`.
     """
     if state.global_step >= state.max_steps and cfg.eval_strategy not in ("no", False, "epoch"):
@@ -129,7 +129,7 @@ def evaluate_at_the_end(cfg: Any, state: Any, control: Any) -> None:
 def name_trackio_project(cfg: Any) -> AxolotlConfig:
     """Training arguments with the `trackio_project_name` of Axolotl's `cfg`; empty if it has none.
 
-    Seen in: Axolotl 0.19, which only sets an environment variable that is never read.
+    Seen in: Axolotl 0.19, which only sets an environment variable that no code reads.
     Without it: all metrics go to trackio's project `huggingface`.
     Applied in: kotune.train.plugin `get_training_args`.
     """
