@@ -25,8 +25,8 @@ from kotune.score.contexts import Choice, Question, Request, Room, Row, fitting,
 # because an id that is read takes more memory (all activations of a layer) than a kept id (keys and
 # values).
 ON_CPU, ON_GPU = Room(read=32, keep=128, predict=16), Room(read=256, keep=1024, predict=16)
-# Tolerance of a log-likelihood x compared with lm_eval's, relative to 1 + |x|. The first value is
-# for float32, the second for lower precisions.
+# How far a log-likelihood of PROBE may be from lm_eval's value x, as a multiple of 1 + |x|. The first
+# number is for float32, the second for lower precisions.
 NEAR, COARSE = 1e-3, 0.03
 # Test requests: two questions with two choices each and different lengths, and a question with a
 # single choice. The choices of the first question differ from their first id on, those of the
@@ -51,8 +51,9 @@ class TargetId(NamedTuple):
 
 
 class Trunks(NamedTuple):
-    """The trunks that a model has read: the attention mask [question, id], left-padded, and the
-    cache of keys and values."""
+    """The trunks of a batch after the model has read them. A trunk is the context of a question and
+    the ids that all of its choices share. `mask`: the attention mask [question, id], left-padded;
+    `cache`: the keys and values."""
 
     mask: Any
     cache: Any
@@ -65,8 +66,8 @@ def model_class(base: Any) -> Any:
 
     class SharedModel(base):  # type: ignore[misc]
         shares: bool | None = None  # whether contexts are shared; None: not tried yet
-        written: list[int] = []  # noqa: RUF012  (batch sizes of answers; replaced by each caller)
-        max_shared: float  # requests with at least this many ids are answered by plain lm_eval
+        written: list[int] = []  # noqa: RUF012  (batch sizes of generated answers; each caller sets its own)
+        max_shared: float  # if _longest() of the requests is at least this, plain lm_eval answers
         tok_encode: Any
 
         def _loglikelihood_tokens(
@@ -108,9 +109,9 @@ def model_class(base: Any) -> Any:
 
 
 def _can_share(lm: Any, plain: Any) -> bool:
-    """Whether a model can continue from its cache. The answers to a few test requests must equal
-    lm_eval's. Otherwise a line with the reason is printed. Raises torch's error if the GPU runs out
-    of memory."""
+    """Whether a model can continue from its cache. It answers the test requests of PROBE, and the
+    log-likelihoods must match lm_eval's within the tolerance. If they do not, or if an error occurs,
+    a line with the reason is printed. Raises torch's error if the GPU runs out of memory."""
     try:
         _require_copies(lm)
         ours, theirs = loglikelihoods(lm, PROBE, True), plain(PROBE, disable_tqdm=True)
@@ -167,8 +168,8 @@ def _max_shared(model: Any) -> float:
 
 
 def _longest(requests: Sequence[Request]) -> int:
-    """An upper bound for the number of ids in a row, for any grouping into batches: the longest
-    context plus the longest continuation."""
+    """An upper bound for the ids in one row of a batch, however the questions are grouped: the
+    longest context plus the longest continuation."""
     contexts = (len(context) for _, context, _ in requests)
     continuations = (len(continuation) for _, _, continuation in requests)
     return max(contexts, default=0) + max(continuations, default=0)
@@ -183,7 +184,8 @@ def _differ(ours: list[Answer], theirs: list[Answer], is_float32: bool) -> bool:
 
 
 def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> list[Answer]:
-    """The answer to each request, in order. Each answer is also added to lm_eval's cache."""
+    """The answer to each request, in order. Each answer is also added to lm_eval's cache, unless its
+    request is only a part of a text: lm_eval caches whole texts."""
     from tqdm import tqdm
 
     waiting, done = questions(requests, lm.max_length), dict[int, Answer]()
@@ -285,7 +287,8 @@ def _read_on(
 
 def _copied(read: Any, rows: Any) -> Any:
     """A copy of the given rows of a cache. `rows` can name a row several times. The original stays
-    unchanged, because all layers that _require_copies() allows leave their tensors unchanged."""
+    unchanged: the layers that _require_copies() allows replace their tensors by new ones when they
+    are reordered, and never change them in place."""
     copied = copy(read)
     copied.layers = [copy(layer) for layer in read.layers]
     copied.reorder_cache(rows)
