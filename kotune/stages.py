@@ -83,8 +83,8 @@ def answered(stage: str) -> tuple[str, ...]:
     again.
 
     The digests of samples are in scores.json. The adapter is an input of the score stage, so a
-    changed adapter is scored again. A report has no digest, because it may be written again in another
-    language."""
+    changed adapter is scored again. A report has no digest, because `kotune report` may write the
+    report again in another language."""
     beside = (
         (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG, f"{MODEL}/{TEMPLATE}", *TOKENIZER_FILES)
         if stage == "train"
