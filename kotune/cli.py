@@ -61,7 +61,7 @@ def main() -> None:
 def _set_missing_home() -> None:
     """Set HOME to `/`, as Docker does, if the user has no home directory.
 
-    Under `docker run --user 1234`, HOME is unset and the user is unknown. Without this, libraries
-    would write to a folder called `~` in the current folder."""
+    Under `docker run --user 1234`, HOME is unset and the user is unknown. Without this
+    setting, libraries would write to a folder called `~` in the current folder."""
     if os.path.expanduser("~") == "~":  # noqa: PTH111  (Path.home() raises)
         os.environ["HOME"] = "/"

@@ -17,8 +17,8 @@ UNREACHABLE, INTERRUPTED, PREEMPTED = 75, 130, 143  # 75 is EX_TEMPFAIL of sysex
 
 
 class Preempted(KeyboardInterrupt):
-    """The process got SIGTERM, or its terminal was closed. This is handled like Ctrl-C, but with
-    another exit code."""
+    """The process got SIGTERM, or its terminal was closed. The error is handled like Ctrl-C,
+    but with another exit code."""
 
 
 class KotuneError(UserError):

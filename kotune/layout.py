@@ -40,7 +40,7 @@ SAMPLES = "samples"
 
 REPORT_PAGE, REPORT_MARKDOWN = "report.html", "report.md"
 
-# Removed once a stage's result is recorded.
+# The paths from here on are removed once their stage's result is recorded.
 # Axolotl's output and its tokenized data.
 CHECKPOINTS, PREPARED = ("checkpoints", "prepared")
 HALVINGS = f"{CHECKPOINTS}/halved.json"  # the reductions of the micro-batch size
@@ -48,7 +48,7 @@ HALVINGS = f"{CHECKPOINTS}/halved.json"  # the reductions of the micro-batch siz
 NEEDED = f"{CHECKPOINTS}/gradient_checkpointing.json"
 # The caches of libraries whose usual folders are not writable (kotune.worker.places).
 CACHES = "caches"
-SCORED = "scored"  # has a file for each scored variant of each task
+SCORED = "scored"  # the folder has one file for each scored variant of each task
 
 
 def samples(kind: str, task: str) -> str:
@@ -58,5 +58,6 @@ def samples(kind: str, task: str) -> str:
 
 
 def note(variant: str, task: str) -> str:
-    """The path of the file that marks a variant of a task as scored. It is written last."""
+    """The path of the file that marks a variant of a task as scored. The file is written after the
+    variant's answers."""
     return f"{SCORED}/{variant}/{task}.json"

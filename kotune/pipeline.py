@@ -56,7 +56,8 @@ from kotune.worker import server
 from kotune.worker.call import call
 from kotune.worker.device import Device, chosen, detect_device
 
-# Folders from which a killed stage continues. They are removed when the stage's result is recorded.
+# For each stage, the folders from which the stage continues if it was killed. They are removed when
+# the stage's result is recorded.
 WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
 PRIVATE = 0o700  # the mode of a new run folder; its owner may change it
 PACKAGES = (
@@ -83,7 +84,7 @@ class RunOptions:
     dry_run: bool = False
     lang: str = LANGUAGES[0]  # the language of the report; the screen is English
     launcher: Launcher = ()
-    device: Device | None = None  # `cpu`: do not use the GPU, even if the run takes long
+    device: Device | None = None  # `cpu`: do not use a GPU, and accept that the run may take hours
 
     def command(self, recipe_file: Path) -> str:
         words = as_options(self.overrides, self.limit, self.lang) + (
@@ -96,7 +97,7 @@ class RunOptions:
 
 def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     """Run the stages of a recipe up to `options.until`. Returns the run, whose folder is
-    `<runs_dir>/<recipe>-<hash>`."""
+    `<runs_dir>/<recipe>-<hash>`. If `options.dry_run` is set, only show the state of each stage."""
     with chosen(options.device):
         return _run(recipe_file, options, screen)
 
@@ -129,8 +130,8 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     try:
         with _judged(folder):
             _require_machine(job, options)
-            # Share one server between the two stages. Importing torch and lm_eval takes longer than
-            # the proof or a small scoring.
+            # The render and score stages share one server process, which imports torch and lm_eval
+            # once. These imports take longer than the proof or a small scoring.
             both = all(gpu.is_pending(job, stage, options.until) for stage in ("render", "score"))
             with server.up(job.run.root) if both else nullcontext():
                 execute(job, options.until, screen, facts)
@@ -143,8 +144,8 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
 def _judged(folder: Path) -> AbstractContextManager[None]:
     """Context manager around all work in a run folder.
 
-    In a folder that existed before, an error caused by malformed files becomes one message. A new
-    folder has only files that this process wrote. An error there is a bug of kotune and is not
+    If the folder existed before, an error caused by malformed files becomes a KotuneError. A new
+    folder has only files that this process wrote. Such an error is then a bug of kotune and is not
     converted."""
     if not folder.exists():
         return nullcontext()
@@ -194,8 +195,8 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> N
 
 
 def _require_machine(job: Job, options: RunOptions) -> None:
-    """Raise KotuneError if this machine cannot run the remaining stages, or would take hours. Call
-    this before anything is written or downloaded."""
+    """Raise KotuneError if this machine cannot run the remaining stages, or would take hours on the
+    CPU. Must be called before anything is written or downloaded."""
     require_engines()
     gpu.require(job, options.until)
     if job.device == "cpu" and not options.device:
@@ -276,8 +277,8 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
     """Fetch the model and write Axolotl's input into the run folder: axolotl.yml and kotune's chat
     template.
 
-    If kotune has no template for the model, the tokenizer's own template is used. It is written
-    later, where the tokenizer is loaded."""
+    If kotune has no template for the model, the tokenizer's own template is used. The parity job
+    writes that template into the run folder, because it loads the tokenizer."""
     model = presets.find(job.recipe.model, job.recipe.template)
     revision = hub.fetch(model.base, weights)
     _refuse_beyond_positions(job, generation.max_positions(model.base, revision))
@@ -291,8 +292,8 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
 
 
 def _rendered(job: Job, revision: str | None) -> str:
-    """The content of axolotl.yml. If the training rows are prepared, it is made for their
-    number."""
+    """The content of axolotl.yml. If the run folder has prepared training rows, the settings that
+    depend on the number of rows are made for it."""
     manifest = job.run.path(MANIFEST)
     rows = read_model(manifest, Manifest).rows.train if manifest.exists() else None
     return config.render(job.recipe, job.device, revision, rows, job.is_old_gpu)
@@ -335,8 +336,8 @@ def _train(job: Job, screen: Screen) -> None:
     ) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))
-    # The last start belongs to this training. An earlier one may belong to a killed training, or
-    # come from an untrusted folder.
+    # The last start event belongs to this training. An earlier start event may belong to a killed
+    # training, or come from an untrusted folder.
     starts = (parsed(event.as_json(), Started) for event in events)
     started = [start for start in starts if start][-1]
     warnings, halvings = training.warnings(events), out_of_memory.halvings(job.run.root)

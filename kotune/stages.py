@@ -47,8 +47,8 @@ OUTPUTS = {
     "score": (SCORES, *(f"{SAMPLES}/{kind}" for kind in ("base", "tuned", "items"))),
     "report": (REPORT_PAGE, REPORT_MARKDOWN),
 }
-# Dicts from which a recipe chooses. Only the chosen entries are inputs of a stage. In a stage
-# without a choice no entry is an input.
+# NOTHING names the dicts from which a recipe selects entries. Only the selected entries are inputs
+# of a stage. A stage for which no entry is selected has none of them as inputs.
 METRICS_TABLE = "kodata.metrics.metrics.METRICS"
 NOTHING: KeptKeys = {"kodata.SOURCES": (), "kotune.models.presets.PRESETS": (), METRICS_TABLE: ()}
 
@@ -59,7 +59,7 @@ def inputs(job: Job, stage: str) -> Inputs:
 
 
 def is_done(job: Job, stage: str) -> bool:
-    """Whether a stage finished with the current inputs and its outputs still exist."""
+    """Whether a stage finished with the current inputs, and its outputs exist and are unchanged."""
     there = all(job.run.path(name).exists() for name in OUTPUTS[stage])
     return (
         there
@@ -79,11 +79,12 @@ def _added(job: Job, stage: str) -> bool:
 
 
 def answered(stage: str) -> tuple[str, ...]:
-    """The files of a stage whose digests are recorded. If one was edited, the stage runs again.
+    """The files of a stage whose digests are recorded. If one of them was edited, the stage runs
+    again.
 
     The digests of samples are in scores.json. The adapter is an input of the score stage, so a
-    changed one is scored again. A report has no digest, because it may be written again in another
-    language."""
+    changed adapter is scored again. A report has no digest, because `kotune report` may write the
+    report again in another language."""
     beside = (
         (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG, f"{MODEL}/{TEMPLATE}", *TOKENIZER_FILES)
         if stage == "train"
@@ -190,8 +191,8 @@ def _known_sha256(job: Job, name: str) -> str | None:
 
 
 def _model_files(base: str) -> str:
-    """The digest of a local folder's weights and configuration. For a hub model, its id, because
-    run.json has the commit."""
+    """The digest of a local model's weights and configuration files. For a hub model, its id, which
+    is enough because run.json has the commit."""
     if not presets.is_folder(base):
         return base
     files = sorted(
@@ -221,8 +222,8 @@ def meaning_of_task(name: str) -> str:
 
 @cache
 def code() -> Code:
-    """kotune's own code, for digests of what it does. After an edit of a prompt or a metric, a
-    stage runs again. After an edit of a comment, it does not."""
+    """kotune's own code, for digests of what the code does. After an edit of a prompt or a metric,
+    a stage runs again. After an edit of a comment, the stage does not run again."""
     return Code({"kodata": ROOT / "kodata", "kotune": PACKAGE, "kotune_tasks": TASKS})
 
 

@@ -12,7 +12,7 @@ from kotune.compare.matching import shared_items
 from kotune.runs.records import Answer, Answers, Item, Items
 from kotune_tasks.card import cards
 
-EXAMPLES = 3  # the number of won items that are shown, and of lost items
+EXAMPLES = 3  # the most won items that are shown, and the most lost items
 LONGEST = 600  # the most characters of a question or an answer that are shown
 ELLIPSIS = " … "
 
@@ -27,8 +27,8 @@ class AnswerPiece(NamedTuple):
 
 
 class Gain(NamedTuple):
-    """The metric by which items count as won or lost. `by_item`: how much better each item is with
-    b than with a."""
+    """The metric by which items count as won or lost. `by_item`: for each item, how much better the
+    answer of b is than the answer of a."""
 
     metric: str
     by_item: dict[str, float]
@@ -39,7 +39,7 @@ class Example:
     """One item with the answers of two models. `a` and `b`: the answers in pieces."""
 
     guid: str
-    outcome: str  # `won` or `lost` by b; `other` without a metric of single items
+    outcome: str  # `won` or `lost` by b; `other` if no metric has a value for single items
     question: str
     gold: str
     a: list[AnswerPiece]
@@ -74,7 +74,7 @@ class Changes:
     lost: int
     other: int
     examples: list[Example]
-    confusions: list[Confusion]  # those of a and b, if they are before and after tuning
+    confusions: list[Confusion]  # of a and of b, if they are one run before and after tuning
 
     @property
     def is_tuning(self) -> bool:
@@ -84,9 +84,9 @@ class Changes:
 def changes(comparisons: Sequence[Comparison]) -> Iterator[Changes]:
     """The changes of each primary comparison.
 
-    They are counted by the comparison's metric, or by `acc` if that metric has no value for single
-    items. If `acc` has none either, no item is won or lost, but answers may still differ. If there
-    are several seeds, only the first one is used."""
+    Changed items are counted by the comparison's metric, or by `acc` if that metric has no value
+    for single items. If `acc` has no such values either, no item is won or lost, but answers can
+    still differ. If there are several seeds, only the run of the first seed is used."""
     for comparison in map(of_first_seed, comparisons):
         if comparison.is_primary:
             both = paired_answers(comparison)
@@ -103,7 +103,8 @@ def of_first_seed(comparison: Comparison) -> Comparison:
 
 
 class PairedAnswers(NamedTuple):
-    """The answers of each run of a and of each run of b to the same items, in the same order."""
+    """For each run of side a and for each run of side b, its answers. All have the same items in
+    the same order."""
 
     a: list[Answers]
     b: list[Answers]
@@ -138,8 +139,9 @@ def _changes(comparison: Comparison, a: Answers, b: Answers, items: Items) -> Ch
 
 
 def _followed(comparison: Comparison, a: Answers, b: Answers) -> Gain:
-    """The gains by the comparison's own metric, or else by `acc`. Without any gains if neither has
-    a number for each item."""
+    """The gains by the comparison's own metric. If that metric is a number for none of the items,
+    the gains by `acc`. If `acc` is not a number either, there are no gains and the metric is an
+    empty string."""
     lower_is_better = cards()[comparison.task].lower_is_better
     for metric in (comparison.metric, RIGHT):
         if gains := _gains(metric, lower_is_better, a, b):
@@ -150,8 +152,8 @@ def _followed(comparison: Comparison, a: Answers, b: Answers) -> Gain:
 def _gains(
     metric: str, lower_is_better: frozenset[str], a: Answers, b: Answers
 ) -> dict[str, float]:
-    """How much better each item is with b. Items whose ingredient of the metric is not a number are
-    excluded."""
+    """For each item, how much better the answer of b is by the metric. An item is excluded unless
+    its ingredient of the metric is a number in both answers."""
     sign = -1 if metric in lower_is_better else 1
     pairs = {key: (a[key].metrics.get(metric), b[key].metrics.get(metric)) for key in a}
     return {
@@ -162,15 +164,15 @@ def _gains(
 
 
 def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
-    """The items with the largest changes. Among items with equal changes, prefer ones that are
-    spread over the task."""
+    """The EXAMPLES items with the largest gains or losses. Items that change equally are taken from
+    all parts of the task."""
     spread = keys[:: max(1, len(keys) // EXAMPLES)] + keys
     return sorted(dict.fromkeys(spread), key=lambda key: -abs(gains.get(key, 0)))[:EXAMPLES]
 
 
 def _example(outcome: str, a: Answer, b: Answer, item: Item) -> Example:
-    # The texts are shortened first, because the time of comparing them grows with the square of the
-    # length.
+    # The texts are shortened before they are compared, because the time of a comparison grows with
+    # the square of their length.
     pieces = marked(*(shortened(_text(answer.prediction, item)) for answer in (a, b)))
     question, gold = shortened(item.question), _text(a.gold, item)
     return Example(a.guid, outcome, question, gold, *pieces, _is_right(a), _is_right(b))

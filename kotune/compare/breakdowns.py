@@ -1,11 +1,11 @@
 """Breaks a comparison down by kind of item: text source, question length, and agreement of
 annotators.
 
-The difference and its interval are computed as in paired.compare, but over the items with one value
-only. Whole clusters of the task are resampled. So the number of items with that value varies
-between resamples. The intervals are not adjusted for the number of values. If there are several
-seeds, their answers are averaged, and the interval includes the variation of items but not of
-seeds."""
+A kind has several values, for example one for each text source. For each value, the difference and
+its interval are computed as in paired.compare, but only over the items with that value. Whole
+clusters of the task are resampled. So the number of items with that value varies between resamples.
+The intervals are not adjusted for the number of values. If there are several seeds, their answers
+are averaged. The interval then includes the variation of items but not of seeds."""
 
 import math
 from bisect import bisect_left
@@ -20,7 +20,7 @@ from kotune.compare.answers import RIGHT, PairedAnswers, paired_answers
 from kotune.compare.comparison import Comparison, JsonRow, finite
 from kotune.runs.records import Answers
 
-MOST = 12  # only so many values of a kind are shown, the commonest ones
+MOST = 12  # the most values of a kind that are shown; rarer values are left out
 
 
 class Slice(NamedTuple):
@@ -149,7 +149,8 @@ def parts(
     values: Sequence[str | None],
     names: Sequence[str],
 ) -> list[Slice]:
-    """One slice for each of `names`. `values`: the name that each item belongs to, or None."""
+    """One slice for each of `names`. `values`: for each item, the name that it belongs to, or
+    None."""
     offset = {name: 3 * i for i, name in enumerate(names)}
 
     def vector(items: Sequence[Any]) -> list[float]:

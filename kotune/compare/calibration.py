@@ -1,5 +1,5 @@
 """Probability calibration: the bins behind the expected calibration error (`ece` of
-kodata.metrics.resampling)."""
+kodata.metrics.metrics)."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -55,7 +55,7 @@ def _ingredients(run: Finished, task: str, variant: str) -> list[Sureness]:
 
 
 def bins(items: Sequence[Sureness]) -> list[Bin]:
-    """Sort the items into bins of equal width. Empty bins are omitted."""
+    """Sort the items by confidence into BINS bins of equal width. Empty bins are omitted."""
     filled: dict[int, list[Sureness]] = {}
     for item in items:
         filled.setdefault(min(int(item.confidence * BINS), BINS - 1), []).append(item)

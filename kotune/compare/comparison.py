@@ -146,8 +146,8 @@ def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
 def against(runs: Sequence[Finished]) -> list[Comparison]:
     """Compare each run's tuned model with its own baselines, by the primary metric of each task.
 
-    Seeds of one recipe count as one model. Holm's adjustment covers only these comparisons, because
-    they answer another question than which model is better."""
+    Runs of one recipe with several seeds count as one model. Holm's adjustment covers only the
+    comparisons with baselines, because the question which model is better is a separate one."""
     made: list[Comparison] = []
     for run, *others in seeds.groups(runs):
         for task, entry in run.scores.items():
@@ -167,7 +167,8 @@ class Difference(NamedTuple):
 
 
 def differences(a: Finished, b: Finished) -> list[Difference]:
-    """The properties that differ between two runs, except those of the models themselves."""
+    """The properties that differ between two runs, except the settings that describe the base model
+    itself (OWN)."""
     shared = sorted(a.scores.keys() & b.scores.keys())
     rows = [*_of_records(a, b), *_of_configs(a, b), Difference("training data", _data(a), _data(b))]
     rows += [
@@ -191,7 +192,8 @@ def differences(a: Finished, b: Finished) -> list[Difference]:
 
 
 def _of_records(a: Finished, b: Finished) -> Iterator[Difference]:
-    """The facts of run.json and the versions of two runs. Equal ones are included."""
+    """The facts of run.json and the package versions of two runs. Facts that are equal in both runs
+    are included."""
     facts = [run.record.as_json() for run in (a, b)]
     for name in SAME:
         yield Difference(name, *(fact.get(name) for fact in facts))
@@ -200,8 +202,8 @@ def _of_records(a: Finished, b: Finished) -> Iterator[Difference]:
 
 
 def _of_configs(a: Finished, b: Finished) -> Iterator[Difference]:
-    """The keys of two runs' Axolotl configurations. Equal ones are included. If the base models are
-    the same, their commit and chat template are added."""
+    """The keys of two runs' Axolotl configurations. Keys with equal values are included. If the
+    base model is the same, its commit and the chat template of each run are added."""
     for key in sorted({*a.config, *b.config} - set(OWN)):
         yield Difference(f"axolotl.{key}", a.config.get(key), b.config.get(key))
     if a.config.get("base_model") == b.config.get("base_model"):
@@ -212,8 +214,9 @@ def _of_configs(a: Finished, b: Finished) -> Iterator[Difference]:
 def _batches(task: str, a: Finished, b: Finished) -> tuple[list[int], list[int]]:
     """The batch sizes with which each tuned model generated its answers.
 
-    Empty in float32, because there they do not change an answer. Empty for different base models
-    too: their batch sizes always differ, because more or fewer answers fit into the same memory."""
+    Both lists are empty if both runs computed in float32, because batch sizes then do not change
+    answers. They are also empty if the base models differ, because batch sizes then always differ:
+    the memory that an answer takes depends on the model."""
     in_float32 = all(run.record.compute_dtype == "float32" for run in (a, b))
     if in_float32 or a.config.get("base_model") != b.config.get("base_model"):
         return [], []
@@ -230,7 +233,7 @@ def finite(row: JsonRow) -> JsonRow:
 
 def _pair(a: Side, b: Side) -> Iterator[Comparison]:
     """Compare two sides by every metric of every task that both were scored on, over their common
-    items. Raises KotuneError if they have none."""
+    items. Raises KotuneError if two runs have no item in common."""
     shared = [
         task for task in a.run.scores if all(task in run.scores for run in (*a.runs, *b.runs))
     ]
@@ -239,7 +242,7 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
         for comparison in _of_task(task, a, b, _compared_metrics(task, a.run)):
             compared = True
             yield comparison
-    # The base and the tuned model of one run may have no scored task. That is not an error.
+    # If no task of a run was scored, its base and tuned model share no item. That is not an error.
     if not compared and (a.run.scores or a.run is not b.run):
         raise KotuneError(
             f"{a.run.folder} and {b.run.folder}: no item in common; compare runs that share a task"
@@ -272,8 +275,8 @@ def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Co
 
 
 def _items(task: str, a: Answers, b: Answers) -> Iterator[Difference]:
-    """The number of items of a task that only one of the two runs has. An item is the same if its
-    question and its right answer are the same."""
+    """For each of two runs, the number of items of a task that the other run does not have. Two
+    items are the same if their questions and their right answers are the same."""
     common = len(shared_items([a, b]))
     if len(a) > common or len(b) > common:
         what = f"{task} items that the other was not asked"

@@ -26,7 +26,7 @@ class Price(NamedTuple):
     @classmethod
     def of(cls, won_per_hour: float | None, won_per_dollar: float | None) -> "Price | None":
         """The price; None if no price is given. Raises RecipeError for a number that is not above
-        0."""
+        0, and for an exchange rate without a price."""
         for name, value in (("--price", won_per_hour), ("--won-per-dollar", won_per_dollar)):
             if value is not None and not 0 < value < math.inf:
                 raise RecipeError(f"{name} {value}: give a number of won above 0")

@@ -7,7 +7,7 @@ from kotune.runs.records import Answers
 
 def shared_items(answers: Sequence[Answers]) -> list[str]:
     """The document hashes of the items that occur in every element of `answers`, in the order of
-    the first one. The question and the right answer must be the same everywhere."""
+    the first element. An item's question and right answer must be the same in all elements."""
     first, *others = answers
     return [
         key

@@ -8,11 +8,11 @@ gives thousands of resamples.
   answers are exchangeable within a cluster. The test is two-sided. The p-value is (1 + resamples
   that are as extreme) / (1 + RESAMPLES): Phipson and Smyth 2010, doi:10.2202/1544-6115.1585.
 - ci: the 2.5th and 97.5th percentiles over bootstrap resamples of whole clusters. It is not
-  adjusted for other comparisons. interval() describes it for a biased metric. It is NaN if the
-  metric is undefined in over 5% of the resamples.
+  adjusted for other comparisons. For a biased metric, interval() calculates the interval in another
+  way. The interval is NaN if the metric is undefined in over 5% of the resamples.
 - p_mcnemar: McNemar's exact test, for items that are right or wrong. It assumes independent items.
-- detectable: the smallest difference that a test finds in 80% of cases. It is (z(.975) + z(.8))
-  bootstrap standard errors. NaN if every resample gives the same difference.
+- detectable: the smallest true difference that a test at the 5% level detects in 80% of cases. It
+  is (z(.975) + z(.8)) bootstrap standard errors. NaN if every resample gives the same difference.
 """
 
 import math
@@ -79,7 +79,8 @@ def compare(
 
 
 def percentiles(spread: "Array") -> tuple[float, float]:
-    """The 2.5th and 97.5th percentiles of the resamples; NaN if too many resamples are NaN."""
+    """The 2.5th and 97.5th percentiles of the resamples. Both are NaN if too many resamples are NaN
+    (is_known)."""
     import numpy as np
 
     if not is_known(spread):
@@ -96,18 +97,19 @@ def interval(values: tuple[float, float], resamples: Sequence["Array"]) -> tuple
     percentiles would be biased. The basic interval (Davison and Hinkley 1997, section 5.2)
     subtracts the bias that resampling added.
 
-    That is right for calibration bins in which confidence and accuracy differ (a gap). In a bin
-    without a gap the bias is E|N(0, s²)|. Resampling, with E|N(0, 2s²)|, shows only sqrt(2) - 1 of
-    it. So each end of the interval is moved outwards by the remaining bias. It is calculated as if
-    no bin of the model had a gap."""
+    This correction is right for calibration bins in which confidence and accuracy differ (a gap).
+    In a bin without a gap, the bias of the value is E|N(0, s²)|. The mean over resamples is
+    E|N(0, 2s²)|, so resampling adds only sqrt(2) - 1 times that bias. So each end of the interval
+    is moved outwards by the part of the bias that the correction misses. That part is calculated as
+    if no bin of the model had a gap."""
     low, high = percentiles(resamples[1] - resamples[0])
     twice, (bias_a, bias_b) = 2 * (values[1] - values[0]), biases(values, resamples)
     return twice - high - UNSEEN * bias_b, twice - low + UNSEEN * bias_a
 
 
 def biases(values: Sequence[float], resamples: Sequence["Array"]) -> list[float]:
-    """For each value, how far the mean of its resamples lies above it; 0 if it does not lie
-    above."""
+    """For each value, the mean of its resamples minus the value; 0 if the difference is
+    negative."""
     import numpy as np
 
     return [
@@ -117,8 +119,8 @@ def biases(values: Sequence[float], resamples: Sequence["Array"]) -> list[float]
 
 
 def moves(spread: "Array") -> bool:
-    """Whether the resamples differ by more than rounding errors, and not too many of them are
-    undefined."""
+    """Whether the resamples differ by more than rounding errors. False if too many of them are NaN
+    (is_known)."""
     import numpy as np
 
     return bool(is_known(spread) and np.nanmax(spread) - np.nanmin(spread) > EQUAL)
@@ -134,8 +136,8 @@ def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES
     units = pooled(b - a)
     moved = weighted(partial(_exchanges, len(units), resamples), units)
     differences = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
-    # Equal differences may differ in the last bit. NaN counts as extreme, because it is no
-    # evidence.
+    # Differences that are equal in theory can differ in the last bit. An undefined (NaN) difference
+    # counts as extreme, because it is no evidence against the null hypothesis.
     extreme = int((~(abs(differences) < abs(observed) - EQUAL)).sum())
     return (1 + extreme) / (1 + resamples)
 
@@ -174,8 +176,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p-values in the given order (Holm 1979,
     https://www.jstor.org/stable/4615733). NaN stays NaN.
 
-    The result is the same as that of statsmodels' multipletests. It is not used because its import
-    takes longer than a comparison."""
+    multipletests of statsmodels gives the same result. kotune does not use it, because importing
+    statsmodels takes longer than a comparison."""
     adjusted, largest = [math.nan] * len(p_values), 0.0
     known = sorted((p, at) for at, p in enumerate(p_values) if not math.isnan(p))
     for rank, (p, at) in enumerate(known):

@@ -25,8 +25,8 @@ class Result:
     """Runs and their comparisons.
 
     - `names`: the displayed name of each run, by the run's folder
-    - `differences`: the properties in which each other run differs from the first one, by the
-      folder of the other run
+    - `differences`: for each run except the first, by its folder, the properties in which it
+      differs from the first run
     - `baselines`: comparisons of tuned models with their baselines
     - `breakdowns`: comparisons by kind of item
     """
@@ -82,8 +82,9 @@ class Result:
 def titles(runs: Sequence[Finished]) -> dict[Path, str]:
     """The displayed name of each run, by its folder.
 
-    It has the model and the adapter. The seed is added if runs with other seeds of the recipe are
-    given. The run's own name is used if the name would not be unique."""
+    The name has the model and the adapter. The seed is added if the given runs include other seeds
+    of the same recipe. If other runs have the same model and adapter, the run's own name is added
+    instead."""
     grouped = groups(runs)
     all_titles = [title_of(group[0]) for group in grouped]
     names = {}
@@ -100,8 +101,8 @@ def title_of(run: Finished) -> str:
 
 
 def _differences(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[Difference]:
-    """The properties in which this run differs from the first one, except those that their seeds
-    explain."""
+    """The properties in which this run differs from the first run. Properties that differ only
+    because of the seeds are left out (SEEDED)."""
     first, own = grouped[0], next(group for group in grouped if run in group)
     seeds = [{one.record.seed for one in group} for group in (first, own)]
     expected = (

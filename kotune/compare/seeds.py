@@ -8,8 +8,8 @@ The variance of a difference has two parts:
 - items: the variance of the mean over the seeds, from bootstrap resamples of clusters
 - seeds: s²/S for each side, where s² is the variance of its S values
 
-Training again changes a score, just as other test items would: Bouthillier et al. 2021,
-https://arxiv.org/abs/2103.03098.
+Training with another seed changes a score, just as scoring on other test items does: Bouthillier
+et al. 2021, https://arxiv.org/abs/2103.03098.
 
 The interval and the p-value are those of a t distribution with Satterthwaite's degrees of freedom
 (1946, doi:10.2307/3002019). The effect of a seed on single items is counted in both parts, which is
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kodata.metrics.resampling import Array
     from kotune.runs.finished import Finished
 
-ENOUGH = 3  # seeds; the variance of two values is practically unknown
+ENOUGH = 3  # the fewest seeds whose variance is used; two values hardly determine a variance
 # The properties that another seed changes. The seed also selects the validation rows.
 SEEDED = ("seed", "axolotl.seed", "training data")
 Values = tuple[float, ...]
@@ -81,8 +81,8 @@ def _identity(run: "Finished") -> str:
     recipe = {key: value for key, value in run.recipe.as_json().items() if key != "seed"}
     files = [file.sha256 for entry in run.manifest.entries for file in entry.files]
     inputs = run.record.score.inputs
-    # These are digests of what the code does, not of its text. So an edited comment between two
-    # seeds does not separate them.
+    # These are digests of what the code does, not of its text. So if only a comment was edited
+    # between the runs of two seeds, they still belong to one group.
     meaning = [inputs.get("code"), inputs.get("tasks")]
     tasks = {task: entry.version for task, entry in run.scores.items()}
     return json.dumps(
@@ -107,7 +107,7 @@ def compare(
     """Compare the mean over b's seeds with the mean over a's seeds.
 
     `a`, `b`: for each seed, the ingredient of each item. If a side has fewer than ENOUGH seeds, the
-    interval includes only the variation of items. It is then valid for these seeds only."""
+    interval includes only the variation of items. It then says nothing about other seeds."""
     import numpy as np
 
     tables = [vectors(metric, items, clusters) for items in (*a, *b)]

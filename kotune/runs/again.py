@@ -14,7 +14,7 @@ from kotune.runs.folder import RUNS, as_options, command
 from kotune.runs.job import LAUNCHERS
 from kotune.runs.records import fits, parsed
 
-UNKNOWN = Path("RECIPE")  # if run.json has no recipe
+UNKNOWN = Path("RECIPE")  # placeholder if run.json has no recipe
 ARGUMENTS = "ARGUMENTS"  # placeholder for a launcher's arguments that are not repeated
 # The launcher arguments that are repeated. They only set the number of processes and the local
 # port. Other arguments are dangerous, because they name programs or machines. For example, torchrun
@@ -28,8 +28,8 @@ COUNTS = re.compile(
 
 
 def again(record: object) -> str:
-    """The command, quoted for a shell. It has `run`, a recipe and kotune's own options. `record`:
-    the value in run.json, which may have any type."""
+    """The command that repeats a run, quoted for a shell. It has `run`, a recipe, kotune's own
+    options and the launcher's arguments. `record`: the value in run.json, of any type."""
     facts = record if isinstance(record, dict) else {}
     words = _words(facts.get("command"))
     name, *passed = _launcher(facts.get("launcher"))
@@ -46,7 +46,7 @@ def again(record: object) -> str:
 
 
 def _words(text: object) -> list[str]:
-    """The words of a command. Empty unless it is one printable line that a shell can split."""
+    """The words of a command. Empty unless `text` is one printable line that a shell can split."""
     try:
         return shlex.split(text) if isinstance(text, str) and text.isprintable() else []
     except ValueError:  # a quotation mark is not closed
@@ -61,8 +61,8 @@ def _recipe(words: list[str]) -> Path:
 
 
 def _option_value(option: str, words: list[str]) -> str | None:
-    """The value of one of kotune's own options; None if the option is not given. kotune's own
-    options end at `--`."""
+    """The value of one of kotune's own options, which end at `--`. None if the option is not given,
+    or if another option follows instead of a value."""
     ours = words[3 : words.index("--") if "--" in words else None]
     value = dict(pairwise(ours)).get(option)
     return None if value is None or value.startswith("-") else value
@@ -70,7 +70,7 @@ def _option_value(option: str, words: list[str]) -> str | None:
 
 def _launcher(value: object) -> list[str]:
     """A launcher and its arguments. If one argument does not match COUNTS, ARGUMENTS replaces all
-    arguments."""
+    arguments. Without a known launcher, the list has only an empty string."""
     words = parsed(value, list[str])
     if not words or words[0] not in LAUNCHERS:
         return [""]

@@ -6,7 +6,7 @@ syntax trees (code_text.py).
 
 The digest does not change with:
 - comments, docstrings, formatting and the text of raised errors
-- annotations, except those of class fields that may act on them
+- annotations, except those of fields of a class that can read them at run time (pydantic models)
 - the module that contains a definition, or the definition's own name
 - definitions that cannot be reached from the roots
 
@@ -30,7 +30,7 @@ from typing import NamedTuple
 from kotune.runs.code_scopes import SIDE_EFFECTS, WHOLE_FILE, Definition, Imported, Module, Target
 from kotune.runs.code_text import Serializer
 
-KeptKeys = Mapping[str, Iterable[str]]  # by the dotted name of a dict: the keys that are included
+KeptKeys = Mapping[str, Iterable[str]]  # for the dotted name of a dict: the keys to include
 
 
 class Reached(NamedTuple):
@@ -53,15 +53,16 @@ class Code:
 
     def digest(self, *roots: str | Path, kept_keys: KeptKeys | None = None) -> str:
         """The SHA-256 digest, in hex, of everything that can be reached from the roots. A root is a
-        dotted name or a data file. Raises LookupError if a dotted name is not defined."""
+        dotted name or a data file. Raises LookupError if a dotted name is not defined, and
+        TypeError if a name in `kept_keys` is not assigned a dict literal."""
         sha256 = hashlib.sha256()
         for _, text, references in self.reached(*roots, kept_keys=kept_keys):
             sha256.update(f"{text} {references}\n".encode())
         return sha256.hexdigest()
 
     def reached(self, *roots: str | Path, kept_keys: KeptKeys | None = None) -> Iterator[Reached]:
-        """The definitions that digest() hashes, in order. A definition's number is its position by
-        first reference."""
+        """The definitions that digest() hashes, in the order in which they are first referenced.
+        The roots come first. A definition's number is its position in this order, from 0."""
         kept = {self._find(name): frozenset(keys) for name, keys in (kept_keys or {}).items()}
         queue = list(
             dict.fromkeys(
@@ -102,8 +103,8 @@ class Code:
         if name not in module.imports:
             return None
         imported = module.imports[name]
-        # If a package imports its own submodule, resolve_import() would call this method again
-        # without end.
+        # If the __init__.py of a package imports a submodule of the package, resolve_import() would
+        # call this method again without end.
         is_from_itself = imported.name and self._module_file(imported.module) == file
         submodule = (
             self._module_file(f"{imported.module}.{imported.name}") if is_from_itself else None
@@ -111,8 +112,8 @@ class Code:
         return Definition(submodule, WHOLE_FILE) if submodule else self.resolve_import(imported)
 
     def resolve_attribute(self, file: Path, name: str) -> Target | None:
-        """The target of an attribute of a module; None if there is none. The attribute is a
-        top-level name or, in a package, a submodule."""
+        """The target of `module.name`; None if the module has no such attribute. The attribute is a
+        top-level name of the module or, in a package, a submodule."""
         candidates = (
             (file.with_name(f"{name}.py"), file.with_name(name) / "__init__.py")
             if file.stem == "__init__"
@@ -124,7 +125,8 @@ class Code:
         )
 
     def _find(self, dotted: str) -> Definition:
-        """The definition with a dotted name. Raises LookupError if there is none."""
+        """The definition that a dotted name refers to. Raises LookupError if the packages do not
+        define it."""
         module, _, name = dotted.rpartition(".")
         imported = Imported(module, name) if module else Imported(dotted, None)
         target = self.resolve_import(imported)

@@ -2,7 +2,7 @@
 
 The text has only what can change a result. It excludes:
 - comments, docstrings and the text of raised errors
-- annotations, except those of class fields that may act on them, as in pydantic models
+- annotations, except those of fields of a class that can read them at run time (pydantic models)
 - a definition's own name
 - how a folder is computed from `__file__`
 
@@ -32,7 +32,7 @@ from kotune.runs.code_scopes import (
 
 DATA_FILE = re.compile(r"[\w./-]+\.(?:jsonl?|ya?ml|npz|txt|jinja)")
 FOLDER_ATTRIBUTES = {"parent", "parents", "resolve", "absolute"}  # attributes of Path(__file__)
-# Base classes and decorators of classes in which annotations do not change behaviour.
+# In a class with one of these base classes or decorators, annotations do not change behaviour.
 ANNOTATIONS_IGNORED = {"dataclass", "NamedTuple", "Protocol", "TypedDict"}
 
 
@@ -68,8 +68,8 @@ class Serializer:
     def statements(self, statements: list[ast.stmt], keys: frozenset[str] | None = None) -> str:
         """The text of top-level statements.
 
-        If `keys` is given, each statement must assign a dict, and only these keys of it are
-        included. Raises TypeError if a statement does not assign a dict."""
+        If `keys` is given, each statement must assign a dict literal, and only these keys of the
+        dict are included. Raises TypeError if a statement does not assign a dict literal."""
         if keys is not None:
             statements = [_with_keys(statement, keys) for statement in statements]
         return json.dumps([self._node(statement, ()) for statement in statements])
@@ -93,8 +93,8 @@ class Serializer:
         return "<reference>"
 
     def _string(self, text: str) -> Any:
-        """The string itself. If it is the path of an existing data file, relative to the folder of
-        this file, a reference to that file."""
+        """The string itself, or a reference if the string is the path of an existing data file. The
+        path is relative to the folder of the Python or YAML file that contains the string."""
         if DATA_FILE.fullmatch(text) and (file := (self._file.parent / text).resolve()).is_file():
             return self._reference(Definition(file, WHOLE_FILE))
         return text

@@ -26,7 +26,7 @@ def read_metrics(path: Path) -> list[Event]:
     if not path.exists():
         return []
     try:
-        # The last line may not be fully written yet.
+        # A training that is running may have written only a part of the last line.
         events = [_event(line) for line in raw_lines(path) if line.endswith(b"\n")]
     except ValueError as error:  # the file exceeds a limit
         raise _damaged(path, str(error)) from None
@@ -44,8 +44,9 @@ def _damaged(path: Path, reason: str) -> StageError:
 def keep_metrics_until(metrics: Path, step: int) -> str:
     """Keep the events up to `step`, the step of the checkpoint from which training continues.
 
-    Later events are removed, because they will be logged again. If lines are damaged, a copy of the
-    file is kept under another name. Returns a message about damaged lines, or an empty string."""
+    Later events and the event of the training's end are removed, because they will be logged again.
+    If `step` is 0, all events are removed. If lines are damaged, the old file is kept under another
+    name. Returns a message about damaged lines, or an empty string."""
     lines, is_undamaged = _undamaged_lines(metrics)
     message = ""
     if not is_undamaged:
@@ -63,7 +64,7 @@ def keep_metrics_until(metrics: Path, step: int) -> str:
 
 def _undamaged_lines(path: Path) -> tuple[list[EventLine], bool]:
     """The lines that are events, and whether all lines are events. An incomplete last line is
-    ignored, because a killed process may leave one."""
+    ignored, because a killed process may leave one. A missing file has no lines."""
     events: list[EventLine] = []
     damaged = 0
     try:

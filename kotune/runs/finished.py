@@ -1,7 +1,7 @@
 """Reads a finished run from its folder. Comparisons and reports read runs only through this module.
 
-KotuneError is raised for a file that is missing, damaged, written by another version, or edited
-after its stage wrote it. Its message names the file."""
+KotuneError is raised for a file that is missing, damaged, written by another version of kotune, or
+edited after its stage wrote it. Its message names the file."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,15 +39,17 @@ from kotune.runs.records import (
 )
 from kotune_tasks.card import cards
 
-# Errors that code may raise if a value has an unexpected type or size.
+# Errors that code can raise if a value of a run file has an unexpected type or size.
 UNFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 T = TypeVar("T")
 Line = TypeVar("Line", Item, Answer)
 
 
 class Finished:
-    """A run folder whose score stage is done. Raises KotuneError if a file is missing or
-    changed."""
+    """A run folder whose score stage is done.
+
+    Each file except run.json and scores.json is read when it is first needed. Raises KotuneError
+    for a file that is missing, damaged or changed. Also raised if the run is not scored yet."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.resolve().name
@@ -64,8 +66,11 @@ class Finished:
         self._check(SCORES)
 
     def _known(self, record: object) -> tuple[Record, dict[str, TaskScores]]:
-        """The content of run.json and scores.json. Raises KotuneError if a file or a task is of
-        another version."""
+        """The content of run.json and scores.json.
+
+        Raises KotuneError if another version of kotune wrote one of the two files, or scored a task
+        that this version does not have. Also raised if scores.json has no score and the manifest
+        records no task as not scored."""
         known = parsed(record, Record)
         scores = parsed(
             _read(self.folder / SCORES, f"run `{self.command}` again"), dict[str, TaskScores]
@@ -100,7 +105,7 @@ class Finished:
 
     @cached_property
     def logs(self) -> list[Event]:
-        """The events of the run's training."""
+        """The events of the run's training. Empty if metrics.jsonl is missing."""
         self._check(METRICS)
         try:
             return read_metrics(self.folder / METRICS)
@@ -108,12 +113,13 @@ class Finished:
             raise self._damaged(METRICS) from None
 
     def samples(self, task: str, kind: str) -> Answers:
-        """The answers of the `base` or `tuned` model, or of a baseline, to every item. Raises
-        KotuneError if the file changed since scoring."""
+        """The answers to every item of a task. `kind`: `base`, `tuned` or the name of a baseline.
+        Raises KotuneError if the file is missing, damaged or changed since scoring."""
         return self._lines(task, kind, Answer)
 
     def items(self, task: str) -> Items:
-        """The items of a task. Raises KotuneError if the file changed since scoring."""
+        """The items of a task. Raises KotuneError if the file is missing, damaged or changed since
+        scoring."""
         return self._lines(task, "items", Item)
 
     def _lines(self, task: str, kind: str, shape: type[Line]) -> dict[str, Line]:
@@ -125,15 +131,16 @@ class Finished:
             raise self._damaged(layout.samples(kind, task)) from None
 
     def check(self) -> None:
-        """Check every file that a report reads later. Raises KotuneError for a file that is
-        missing, or that changed after its stage wrote it."""
+        """Check every file that comparisons and reports read. Raises KotuneError for a file that
+        changed after its stage wrote it, and for a missing file other than metrics.jsonl."""
         _ = self.recipe, self.config, self.manifest, self.parity, self.logs
         for task, entry in self.scores.items():
             for kind in entry.sha256:
                 self._scored(task, kind)
 
     def _scored(self, task: str, kind: str) -> Path:
-        """The path of a samples file. Raises KotuneError if it changed since scoring."""
+        """The path of a samples file. Raises KotuneError if the file is missing or changed since
+        scoring."""
         path = self.folder / layout.samples(kind, task)
         if not path.is_file() or _digest(path) != self.scores[task].sha256[kind]:
             remedy = f"remove {self.folder / SCORES} and run `{self.command}`"
@@ -141,8 +148,10 @@ class Finished:
         return path
 
     def _check(self, name: str) -> None:
-        """Raise KotuneError for a file that changed after its stage wrote it. A missing file is
-        accepted, because a copy of a run may lack the adapter."""
+        """Raise KotuneError if a file's digest differs from the one that its stage recorded.
+
+        Nothing is raised for a file without a recorded digest. Nothing is raised for a missing file
+        either, because the caller reads the file next and handles its absence."""
         made = {
             file: digest
             for stage in self.record.stages.values()
@@ -176,12 +185,16 @@ class Finished:
         )
 
 
-# This is enough for one task of two runs and their baselines. Fifty files would not fit into
-# memory.
+# Twelve files are enough to compare two runs on one task: for each run, the items, the answers of
+# the base and the tuned model, and the answers of its baselines. Fifty parsed files would not fit
+# into memory.
 @lru_cache(maxsize=12)
 def _lines(path: Path, digest: str, shape: type[Line]) -> dict[str, Line]:
-    """The lines of a samples file, by document hash. `digest` is only a part of the cache key.
-    Raises ValueError if a line does not fit `shape`."""
+    """The lines of a samples file, by document hash.
+
+    `digest`: the SHA-256 digest of the file. It is not used in the body. It is an argument so that
+    the cache does not return the old lines of a file that has changed. Raises ValueError if a line
+    does not fit `shape` or the file exceeds a limit, and OSError if it cannot be read."""
     adapter = TypeAdapter(shape)
     lines = (adapter.validate_json(line) for line in raw_lines(path) if line.strip())
     return {line.doc_hash: line for line in lines}
@@ -192,8 +205,9 @@ def explain_malformed(*folders: Path, remedy: str = "make the run again") -> Ite
     """Context manager: turn an error caused by malformed run files into a KotuneError. The message
     has the folders and the `remedy`. The original error is the cause.
 
-    The models (records.py) check each value on its own. Values that contradict each other cause an
-    error only where they are used together."""
+    When a file is read, the pydantic models in records.py check each value on its own. They do not
+    notice that two values contradict each other. Such values raise one of the errors in UNFIT only
+    where both are used."""
     try:
         yield
     except UserError:
@@ -210,7 +224,11 @@ def find(given: Path, runs_dir: Path) -> Path:
     """The folder of a run. `given` is a run folder or a recipe.
 
     A run folder is returned unchanged. For a recipe, the newest scored run is returned. A run with
-    --limit is used only if no run covers all items. Raises RecipeError if there is no run."""
+    --limit is used only if no run covers all items.
+
+    Raises RecipeError if `given` does not exist or the recipe has no scored run. If the recipe has
+    no scored run and a folder of the same name could not be read, that folder's error is raised
+    instead (KotuneError or PermissionError)."""
     if given.is_dir():
         return given
     if not given.exists():
@@ -246,8 +264,8 @@ def find(given: Path, runs_dir: Path) -> Path:
 
 
 class _Scored(NamedTuple):
-    """A scored run of a recipe, as a sort key. The largest one is used: runs over all items come
-    before others, then the newest run."""
+    """A scored run of a recipe, as a sort key. find() uses the largest key. A run over all items
+    has a larger key than a run with --limit. Among equal runs, the newest has the largest key."""
 
     is_whole: bool
     finished: float
@@ -257,7 +275,8 @@ class _Scored(NamedTuple):
 def load(folders: Sequence[Path]) -> list[Finished]:
     """The runs in the given order. If two folders have the same name, their runs are named by path.
 
-    Raises KotuneError for a run that cannot be compared, and for a run that is given twice."""
+    Raises KotuneError for a run that is given twice, and for a folder that is not a scored run or
+    whose files are damaged or changed (Finished)."""
     seen: dict[Path, Path] = {}
     for folder in folders:
         if (path := folder.resolve()) in seen:
@@ -271,7 +290,8 @@ def load(folders: Sequence[Path]) -> list[Finished]:
 
 
 def _digest(path: Path) -> str:
-    """The digest of a file that is read later. Raises KotuneError if the file is too large."""
+    """The SHA-256 digest of a file. Raises KotuneError if the file has more than MAX_LINES bytes or
+    cannot be read."""
     try:
         return sha256(path, most=MAX_LINES)
     except OSError as error:
@@ -279,7 +299,8 @@ def _digest(path: Path) -> str:
 
 
 def _read(path: Path, remedy: str) -> object:
-    """The object in a JSON file. Raises KotuneError with the remedy if there is no object."""
+    """The object in a JSON file, as a dict. Raises KotuneError with the remedy if the file is
+    missing, damaged or contains another value."""
     try:
         value = read_json(path)
     except (OSError, KotuneError):

@@ -3,7 +3,7 @@ is written last.
 
 Every file is written under a temporary name and renamed when it is complete (kodata.drafts). So a
 killed run leaves no half-written file, and no link is followed. Only the owner may read the folder
-and its files. If the owner sets another mode, it is kept."""
+and its files. If the owner changes the mode of a file, the new mode is kept."""
 
 import fcntl
 import hashlib
@@ -64,8 +64,8 @@ class Run:
         return self.root.joinpath(*names)
 
     def record(self) -> "Begun":
-        """The content of run.json. Empty if the run has not begun. Raises StageError if another
-        version wrote the file."""
+        """The content of run.json. It has no stages if the run has not begun. Raises StageError if
+        the file is damaged or another version of kotune wrote it."""
         from kotune.runs.records import Begun, parsed  # imports pydantic: slow for --help
 
         if (record := parsed(self._facts(), Begun)) is None:
@@ -76,7 +76,8 @@ class Run:
         return record
 
     def _facts(self) -> Any:
-        """The object in run.json. It has the keys of any version in their original order."""
+        """The value in run.json; an empty dict if the file is missing. Unlike record(), it has all
+        keys in their original order, also those that this version of kotune does not read."""
         return read_json(self.path(RECORD)) if self.path(RECORD).exists() else {}
 
     def update(self, **facts: object) -> None:
@@ -98,8 +99,8 @@ class Run:
         )
 
     def _changed_files(self, made: dict[str, str]) -> Iterator[str]:
-        """The names of a stage's files that are missing or changed. `made`: their digests by
-        name."""
+        """The names of a stage's files that are missing or changed. `made`: the recorded digest of
+        each file, by name."""
         for name, digest in made.items():
             if not self.path(name).is_file() or sha256(self.path(name)) != digest:
                 yield name
@@ -134,8 +135,8 @@ class Run:
 
         `makes`: the files of the stage. Their digests are recorded.
 
-        Records of later stages are kept. They contain digests of their inputs, so a changed file
-        makes them invalid."""
+        Records of later stages are kept. Each record contains digests of its stage's inputs. So if
+        the content of a file changes, is_done() is False for the later stages that read it."""
         stages = {
             stage: record.as_json()
             for stage, record in self.record().stages.items()
@@ -175,7 +176,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file of a run folder. Raises StageError if it is damaged."""
+    """The value in a JSON file of a run folder. Raises FileNotFoundError if the file is missing,
+    and StageError if it is damaged."""
     try:
         return json_of(path)
     except FileNotFoundError:
@@ -188,8 +190,8 @@ def read_json(path: Path) -> Any:
 
 
 def read_model(path: Path, shape: type[T]) -> T:
-    """The content of a JSON file that a stage wrote, as a model. Raises StageError if it does not
-    fit."""
+    """The content of a JSON file that a stage wrote, as an instance of `shape`. Raises
+    FileNotFoundError if the file is missing, and StageError if its content does not fit `shape`."""
     from kotune.runs.records import parsed
 
     if (model := parsed(read_json(path), shape)) is None:
@@ -201,8 +203,8 @@ def read_model(path: Path, shape: type[T]) -> T:
 
 
 def sha256(*paths: Path, most: int = MOST) -> str:
-    """One SHA-256 digest, in hex, of the contents of all files in the given order. Raises OSError
-    for a file of more than `most` bytes."""
+    """The SHA-256 digest, in hex, of the files' digests in the given order. Even for a single file
+    it is not the digest of the content. Raises OSError for a file of more than `most` bytes."""
     whole = hashlib.sha256()
     for path in paths:
         whole.update(_digest(path, most))

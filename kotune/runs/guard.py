@@ -29,12 +29,12 @@ FOLDERS = (
     "mlruns",
     "mlartifacts",
 )
-# The maximum size of a file in bytes, the same as for kodata's downloads. An adapter has some
+# The maximum size of a file in bytes, the same as for kodata's downloads. An adapter has a few
 # hundred million bytes. A sparse file may have terabytes, and its digest would take hours. The
 # number of blocks on disk cannot be used, because a file system may compress.
 MOST = 20_000_000_000
-# Programs that are started in the folder read these files. The files could set a server or
-# variables.
+# Programs that are started in the folder read these files. The files could set the server to which
+# a program sends data, or environment variables.
 SETTINGS = ("wandb/settings", ".comet.config", ".deepspeed_env")
 
 
@@ -59,18 +59,20 @@ def check(folder: Path) -> None:
 
 
 def check_own(folder: Path) -> None:
-    """Like check(), but for a folder that will be written to. The folder itself may not be a
-    link."""
+    """Like check(), but for a folder that will be written to. Also raises KotuneError if the folder
+    itself is a symbolic link."""
     if folder.is_symlink():
         raise KotuneError(f"{folder}: a symbolic link instead of a run folder; remove the link")
     check(folder)
 
 
 def check_run(folder: Path, base: str) -> None:
-    """Like check_own(), but for a run of the model `base`.
+    """Like check_own(), but for the folder of a run of the model `base`. Also raises KotuneError if
+    a file or folder in it has the name of that model, or if a folder is not in FOLDERS.
 
-    Programs are started in the folder. Their libraries (transformers, Axolotl, datasets, evaluate)
-    prefer a folder there to the hub's model, data set or metric of the same name."""
+    Programs are started in the run folder. If it contains a folder with the name of a hub model,
+    data set or metric, their libraries (transformers, Axolotl, datasets, evaluate) load the folder
+    instead of the hub's repository."""
     check_own(folder)
     refuse_namesake(folder, base)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -82,8 +84,8 @@ def check_run(folder: Path, base: str) -> None:
 
 
 def refuse_namesake(folder: Path, base: str) -> None:
-    """Raise KotuneError for a file or folder with the id of a hub model as its name. It would be
-    loaded instead of the model."""
+    """Raise KotuneError if `base` is the id of a hub model and the run folder has a file or folder
+    with that name. A library would load the file or folder instead of the model."""
     if not is_folder(base) and os.path.lexists(path := folder / base):
         raise KotuneError(
             f"{path}: would be loaded instead of the hub's model {base}, which has the same name;"
@@ -102,7 +104,7 @@ def _unexpected(folder: Path) -> Iterator[Unexpected]:
                 yield Unexpected(path, problem)
             if stat.S_ISDIR(status.st_mode):
                 waiting += path.iterdir()
-        except FileNotFoundError:  # missing, or removed by a running run
+        except FileNotFoundError:  # missing, or removed just now by a process that uses the folder
             continue
 
 

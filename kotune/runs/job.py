@@ -79,8 +79,8 @@ class Job:
     def not_scored(self) -> dict[str, int | None]:
         """The recipe's tasks that have no test rows, with the number of groups of each.
 
-        These are too few groups to keep some for test. The number is None if no share of the data
-        is kept for test."""
+        A task has no test rows if its source has too few groups to keep some for test. The number
+        is None if the recipe keeps no share of the data for test."""
         groups = {}
         for task in self._task_data:
             source, path = source_at(self._location(task)), self._task_data[task].path
@@ -89,7 +89,7 @@ class Job:
                     source.files("test", path)
             except NoTestError as error:
                 groups[task] = error.groups
-            except DataError:  # this is reported later, when the data are read
+            except DataError:  # prepare() reports the error when it reads the data
                 continue
         return groups
 
@@ -111,8 +111,8 @@ class Job:
         return DataLocation(cards()[task].source, data.path, data.test_share)
 
     def trained_tasks(self) -> list[str]:
-        """The scored tasks whose prompt is trained. A data entry of the recipe has the same source
-        and form."""
+        """The scored tasks whose prompt is trained. For such a task, the recipe has a data entry
+        with the task's source and form."""
         trained = {(entry.source, entry.form) for entry in self.recipe.data}
         return [
             task for task in self.tasks if (cards()[task].source, cards()[task].form) in trained

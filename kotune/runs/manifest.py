@@ -1,5 +1,5 @@
-"""data/manifest.json as frozen models: the origin of a run's training data, and the number of
-rows."""
+"""data/manifest.json as frozen pydantic models: the origin of a run's training data, and the number
+of rows."""
 
 from typing import Annotated
 
@@ -52,13 +52,18 @@ class ManifestEntry(FileModel):
     rewritten: dict[str, Count] = Field(default_factory=dict)
     not_read: dict[str, Count] = Field(
         default_factory=dict
-    )  # by key; missing in runs of earlier versions
+    )  # the number of rows with each key that is not read; missing in runs of earlier versions
     unread_files: list[str] = Field(default_factory=list)
     labels: LabelCounts
 
 
 class Leak(FileModel):
-    """The number of training rows of a source that occur in the test text of a task."""
+    """Training data of a source that occur in the test text of a task.
+
+    - `kind`: how the texts match, for example `exact` or `near`
+    - `rows`: the number of training rows with such a text
+    - `texts`: the number of distinct training texts
+    """
 
     source: str
     task: str
@@ -84,8 +89,8 @@ class Leaks(FileModel):
 class NotScored(FileModel):
     """A task without test rows.
 
-    - `groups`: the number of its groups; None if no share of the data is kept for test
-    - `needed`: the number of groups that is needed to keep some for test
+    - `groups`: the number of groups in the task's data; None if no share is kept for test
+    - `needed`: the number of groups from which on some are kept for test
     """
 
     groups: Count | None

@@ -1,4 +1,5 @@
-"""parity.json as frozen models: the proof that training and scoring use the same prompts."""
+"""parity.json as frozen pydantic models: the proof that training and scoring use the same
+prompts."""
 
 from pydantic import Field
 
@@ -14,10 +15,10 @@ EQUAL, NOT_TRAINED, NOT_PROVEN = "equal", "not trained", "not proven"
 
 
 class LabelProof(FileModel):
-    """The comparison of training labels with Axolotl's.
+    """The check of the labels that Axolotl assigns to the tokens of the training rows.
 
-    `checked`: the number of rows that were compared. None in runs of earlier versions, which
-    compared all rows."""
+    `checked`: the number of rows whose labels were checked. None in runs of earlier versions, which
+    checked all rows."""
 
     rows: Count
     checked: Count | None = None
@@ -25,11 +26,12 @@ class LabelProof(FileModel):
 
 
 class Shapes(FileModel):
-    """The shapes of the training rows.
+    """The shapes of the training rows. A shape is the features of a row that affect how the row is
+    rendered (kotune.parity.shapes).
 
     - `number`: the number of distinct shapes
-    - `rows_kept`: the number of rows that are kept as samples of the shapes
-    - `rows_beyond`: the number of rows whose shape is beyond the limit
+    - `rows_kept`: the number of rows in the sample, which has rows of every counted shape
+    - `rows_beyond`: the number of rows whose shape is not counted, because the limit was reached
     """
 
     number: Count

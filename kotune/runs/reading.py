@@ -1,8 +1,8 @@
-"""Reads files of a run folder, which may be untrusted. It limits their size, their depth and the
-expansion of YAML aliases.
+"""Reads files of a run folder. The files may be untrusted, so their size, the depth of their values
+and the expansion of YAML aliases are limited.
 
 Functions raise OSError for a file that is missing, too large or not regular. They raise ValueError
-for damaged content."""
+for damaged content, unless their docstring names another error."""
 
 import json
 from collections.abc import Iterator
@@ -18,18 +18,19 @@ from kotune.runs.proof import Parity
 from kotune.runs.records import fits, parsed
 from kotune.runs.unfinished import StoredRow
 
-# In bytes. run.json and similar files have some kilobytes. Nested lists take 25 times as much
-# memory.
+# In bytes. run.json and similar files have a few kilobytes. In memory, nested lists take 25 times
+# as much space as in the file.
 MAX_JSON = 16 << 20
-# In bytes. axolotl.yml has about two thousand. PyYAML reads 30,000 bytes in a second.
+# In bytes. axolotl.yml has about 2,000 bytes. PyYAML reads 30,000 bytes in a second.
 MAX_YAML = 64 << 10
-# The size of a samples file or a training log in bytes. 25,000 news articles have 60 million.
+# The size of a samples file or a training log in bytes. The samples of 25,000 news articles have
+# 60 million bytes.
 MAX_LINES = 256 << 20
 # The size of a line in bytes. A data row has at most as many characters (kodata.reading.delimited).
 MAX_LINE = 4_000_000
 # The number of values in all lines together. Each value takes up to a hundred bytes in memory, even
-# if it is short in the file. The samples of 50,000 reviews have 3 million values. MARKS inside
-# texts are counted too.
+# if it is short in the file. The samples of 50,000 reviews have 3 million values. Every mark in
+# MARKS counts as one value, also inside texts.
 MAX_VALUES = 8_000_000
 # The size of a row of data/train.jsonl in bytes. A row may have 4,000,000 Korean characters in its
 # messages, and the same text again, escaped, in its record. Rows are read one at a time, so their
@@ -134,7 +135,7 @@ def _line(line: bytes) -> Any:
 
 
 def loads(text: str | bytes) -> Any:
-    """The value in a JSON text. Raises ValueError if it is invalid or nested too deeply."""
+    """The value in a JSON text. Raises ValueError if the text is invalid or nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:

@@ -1,6 +1,6 @@
-"""Frozen models of a run folder's run.json, scores.json, metrics.jsonl and samples. It also has
-functions that check a value against a model. manifest.py and proof.py have the models of the other
-files.
+"""Frozen pydantic models of a run folder's run.json, scores.json, metrics.jsonl and samples. The
+module also has functions that check a value against a pydantic model. manifest.py and proof.py have
+the models of data/manifest.json and parity.json.
 
 A model declares every key of its file that kotune reads. Other versions of kotune write other keys.
 Such undeclared keys are kept but not read. Numbers are bounded, so sums and products of a few
@@ -29,8 +29,7 @@ T = TypeVar("T")
 
 
 class FileModel(BaseModel):
-    """A part of a JSON file. `as_json()` returns the keys and values that the model was made
-    from."""
+    """The base class of the pydantic models: a JSON object in a file of a run folder."""
 
     model_config = ConfigDict(
         strict=True,
@@ -41,13 +40,13 @@ class FileModel(BaseModel):
     )
 
     def as_json(self) -> dict[str, object]:
-        """The value for a JSON file, with exactly the keys that the model was made from."""
+        """The value for a JSON file, with exactly the keys that this instance was made from."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
 def parsed(value: object, shape: type[T]) -> T | None:
-    """The value as an instance of `shape`; None if it does not fit. `shape` is a model, or a dict
-    or list of models."""
+    """The value as an instance of `shape`; None if the value does not fit. `shape` is a pydantic
+    model, or another type that pydantic can check, such as a dict of models."""
     try:
         model: T = _adapter(shape).validate_python(value)  # type: ignore[arg-type]  # is hashable
         return model
@@ -56,7 +55,8 @@ def parsed(value: object, shape: type[T]) -> T | None:
 
 
 def fits(value: object, shape: Any) -> bool:
-    """Whether a value fits `shape`. `shape` is a model, or any type that pydantic can check."""
+    """Whether a value fits `shape`, which is a pydantic model or any type that pydantic can
+    check."""
     try:
         _adapter(shape).validate_python(value)
     except ValidationError:
@@ -103,7 +103,8 @@ class Doubted(FileModel):
 
 
 class Halved(FileModel):
-    """A reduction of the micro-batch size. The GPU ran out of memory at `step`."""
+    """A reduction of the micro-batch size because the GPU ran out of memory after `step`. The
+    other fields have the values after the reduction."""
 
     step: Count
     micro_batch_size: Positive
@@ -137,14 +138,15 @@ class Record(FileModel):
     model_revision: str | None
     code_revision: str | None
     trainable_parameters: Count
-    # whether training used it; it does not change results
+    # Whether training used gradient checkpointing, which does not change results.
     gradient_checkpointing: bool | None = None
-    # The tokens for which training computed the language model head. It does not change results.
+    # The tokens for which training computed the language model head. The choice does not change
+    # results.
     head: Literal["trained", "all"] | None = None
     stages: Annotated[dict[str, Stage], _with("train", "score")]
     warnings: list[Doubted] | None = None
     halvings: list[Halved] | None = None
-    generation_unused: dict[str, object] | None = None  # the model's own settings
+    generation_unused: dict[str, object] | None = None  # of generation_config.json
 
     @property
     def train(self) -> Stage:

@@ -1,5 +1,5 @@
 """Describes how a run reads the source of a task. The child processes for the proof and for scoring
-receive it."""
+receive this description as JSON."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +21,6 @@ class TaskData(NamedTuple):
 
     @classmethod
     def from_json(cls, values: Sequence[Any]) -> Self:
-        """Make it from the JSON list that a child process receives."""
+        """Make a TaskData from the JSON list that a child process receives."""
         path, *others = values
         return cls(Path(path) if path else None, *others)

@@ -1,4 +1,4 @@
-"""Frozen models of files that are read before a run is finished.
+"""Frozen pydantic models of files that are read before a run is finished.
 
 They cover the files from which an interrupted run continues, and files that one stage writes for
 another. records.py has the models of finished runs."""
@@ -11,7 +11,8 @@ from kotune.runs.records import Count, Event, FileModel, Values
 
 
 class TrainedRecord(FileModel):
-    """Facts in run.json that the train stage writes for scoring: how the base model is loaded."""
+    """Facts in run.json from which the score stage knows how training loaded the base model. The
+    render stage writes `model_revision`. The train stage writes the others."""
 
     base_precision: str
     compute_dtype: str
@@ -19,7 +20,7 @@ class TrainedRecord(FileModel):
 
 
 class Started(Event):
-    """The event that is logged whenever training starts or continues."""
+    """The event that is logged whenever training starts anew or continues from a checkpoint."""
 
     event: Literal["start"]
     base_precision: str
@@ -48,8 +49,8 @@ class Note(FileModel):
 
     - `batches`: the batch sizes of generated answers
     - `origin`: the run from which the samples were copied, if any
-    - `checked`: the items that this run's model answered again, to compare them with the copied
-      answers
+    - `checked`: the numbers of the items that this run's base model answered again, to compare the
+      new answers with the copied ones
     """
 
     n: Count

@@ -79,7 +79,7 @@ def start(path: Path, options: StudyOptions, echo: Echo) -> None:
 
     Raises RecipeError before anything is started. Reasons are a bad study file, bad options, a size
     above the number of rows, and a budget that is too small. Raises KotuneError at the end if cells
-    failed."""
+    failed, or if there is no scored cell to report."""
     _check(options)
     study = file.load(path)
     _check_folder(study, options.runs_dir)
@@ -140,10 +140,11 @@ def _check_folder(study: Study, runs_dir: Path) -> None:
 
 
 def _study_file_of(report: Path) -> Path | None:
-    """The study file that a study.json was made from. None if study.json cannot be read."""
+    """The study file from which `report`, a study.json, was made. None if `report` is missing or
+    cannot be read."""
     try:
         return Path(read_json(report)["file"])
-    except (OSError, KotuneError, TypeError, KeyError):  # missing, damaged, or of another version
+    except (OSError, KotuneError, TypeError, KeyError):  # missing, damaged, or without a path
         return None
 
 

@@ -32,7 +32,8 @@ class Listed:
     """A cell with the folder of its run.
 
     - `plan`: the plan for the chosen GPU, if the cell is missing
-    - `asks_base`: whether the cell scores the base model itself, and does not copy the answers
+    - `asks_base`: whether the cell scores the base model itself, instead of copying the base model's
+      answers from another cell
     """
 
     cell: Cell
@@ -52,8 +53,8 @@ class Listed:
 
 
 def predict(study: Study, runs_dir: Path, gpu: str | None, at_once: bool = False) -> list[Listed]:
-    """All cells. If `gpu` is given, the missing cells have a plan. Raises RecipeError for an
-    unknown GPU.
+    """All cells of a study. If `gpu` is given, each missing cell has a plan for it. Raises
+    RecipeError for an unknown GPU.
 
     `at_once`: whether all missing cells are started at the same time."""
     cells = [
@@ -74,7 +75,7 @@ def predict(study: Study, runs_dir: Path, gpu: str | None, at_once: bool = False
 
 def _base(plan: Plan) -> str:
     """A key for the base model's answers. Cells with the same key can share the answers
-    (base_answers). The key has only the settings that can differ between cells."""
+    (kotune.score.base_answers). The key has only the settings that can differ between cells."""
     block = plan.recipe.axolotl
     return json.dumps(
         [
@@ -91,8 +92,9 @@ class _Plans:
     """The plans of cells. Cells that differ only in their seeds share a plan, because seeds do not
     change it.
 
-    Counting data takes seconds. So the data are counted once per model, in their largest size. A
-    smaller size is the beginning of the largest."""
+    Counting the tokens of the data takes seconds. So they are counted once for each model, template
+    and weight, with the largest size of the study. The rows of a smaller size are the first rows of
+    the largest size."""
 
     def __init__(self, study: Study, gpu: str) -> None:
         self.study, self.gpu = study, gpu

@@ -6,20 +6,20 @@ scored on the same items, so they are correlated. Their covariance has three par
 
 - items: one cluster bootstrap for all points
 - seeds at each size
-- the effect of a seed that is common to all sizes, because a smaller sample is the beginning of a
+- the effect of a seed that is common to all sizes, because a smaller sample is the first part of a
   larger one
 
-For a given b the law is linear, so it is solved for a grid of b. The interval of a value is the
-union of the linear intervals over all b. Each linear interval is shortened by the excess misfit of
+For a given b the law is linear in c and a, so it is solved for each b of a grid. The interval of a
+value is the union of the linear intervals over all b. Each linear interval is shortened by the excess misfit of
 its b. This is the profile likelihood interval, which is valid even if b is unknown. Its quantile is
 that of Student's t with Satterthwaite's degrees of freedom (kotune.compare.seeds).
 
 A zero of a law is a size where it meets a target or another law. The possible zeros are the n whose
 interval contains 0 (Fieller 1954).
 
-The seeds are assumed to vary equally at all sizes of an arm. tests/study/test_curves.py checks the
-coverage by simulation. Arrays may have leading axes, with one element for each case. Below, `...`
-stands for them."""
+The variance between seeds is assumed to be equal at all sizes of an arm. tests/study/test_curves.py checks the
+coverage by simulation. Arrays can have leading axes, with one element for each case. In the docstrings, `...` in a shape
+stands for these axes."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
 SIZES = 5  # a law is fitted to at least this number of sizes
-# The range of b. The law is nearly a logarithm at one end, and at the other end nearly a step after
-# the smallest size.
+# The range of b. With the smallest b the law is nearly a logarithm. With the largest b it is nearly
+# a step after the smallest size.
 EXPONENTS = (0.02, 4.0)
 GRID = {1: 60, 2: 24}  # the number of values of b for each arm, by the number of arms
-# Values of b with a larger excess misfit are excluded from the fine grid. The limit is above the
-# square of all quantiles.
+# Values of b with a larger excess misfit are excluded from the fine grid. They cannot affect an
+# interval, because FAR is above the square of every quantile (Law.span).
 FAR = 40.0
 # Zeros of a law are searched at this number of sizes, all within the measured range.
 STEPS = 100
@@ -46,14 +46,14 @@ AHEAD = 2  # a law is extrapolated to this multiple of the largest size
 
 
 class Measured(NamedTuple):
-    """The means of points (..., P), and the parts of their covariance (..., P, P). Each part has
-    its degrees of freedom."""
+    """Points: their means (..., P), and the parts whose sum is their covariance (..., P, P). Each
+    part has its degrees of freedom."""
 
     means: "Array"
     parts: tuple[tuple["Array", float], ...]
 
     def through(self, weights: "Array") -> "Measured":
-        """Weighted sums of the points. `weights` has the shape (Q, P)."""
+        """Q weighted sums of the P points. `weights` has the shape (Q, P) or (..., Q, P)."""
         return Measured(
             self.means @ weights.T,
             tuple((weights @ part @ weights.T, free) for part, free in self.parts),
@@ -112,8 +112,8 @@ def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
     - `within` (..., K): the part of a seed's variance that is noise of items, known from resampling
       items
 
-    The variance is pooled over sizes. The result is empty if there are fewer degrees of freedom
-    than three seeds of one size have."""
+    The variance is pooled over sizes. The result is empty if there are fewer than two degrees of
+    freedom. Three seeds (ENOUGH) at one size have two."""
     import numpy as np
 
     have = np.isfinite(values).reshape(-1, *values.shape[-2:])[0].astype(float)
@@ -160,8 +160,8 @@ class Law(NamedTuple):
     misfit: "Array"
 
     def rows(self, sizes: "Array", signs: Sequence[float] = (1,)) -> "Array":
-        """Rows (N, ..., B, 2 A) of weights for the coefficients. Each row gives the sum of the
-        arms' values at one size, with these signs."""
+        """Weights for the coefficients, with the shape (N, ..., B, 2 A). Each of the N rows belongs to
+        one size. It gives the sum of the arms' values there, each multiplied by its sign."""
         import numpy as np
 
         column = np.asarray(sizes, float).reshape(-1, *[1] * (self.exponents.ndim - 1))
@@ -178,7 +178,8 @@ class Law(NamedTuple):
         ]
 
     def span(self, rows: "Array") -> tuple["Array", "Array", "Array"]:
-        """The value of each weighted sum of coefficients, and both ends of its 95% interval."""
+        """The value of each weighted sum of coefficients, and both ends of its 95% interval. `rows`:
+        the weights, as rows() returns them."""
         import numpy as np
 
         value = (rows * self.coefficients).sum(axis=-1)
@@ -189,7 +190,7 @@ class Law(NamedTuple):
         return self._best(value), np.nanmin(low, axis=-1), np.nanmax(high, axis=-1)
 
     def _best(self, values: "Array") -> "Array":
-        """The value that belongs to the best candidate. `values` has the shape (..., B)."""
+        """The value for the exponents with the smallest misfit. `values` has the shape (..., B)."""
         import numpy as np
 
         return np.take_along_axis(
@@ -214,7 +215,8 @@ class Law(NamedTuple):
 
 
 def bent(ratio: "Array", exponent: "Array") -> "Array":
-    """The expression (1 - ratio^-b) / b. For b near 0 it is near log(ratio)."""
+    """The expression (1 - ratio^-b) / b, where b is the exponent. For b near 0 its value is near
+    log(ratio)."""
     import numpy as np
 
     return np.asarray(-np.expm1(-exponent * np.log(ratio)) / exponent)
@@ -224,8 +226,8 @@ def fit(sizes: Sequence[Sequence[float]], points: Measured) -> Law:
     """Fit the laws of one or two arms together. `sizes`: the sizes of each arm. `points`: all
     points in the same order.
 
-    The grid of exponents is coarse at first. It is then made fine where the misfit is small
-    enough."""
+    The law is first solved for a coarse grid of exponents. It is then solved for a fine grid over the
+    exponents whose excess misfit is at most FAR."""
     import numpy as np
 
     number = GRID[len(sizes)]
@@ -296,8 +298,8 @@ class Place(NamedTuple):
     """The range of sizes in which a difference may be 0.
 
     Up to `low` the sign of the difference is certainly `first`. From `high` on it is certainly
-    `last`. If an end is open, it is None and its sign is 0. If the difference is certainly 0
-    nowhere, both ends are None and both signs are equal."""
+    `last`. If an end is open, it is None and its sign is 0. If the difference has the same certain
+    sign at all sizes, both ends are None and both signs are that sign."""
 
     low: float | None
     high: float | None
@@ -321,8 +323,8 @@ Ends = list[tuple[float, float]]  # the lower and upper ends of intervals
 
 
 def along(law: Law, most: float, signs: Sequence[float] = (1,)) -> tuple[list[float], Ends]:
-    """Sizes from the smallest one to `most`, and an interval for each size. It is the interval of
-    the sum of the arms' values with these signs. This is only for a single case."""
+    """STEPS sizes from the smallest one to `most`, and an interval for each size. It is the interval
+    of the sum of the arms' values, each multiplied by its sign. `law` must have a single case."""
     import numpy as np
 
     sizes = np.geomspace(law.start, most, STEPS)
@@ -341,7 +343,7 @@ def around(each: Sequence[Ends]) -> Ends:
 
 def ranges(sizes: Sequence[float], ends: Ends) -> list[Place]:
     """All ranges of sizes in which a difference may be 0, calculated from its intervals at these
-    sizes. Empty if the difference is certainly 0 nowhere."""
+    sizes. Empty if the difference has the same certain sign at all sizes."""
     signs = [1 if low > 0 else -1 if high < 0 else 0 for low, high in ends]
     sure = [(index, sizes[index], sign) for index, sign in enumerate(signs) if sign]
     if not sure:
@@ -357,7 +359,8 @@ def ranges(sizes: Sequence[float], ends: Ends) -> list[Place]:
 
 
 def bracket(sizes: Sequence[float], ends: Ends) -> Place:
-    """The same as ranges(), but as one range that includes the gaps."""
+    """One range that contains all ranges of ranges(), and the gaps between them. If there are none,
+    both ends are None and both signs are the sign of the difference."""
     if not (all_ranges := ranges(sizes, ends)):
         sign = 1 if ends[0][0] > 0 else -1
         return Place(None, None, sign, sign)
