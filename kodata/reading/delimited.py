@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from kodata.errors import FaultError, shown
 
-# Characters. A longer row means that the file is damaged; it would not fit a model either.
+# The maximum length of a row, in characters. A longer row means that the file is damaged. It would
+# not fit into a language model's context either.
 MAX_ROW = 4_000_000
 CUT_SHORT = "the file is cut short here; download or copy it again"
 
@@ -45,7 +46,9 @@ def tab_separated(pieces: Iterator[str], names: Sequence[str] = ()) -> Iterator[
             if not line.strip():
                 continue
             raise FaultError(_columns(values, names))
-        if values[-1] == last:  # rarely true; calling for every row would take 10% more time
+        if (
+            values[-1] == last
+        ):  # rarely true; a function call for every row would take 10% more time
             refuse_repeated_header(values, names)
         # The lengths are known to be equal; strict= would take 10% more time.
         yield dict(zip(names, values))  # noqa: B905

@@ -13,8 +13,9 @@ from kodata.reading.links import require_data_file
 
 @dataclass(frozen=True)
 class FileFinder:
-    """For each split, the name of its file on the hub and the patterns of its files in a folder.
-    Patterns are tried in order, first in the folder itself, then in each of its subfolders."""
+    """Finds the files of a split. `hub`: the name of each split's file on the hub. `patterns`: the
+    patterns of each split's files in a folder. They are tried in order, first in the folder itself,
+    then in each of its subfolders; the first pattern that matches is used."""
 
     card: Card
     hub: Mapping[str, str]
