@@ -17,7 +17,8 @@ Row = dict[str, str]
 
 
 def lines(pieces: Iterator[str]) -> Iterator[str]:
-    """The lines of a text that arrives in pieces, without their "\\n"."""
+    """The lines of a text that arrives in pieces, without their "\\n". Raises FaultError for a
+    line of over MAX_ROW characters."""
     rest, blank = "", 0
     for piece in pieces:
         blank = blank + len(piece) if piece.isspace() else 0
@@ -46,9 +47,7 @@ def tab_separated(pieces: Iterator[str], names: Sequence[str] = ()) -> Iterator[
             if not line.strip():
                 continue
             raise FaultError(_columns(values, names))
-        if (
-            values[-1] == last
-        ):  # rarely true; a function call for every row would take 10% more time
+        if values[-1] == last:  # rarely true; calling for every row would take 10% more time
             refuse_repeated_header(values, names)
         # The lengths are known to be equal; strict= would take 10% more time.
         yield dict(zip(names, values))  # noqa: B905

@@ -15,8 +15,8 @@ def opened(path: Path, most: float = math.inf) -> BufferedReader:
     """The file opened for reading bytes. Links are followed.
 
     Raises OSError if the path cannot be opened or is not a regular file, or if the file has over
-    `most` bytes. Its `strerror` is a message for the user. Some system files are endless but have
-    size 0, so the caller must count bytes too."""
+    `most` bytes. The error's `strerror` is a message for the user. Some system files are endless
+    but have size 0, so the caller must count bytes too."""
     # O_NONBLOCK: opening a pipe without a writer does not block.
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
