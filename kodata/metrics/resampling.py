@@ -21,10 +21,11 @@ SEED = 42
 UNITS = 2_000
 SINGLE = 2**24  # integers below this are exact in single precision
 AT_ONCE = 100  # resamples drawn at a time
-# If a larger share of resamples is undefined, the others do not represent all of them.
+# The maximum share of resamples whose value may be undefined. If more are undefined, the other
+# resamples are not representative.
 MISSING = 0.05
 # The values of one item by metric, as lm_eval's process_results() returns them. A value is a
-# number, or the input of a sum. Each metric defines its own form.
+# number, or an item that Metric.vector takes, whose form depends on the metric.
 Ingredients = dict[str, Any]
 
 
@@ -34,8 +35,8 @@ class Metric(NamedTuple):
     `vector`: maps the items of one cluster to a vector of length k. `finish`: maps sums (..., k) to
     values (...), NaN if the value is undefined. `squared`: the number of last components that
     describe pairs of a cluster with itself; a cluster drawn n times counts n * n times in them.
-    `biased`: the value is a sum of distances, which noise can only increase, so resamples lie above
-    it (kotune.compare.paired)."""
+    `biased`: the value is a sum of distances, which noise can only increase. So the values of
+    resamples are too high, which kotune.compare.paired takes into account."""
 
     vector: Callable[[Sequence[Any]], Sequence[float]]
     finish: Callable[["Array"], "Array"]
@@ -44,7 +45,7 @@ class Metric(NamedTuple):
 
 
 def value(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
-    """The metric over all items. `clusters` has the cluster of each item."""
+    """The value of the metric over all items. `clusters` has the cluster of each item."""
     return float(metric.finish(vectors(metric, items, clusters).sum(axis=0)))
 
 
@@ -113,8 +114,8 @@ def weighted(weights: "Callable[[bool], Array]", units: "Array") -> "Array":
 
 
 def pooled(table: "Array") -> "Array":
-    """The rows summed into at most UNITS units. The unit of a row depends only on its index and the
-    number of rows."""
+    """The table, with its rows summed into at most UNITS rows (units). The unit of a row depends
+    only on its index and the number of rows."""
     import numpy as np
 
     if len(table) <= UNITS:

@@ -33,8 +33,8 @@ __all__ = [
     "question",
 ]
 
-# The script replaces these with spaces and deletes all other ASCII punctuation. So `A(B)` is two
-# words, and `A-B` is one.
+# KorQuAD's script replaces these characters with spaces and deletes all other ASCII punctuation. So
+# `A(B)` becomes two words, and `A-B` one word.
 _SPACED = dict.fromkeys("'\"《》<>〈〉()‘’", " ")
 _DELETED = dict.fromkeys(set(string.punctuation) - set(_SPACED), "")
 _SIGNS = "".join({*_SPACED, *_DELETED}) + string.whitespace
@@ -62,8 +62,8 @@ def no_josa(text: str) -> str:
 
 
 def exact_match(text: str, gold: str) -> float:
-    """1 if both have the same words, else 0. The amount of white space, case and punctuation do not
-    matter, but word boundaries do."""
+    """1 if both texts have the same words in the same order, else 0. The amount of white space,
+    case and punctuation do not matter, but word boundaries do."""
     return float(_words(text) == _words(gold))
 
 
