@@ -1,7 +1,7 @@
 """Korean data sets as chat examples. Each data set is one module that implements card.Source.
 
-This package does not depend on models or trainers. Importing it is cheap: heavy libraries are
-imported inside the functions that use them."""
+This package does not depend on language models or trainers. Importing it is cheap: heavy libraries
+are imported inside the functions that use them."""
 
 from kodata import (
     aihub_dialogue,

@@ -79,8 +79,9 @@ class Source(Protocol):
     the data set has labels.
 
     If the card has a test_share, files() and read() take a third argument: a share that replaces
-    the card's. kodata.source() passes it. The module then also has is_cut(path). It returns whether
-    the data at `path` have no test part, so that this share is kept for scoring."""
+    the card's. kodata.source() passes it. The module then also has a function is_cut(path). It
+    returns True if the data at `path` have no test part, so that a share of groups is kept for
+    scoring."""
 
     CARD: Card
     SPLITS: tuple[str, ...]

@@ -83,8 +83,8 @@ def answer(record: Record) -> str:
 
 
 def group(record: Record) -> str:
-    """The name of the record's group. It is the person's profile in 감성 대화, the article in
-    일반상식, and otherwise the dialogue."""
+    """The name of the record's group: in 감성 대화 the person's profile, in 일반상식 the article,
+    in other data sets the dialogue."""
     return str(record["group"])
 
 

@@ -53,7 +53,7 @@ KEYS["instruction"] = {**KEYS["instruction"], "input": None}
 
 def shape(row: Row, where: str) -> str:
     """The format of a line: the one key of KEYS that it has. A key with null is ignored if another
-    key has a value. Raises DataError unless there is exactly one."""
+    key has a value. Raises DataError if no key or more than one is left."""
     shapes = [key for key in KEYS if row.get(key) is not None] or [
         key for key in KEYS if key in row
     ]

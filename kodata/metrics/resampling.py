@@ -65,8 +65,8 @@ def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -
 
 
 def is_known(resampled: "Array") -> bool:
-    """Whether at most MISSING of the resamples are NaN. With more, an interval over the others
-    would ignore that the metric is often undefined."""
+    """Whether at most a share MISSING of the resamples are NaN. If more are NaN, an interval over
+    the other resamples would hide that the metric is often undefined."""
     import numpy as np
 
     return bool(np.isnan(resampled).mean() <= MISSING)
@@ -96,7 +96,7 @@ def resample(table: "Array", resamples: int, squared: int = 0) -> "Array":
 
 def weighted(weights: "Callable[[bool], Array]", units: "Array") -> "Array":
     """Weighted sums of rows, of shape (resamples, k). weights(is_single) returns the weights of
-    shape (resamples, rows), in single or double precision. They are integers whose sum in a
+    shape (resamples, rows), in single or double precision. The weights are integers. Their sum in a
     resample is at most the number of rows.
 
     Sums of small integers are exact in single precision, which takes half the time. Columns of

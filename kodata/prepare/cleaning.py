@@ -68,6 +68,6 @@ def merged(system: Message, user: Message, *rest: Message) -> list[Message]:
 def _joined(messages: list[Message]) -> str:
     """Turns as one text, for comparing conversations.
 
-    Conversations that differ in a turn, or in the answers to train on, give different texts. This
-    is certain because the separators are control characters, which cleaned text does not have."""
+    Conversations that differ in a turn, or in the answers to train on, always give different texts,
+    since the separators are control characters, which cleaned text does not have."""
     return "\0".join([turn["content"] + "\1" * (turn.get("train") is False) for turn in messages])

@@ -2,8 +2,8 @@
 writes the rows to standard output.
 
 The output is a sequence of pieces, each after its length in 8 bytes. A piece is a list of rows, an
-error message as text, or None at the end. It is in Python's marshal format, which contains only
-plain values, so loading it runs no code."""
+error message as text, or None at the end. Pieces are in Python's marshal format, which contains
+only plain values, so loading a piece runs no code."""
 
 import marshal
 import os

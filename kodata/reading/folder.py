@@ -1,5 +1,5 @@
-"""Finds the files of a data set in a user's folder or on the hub. On the hub, the commit is the
-card's unless the user gives one."""
+"""Finds the files of a data set in a user's folder or on the hub. Files on the hub are read at the
+commit that the user gives, or else at the card's commit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

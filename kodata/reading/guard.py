@@ -202,7 +202,8 @@ def _on_response(response: Any) -> None:
 
 
 def _refuse_commit(commit: object) -> None:
-    """Raises RefusedError unless a commit, which becomes a folder of the cache, is hex or None."""
+    """Raises RefusedError if a commit, which becomes the name of a folder in the cache, is not 40
+    hex digits. None is accepted."""
     if commit is not None and not (isinstance(commit, str) and _COMMIT.fullmatch(commit)):
         raise RefusedError(
             f"the hub's answer cannot be trusted: its commit is {shown(commit)}; check HF_ENDPOINT"
@@ -210,7 +211,8 @@ def _refuse_commit(commit: object) -> None:
 
 
 def _refuse_etag(etag: str | None) -> None:
-    """Raises RefusedError unless an ETag, which becomes a file of the cache, is hex or None."""
+    """Raises RefusedError if an ETag, which becomes the name of a file in the cache, is not a hex
+    digest. None is accepted."""
     if etag is not None and not _DIGEST.fullmatch(etag.removeprefix("W/").strip('"')):
         raise RefusedError(
             f"the hub's answer cannot be trusted: its ETag is {shown(etag)}; check HF_ENDPOINT"
@@ -241,7 +243,8 @@ def _is_about_repository(path: str) -> bool:
 
 
 def _refuse_description(body: bytes) -> None:
-    """Raises RefusedError if the description of a repository is not JSON or has a bad commit."""
+    """Raises RefusedError if the description of a repository is not JSON or _refuse_commit()
+    refuses its commit."""
     try:
         description = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,5 +1,5 @@
-"""Counts the parts of rows that no record contains: unread keys and control characters. So nothing
-in the data is lost silently."""
+"""Counts the parts of rows that are not in records: unread keys and control characters. So every
+loss of data is reported."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

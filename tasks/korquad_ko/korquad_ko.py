@@ -1,9 +1,9 @@
 """The functions of korquad_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record: guid, title, context, question, answer. Exact match and F1 are those of
-KorQuAD's official script, evaluate-v1.0.py (https://korquad.github.io/KorQuad%201.0/), which is
-based on SQuAD 1.1's; the code is ours. Two things differ: answers are normalized to NFC, and
-thoughts are not part of an answer.
+A doc is kodata's record: guid, title, context, question, answer. Exact match and F1 are computed as
+in KorQuAD's official script, evaluate-v1.0.py (https://korquad.github.io/KorQuad%201.0/), which is
+based on the script of SQuAD 1.1. The code is ours. Two things differ: answers are normalized to
+NFC, and thoughts are not part of an answer.
 
 The script does not handle particles (josa), so 서울에 instead of 서울 is as wrong as 부산.
 exact_match_no_josa and f1_no_josa, which are ours, remove particles at the end of both answers

@@ -1,8 +1,8 @@
 """Measures faults and signals of an answer. Each is an amount and a total, such as 3 foreign words
 of 120 words. So a score over answers is a ratio of sums.
 
-A fault is an error by any standard. A signal describes style, and nobody has shown that more or
-less of it is better. There is no overall score, since no weighting of signals has been shown to
+A fault is an error by any standard. A signal describes style. No study has shown that a higher or a
+lower value is better. There is no overall score, since no weighting of signals has been shown to
 agree with what people find natural."""
 
 import re
@@ -60,7 +60,7 @@ PER_1000 = (
 )
 LEVELS = ("speech_mixed", "speech_clash", "speech_asked")
 NAMES = (*FAULTS, *SHARES, *PER_1000, *LEVELS)
-# Signals are not rated: nobody has shown that more or less of them is better.
+# Signals are not rated, since no study has shown that a higher or a lower value is better.
 SIGNALS = frozenset(NAMES) - {*FAULTS}
 
 _MARKDOWN = str.maketrans("|", " ", "*#`_~>")
