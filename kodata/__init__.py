@@ -1,7 +1,7 @@
 """Korean data sets as chat examples. Each data set is one module that implements card.Source.
 
-This package does not depend on models or trainers. Importing it is cheap: heavy libraries are
-imported inside the functions that use them."""
+This package does not depend on language models or trainers. Importing it is cheap: heavy libraries
+are imported inside the functions that use them."""
 
 from kodata import (
     aihub_dialogue,
@@ -35,8 +35,8 @@ def source(name: str, test_share: float | None = None) -> Source:
     """The data set module with this name. `test_share` replaces the share of groups that the card
     keeps for scoring.
 
-    Raises DataError for an unknown name; the message has the closest known name. Also raises it if
-    `test_share` is given and the data set has its own test split."""
+    Raises DataError for an unknown name, with the closest known name in the message. Raises
+    DataError, too, if `test_share` is given but the data set has its own test split."""
     if name not in SOURCES:
         raise DataError(f"unknown source {name!r}{did_you_mean(name, SOURCES)}")
     return SOURCES[name] if test_share is None else with_test_share(SOURCES[name], test_share)

@@ -78,9 +78,10 @@ class Source(Protocol):
     """A data set module. A record is a flat dict of strings with at least "guid", and "label" if
     the data set has labels.
 
-    If the card has a test_share, files() and read() take a different share as a third argument,
-    which kodata.source() passes. The module then also has is_cut(path). It returns whether the data
-    at `path` have no test part, so that this share is kept for scoring."""
+    If the card has a test_share, files() and read() take a third argument: a share that replaces
+    the card's. kodata.source() passes it. The module then also has a function is_cut(path). It
+    returns True if the data at `path` have no test part, so that a share of groups is kept for
+    scoring."""
 
     CARD: Card
     SPLITS: tuple[str, ...]
@@ -90,8 +91,8 @@ class Source(Protocol):
         """The files of a split. They are in the folder `path`, on the hub (`path` may be a commit),
         or shipped with kotune.
 
-        Empty for a missing validation split. convert() then cuts one from train. Raises DataError,
-        and NoTestError if there is nothing to score."""
+        Empty for a missing validation split. convert() then cuts one from train. Raises DataError
+        for an unknown split or missing files. Raises NoTestError if there is nothing to score."""
 
     def read(self, split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
         """Yields the records of a split in file order, one at a time.

@@ -8,10 +8,11 @@ PACKAGES = Path(__file__).parents[1]  # the folder that contains our packages
 
 
 def search_path(variable: str, *first: Path) -> str:
-    """The folders `first`, then those of PATH or PYTHONPATH, as absolute paths without duplicates.
+    """A value for the environment variable `variable` (PATH or PYTHONPATH): the folders `first`,
+    then the folders of its current value, as absolute paths without duplicates.
 
-    An empty entry, as in `PATH=$PATH:`, is dropped. It means the working directory, which is a
-    different folder in a child process."""
+    An empty entry, as in `PATH=$PATH:`, is dropped, since it means the working directory, which is
+    a different folder in a child process."""
     value = os.environ.get(variable, os.defpath if variable == "PATH" else "")
     folders = [str(Path(folder).absolute()) for folder in value.split(os.pathsep) if folder]
     return os.pathsep.join(dict.fromkeys([*map(str, first), *folders]))

@@ -39,9 +39,9 @@ def messages_of(utterances: list[Utterance], named: bool) -> Conversation | Refu
     """The utterances as chat messages. If `named`, speakers are names and the first speaker is the
     user. Otherwise speakers are roles.
 
-    Consecutive utterances of one speaker become one turn, one line each. An assistant turn at the
-    beginning and a user turn at the end are dropped, because no question or answer belongs to
-    them."""
+    Consecutive utterances of one speaker become one turn, with one line for each utterance. An
+    assistant turn at the beginning answers no question, and a user turn at the end has no answer,
+    so both are dropped. Refused if there are more than two speakers or fewer than two turns."""
     spoken = [Utterance(speaker, text) for speaker, raw in utterances if (text := clean(raw))]
     speakers = list(dict.fromkeys(speaker for speaker, _ in spoken))
     if len(speakers) > 2:

@@ -22,7 +22,8 @@ STALE_AFTER = 60.0  # seconds after which clear() treats a draft as abandoned
 @contextmanager
 def draft(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     """Context manager that yields a file to write. The file is renamed to `path` if the body
-    succeeds, else removed."""
+    succeeds, else removed. Raises OSError, with `path` in its message, if the file cannot be
+    created."""
     from tempfile import mkstemp  # imported here to keep `--help` fast
 
     try:

@@ -20,8 +20,8 @@ class DataError(UserError):
 
 
 class HubError(DataError):
-    """The hub could not be reached. A retry may succeed. This is the only DataError that the user
-    cannot fix."""
+    """The hub could not be reached. A retry may succeed. The user cannot fix this error, unlike
+    every other DataError."""
 
     def __init__(self, text: str, wait: float = 0) -> None:
         """`wait`: the seconds after which the hub asks clients to retry; 0 if it gives none."""

@@ -140,8 +140,8 @@ def texts(record: Record) -> tuple[str, ...]:
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
     """The records of a split: guid, source, premise, hypothesis, label (a key of LABELS); NFC,
-    stripped. The official files add `agreement`: how many of the five annotators chose the label,
-    "3" to "5" in the dev file.
+    stripped. The official files add `agreement`, the number of annotators (of five) who chose the
+    label, as text. In the dev file it is "3" to "5".
 
     Reads the hub, or a folder with the official JSON files or a copy of the hub's data set. Raises
     DataError."""

@@ -29,7 +29,7 @@ CARD = Card(
     ),
     hub_id="daekeun-ml/naver-news-summarization-ko",
     hub_config=None,
-    # The commit is of January 2023, its files of August 2022.
+    # The commit was made in January 2023. Its files were last changed in August 2022.
     revision="fa6ec90a7beb96d182372f09b04b96797ea6588a",
     rows={"train": 22_194, "validation": 2_466, "test": 2_740},
     forms=FORMS,

@@ -1,7 +1,7 @@
 """NSMC: 200,000 short Korean film reviews, negative or positive, as records and chat examples.
 
 Training examples and the lm-eval task both take the prompt from here. convert() cuts a validation
-split from train. Empty documents (5 in train, 3 in test) are read unchanged."""
+split from train. read() also yields the records with an empty document (5 in train, 3 in test)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +28,8 @@ CARD = Card(
     obliges="",
     hub_id="e9t/nsmc",
     hub_config="default",
-    # The hub's own conversion to parquet. The reference may move. Its commit could not be looked
-    # up.
+    # A git reference to the hub's own conversion to parquet. It is not a fixed commit, since the
+    # commit could not be looked up, so its files can change.
     revision="refs/convert/parquet",
     rows={"train": 150_000, "test": 50_000},
     forms=FORMS,

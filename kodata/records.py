@@ -84,7 +84,8 @@ def with_unique_guids(
     for file in files:
         rows = read(file)
         while batch := list(islice(rows, BATCH)):
-            # A row with an empty guid is dropped later as a row with an empty field.
+            # A row with an empty guid is not checked: usable_records() drops it, since a field is
+            # empty.
             guids = [guid for item in batch if type(item) is dict and (guid := item["guid"])]
             seen.update(map(hash, guids))
             number += len(guids)

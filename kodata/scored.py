@@ -1,8 +1,8 @@
-"""Functions that the lm-evaluation-harness tasks share: the scored documents, and the choice and
-answer of a model.
+"""Functions that the lm-evaluation-harness tasks share: they return the scored documents, and a
+language model's choice or answer.
 
-They are in kodata because lm_eval loads a task's functions file by file. So task files can import
-kodata, but not each other."""
+These functions are in kodata because lm_eval loads each task file by its path. So task files can
+import kodata, but not each other."""
 
 import math
 from collections.abc import Iterator, Sequence

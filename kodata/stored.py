@@ -10,7 +10,8 @@ from kodata.text import composed
 
 def as_stored(path: Path) -> Path:
     """The path with the names that files and folders have on disk, which may differ in composition.
-    The path is unchanged if it exists, or if nothing matches."""
+    The path is returned unchanged if it exists, if no name on disk matches, or if a folder cannot
+    be read."""
     # ValueError: an invalid file name. OSError: a folder that must not be read.
     with suppress(OSError, ValueError):
         return path if path.exists() else _matching(path)

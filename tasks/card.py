@@ -34,14 +34,15 @@ class TaskCard:
     version: float  # changes with prompt, split or scoring
     criterion: str  # one of CRITERIA
     source: str  # the source in kodata whose test split is scored
-    form: str | None  # the form of the source whose training prompt is this task's prompt, if any
+    form: str | None  # the form of the source whose training prompt this task uses, if any
     cluster: str  # the field of a doc that names its cluster; clusters are resampled whole
     quick: int  # the number of items of a quick run, in whole clusters
     primary: str  # the metric that a comparison tests, with correction for multiple tests
-    chance: Mapping[str, float] = field(default_factory=dict)  # the value of guessing, by metric
-    scale: int = 100  # the factor for showing a value of `primary`: 100 for a share, else 1
+    chance: Mapping[str, float] = field(default_factory=dict)  # by metric: the value of guessing
+    scale: int = 100  # the factor by which a value of `primary` is shown: 100 for a share, else 1
     lower_is_better: frozenset[str] = frozenset()  # metrics
-    # Baselines that the task scores itself: the prefix of their metrics' names.
+    # The baselines that the task scores itself. Each maps to the prefix of the names of its
+    # metrics.
     lines: Mapping[str, str] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
     # Whether a run sends a doc's `messages` to the model as separate turns. Plain lm_eval sends
@@ -54,7 +55,7 @@ class TaskCard:
         return self.scale == 100
 
 
-# The C loader takes a tenth of the time.
+# The C loader takes a tenth of the time of the Python loader.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Loads lm_eval's YAML files. `!function file.name` becomes None."""
 
@@ -75,13 +76,14 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 
 def settings(name: str) -> TaskFile:
-    """The content of a task's file, merged over the content of the file that it includes."""
+    """The content of a task's file. Keys that it lacks come from the file that it includes. Raises
+    KeyError for an unknown task."""
     own = _files()[name]
     return {**_files().get(Path(own.get("include", "")).stem, {}), **own}
 
 
 def file(name: str) -> Path:
-    """The file of a task or group."""
+    """The file of a task or group. Raises StopIteration for an unknown name."""
     return next(FOLDER.glob(f"*/{name}.yaml"))
 
 

@@ -5,8 +5,8 @@ lm_eval 0.4.11 searches only its own tasks folder and --include_path. It does no
 folders. So install() writes one stub per task into lm_eval's tasks folder. Each stub includes the
 task's YAML file in this folder, so changes of that file take effect without a new installation.
 
-If this folder is moved or deleted, run this again from the new folder, or delete
-lm_eval/tasks/kotune. lm_eval reads every stub when it starts."""
+If this folder is moved, run this module again from the new folder. If it is deleted, delete
+lm_eval/tasks/kotune too, since lm_eval reads every stub when it starts."""
 
 import importlib.util
 import json
@@ -17,8 +17,9 @@ STUBS = "kotune"
 
 
 def install() -> Path:
-    """Writes the stubs, removes stubs of tasks that do not exist any more, and returns the folder.
-    Raises RuntimeError if lm_eval is not installed."""
+    """Writes the stubs, removes the stubs of tasks that no longer exist, and returns the folder of
+    the stubs. Raises RuntimeError if lm_eval is not installed, and OSError if its folder cannot be
+    written."""
     spec = importlib.util.find_spec("lm_eval")  # does not import lm_eval, which would take seconds
     if spec is None or spec.origin is None:
         raise RuntimeError(

@@ -16,8 +16,8 @@ from kotune_tasks.card import TaskCard, cards
 
 
 def table(path: Path) -> dict[str, tuple[float, float]]:
-    """The value and the standard error of each metric. Raises ValueError unless the file has
-    samples of one of our tasks."""
+    """The value and the standard error of each metric. Raises ValueError if the file has no
+    samples, or if they are not of one of our tasks."""
     card = _card(path)
     by_metric: dict[str, tuple[list[Any], list[str]]] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):

@@ -1,9 +1,10 @@
 """AI Hub's Korean dialogue data sets, read from the user's own download. Their terms do not allow
 us to ship them, and they are not on the hub.
 
-Guarantees: train and test share no dialogue, neither by group nor by turns. "test" is the
-Validation part of the download. If there is none, "test" is a twentieth of the groups: those with
-the lowest draws. This choice does not depend on the order of files."""
+Guarantees: no group of dialogues is in both train and test, and no two dialogues have the same
+turns. "test" is the Validation part of the download. If there is none, "test" is a share of the
+groups, by default a twentieth: those whose names have the lowest hashes (test_part.draw). This
+choice does not depend on the order of files."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -57,8 +58,9 @@ _ADVICE = (
 
 
 def messages(record: Record, form: str) -> list[Message] | Refused:
-    """The record as an example in a form. `next`: the task's question, answered by the last turn.
-    `reply`: the dialogue as a chat. `summary`: a request for a summary, and the summary."""
+    """The record as a chat in a form; Refused for `summary` if the record has no summary. `next`:
+    the task's question, answered by the last turn. `reply`: the dialogue as a chat. `summary`: a
+    request for a summary, and the summary."""
     if form == "reply":
         return list(record["messages"])
     if form == "next":
@@ -81,8 +83,8 @@ def answer(record: Record) -> str:
 
 
 def group(record: Record) -> str:
-    """The name of the record's group. It is the person's profile in 감성 대화, the article in
-    일반상식, and otherwise the dialogue."""
+    """The name of the record's group: in 감성 대화 the person's profile, in 일반상식 the article,
+    in other data sets the dialogue."""
     return str(record["group"])
 
 
@@ -95,9 +97,9 @@ def texts(record: Record) -> tuple[str, ...]:
 def files(
     split: str, path: str | Path | None = None, test_share: float | None = None
 ) -> list[Path]:
-    """The files with dialogues of a split. A zip may have dialogues of both splits. Raises
-    DataError. Raises NoTestError for test if the download has no test data and no group can be
-    kept."""
+    """The files with dialogues of a split. A zip may contain dialogues of both splits. Raises
+    DataError if the folder or a file is not as expected. Raises NoTestError for test if the
+    download has no Validation part and no group can be kept for test."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     root = _folder(path)
@@ -162,9 +164,10 @@ def read(
     """The records of a split: guid (with #2 if it repeats), group, messages, topic (or None), and
     summary if the data set has one.
 
-    Yields Refused for dialogues with more than two speakers or fewer than two turns, and for
-    repeated dialogues. To recognize these, memory grows by about 120 bytes for each dialogue.
-    Raises DataError."""
+    Yields Refused for dialogues with more than two speakers or fewer than two turns, for repeated
+    dialogues, and for train dialogues whose group is in the Validation part. To recognize repeated
+    dialogues, memory grows by about 120 bytes for each dialogue. Raises the same errors as files(),
+    and DataError for a bad row."""
     return with_numbered_guids(_read(split, path, test_share))
 
 
@@ -190,7 +193,7 @@ def _read(split: str, path: str | Path | None, test_share: float | None) -> Iter
 
 def _kept(root: Path, test_share: float | None) -> frozenset[float]:
     """The draws of the groups that are kept for test. Raises NoTestError if there are too few
-    groups."""
+    groups or the share is 0."""
     states = ((file.stat().st_size, file.stat().st_mtime_ns) for file in archive.find_files(root))
     draws, share = _draws(root, tuple(states)), test_part.share_of(CARD, test_share)
     lacks = f"{CARD.name}: path {root}: no Validation part"
@@ -199,7 +202,8 @@ def _kept(root: Path, test_share: float | None) -> frozenset[float]:
 
 @lru_cache(maxsize=2)
 def _draws(root: Path, _states: tuple[tuple[int, int], ...]) -> frozenset[float]:
-    """The draws of all groups. This reads every dialogue, so it is cached until a file changes."""
+    """The draws (test_part.draw) of all groups with a complete dialogue. This reads every dialogue,
+    so the result is cached until a file changes."""
     records = records_of(_records(archive.find_files(root), root))
     return frozenset(test_part.draw(record["group"]) for record in records if is_complete(record))
 
@@ -225,8 +229,8 @@ def _without_repeats(items: Iterable[SourceItem], seen: set[int]) -> Iterator[So
 
 
 def _records(files: list[Path], root: Path, validation: bool | None = None) -> Iterator[SourceItem]:
-    """Yields the items of files. `validation`: True for their validation part only, False for the
-    rest only, None for all."""
+    """Yields the items of files. `validation`: True for items of the Validation part only, False
+    for all other items, None for all items."""
     for file in files:
         for part in archive.parts(file, root):
             if validation is None or (part.side == "validation") == validation:

@@ -54,14 +54,14 @@ class ArchivePart:
     _open: Callable[[], BinaryIO]
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes in pieces. Raises DataError."""
+        """The bytes in pieces. Raises DataError if they cannot be read."""
         with explained(self.where), self._open() as file:
             while piece := file.read(CHUNK):
                 yield piece
 
     def handle(self) -> IO[bytes]:
         """A seekable file on disk. A member of a zip is copied to an unnamed temporary file. Raises
-        DataError."""
+        DataError if it cannot be read."""
         with explained(self.where):
             opened = self._open()
             if not isinstance(opened, zipfile.ZipExtFile):
@@ -104,8 +104,9 @@ def _refuse_pieces(root: Path) -> None:
 
 
 def parts(file: Path, root: Path) -> Iterator[ArchivePart]:
-    """The parts in a file: the file itself, or the members of a zip. Use each part before the next.
-    Raises DataError."""
+    """The parts in a file: the file itself, or the members of a zip. Read each part before
+    requesting the next, since a zip is closed after its last part. Raises DataError for a damaged
+    zip and for a zip inside a zip."""
     inside = file.relative_to(root).as_posix()
     if file.suffix.lower() != ".zip":
         yield ArchivePart(
@@ -125,7 +126,8 @@ def parts(file: Path, root: Path) -> Iterator[ArchivePart]:
 
 
 def others(file: Path) -> list[str]:
-    """The members of a zip that are neither read nor hidden. Raises DataError."""
+    """The names of the members of a zip that kotune does not read, without hidden members. Raises
+    DataError for a damaged zip."""
     with explained(str(file)), zipfile.ZipFile(file) as archive:
         members = [_pieces(info) for info in archive.infolist() if not info.is_dir()]
     return ["/".join(names) for names in members if _is_shown(names) and not _is_known(names[-1])]
@@ -146,8 +148,8 @@ def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, where: str
 
 
 def check(info: zipfile.ZipInfo, where: str, limit: int) -> None:
-    """Raises DataError unless a member may be unpacked. zipfile never returns more bytes than the
-    size that is checked here."""
+    """Raises DataError for a member that is encrypted, or whose unpacked size is over `limit` or
+    implausible. zipfile never returns more bytes than the size that is checked here."""
     if info.flag_bits & 1:
         raise DataError(
             f"{where}: encrypted; unpack the zip with its password and give that folder"
@@ -195,8 +197,8 @@ def side(name: str) -> str:
 
 
 def _member(info: zipfile.ZipInfo) -> str | None:
-    """A member's name without parts such as .. that lead out of the folder. None for a member that
-    is not data."""
+    """A member's path in the zip, without parts such as .. that lead out of a folder. None for a
+    folder, a hidden file or a file of an unknown kind."""
     pieces = _pieces(info)
     if info.is_dir() or not _is_shown(pieces):
         return None

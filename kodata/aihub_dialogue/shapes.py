@@ -45,8 +45,8 @@ class Dialogue(NamedTuple):
 
 
 def dialogues(part: ArchivePart) -> Iterator[Dialogue | NotRead | Rewritten]:
-    """The dialogues of a file, then the keys of its rows that are not read. Raises DataError with
-    file, row, field and value, and for a file without dialogues."""
+    """The dialogues of a file, then the keys of its rows that are not read. Raises DataError for a
+    bad row (the message has file, row, field and value) and for a file without dialogues."""
     count, unread = 0, Unread()
     for dialogue in _workbook(part, unread) if part.kind == ".xlsx" else _json(part, unread):
         count += 1
@@ -133,7 +133,8 @@ def _trimmed(utterances: Iterable[Utterance]) -> list[Utterance]:
 
 
 def _questions(row: "_Value", _: str) -> Iterator[Dialogue]:
-    """The dialogues of an article in SQuAD 1.1's format. They are one group."""
+    """The dialogues of an article in SQuAD 1.1's format. All dialogues of an article are one
+    group."""
     title = row.text("title")
     for paragraph in row.items("paragraphs"):
         context = paragraph.text("context")
@@ -216,7 +217,7 @@ def _begins(row: Row, where: str) -> bool:
 
 
 class _Value(NamedTuple):
-    """A value of the data and its location, which errors name."""
+    """A value of the data, and its location for error messages."""
 
     where: str
     content: Any

@@ -19,7 +19,8 @@ def sheets(
     handle: IO[bytes], where: str
 ) -> Iterator[tuple[str, list[str], Iterator[tuple[int, Row]]]]:
     """Yields the title, the column names and the numbered rows of each sheet that is not empty.
-    `where` names the file in errors. Consume the rows of a sheet before the next sheet."""
+    `where` names the file in errors. Consume the rows of a sheet before requesting the next sheet.
+    Raises DataError for a damaged workbook, repeated column names, or a repeated header."""
     _check(handle, where)
     for (_, title), lines in groupby(_lines(handle, where), key=itemgetter(0, 1)):
         names = next((_names(cells) for *_, cells in lines if any(cells)), None)
@@ -43,7 +44,8 @@ def _lines(handle: IO[bytes], where: str) -> Iterator[Line]:
 
 
 def _check(handle: IO[bytes], where: str) -> None:
-    """Checks the members of a workbook, which is a zip file too."""
+    """Raises DataError if a member of the workbook, which is a zip file, is encrypted or
+    implausibly large."""
     with explained(where), zipfile.ZipFile(handle) as archive:
         for info in archive.infolist():
             check(info, f"{where}: {info.filename}", MAX_XLSX)

@@ -91,9 +91,9 @@ def texts(record: Record) -> tuple[str, ...]:
 def files(
     split: str, path: str | Path | None = None, test_share: float | None = None
 ) -> list[Path]:
-    """The files with lines of a split. Empty for validation if no line is for validation. Raises
-    DataError. Raises NoTestError for test if no line is for test and no group can be kept for
-    it."""
+    """The files with lines of a split. Empty for validation if no usable line is for validation.
+    Raises DataError if the folder or a line is not as expected. Raises NoTestError for test if no
+    usable line is for test and no group can be kept for test."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     folder = _folder(path)
@@ -141,8 +141,8 @@ def _file(folder: Path, split: str) -> Path | None:
 
 
 class _Summary(NamedTuple):
-    """The splits that lines of a file are for, the splits with usable lines among them, and the
-    draws of its usable train groups."""
+    """A summary of a file. `splits`: the splits of its lines. `usable`: the splits of its usable
+    lines. `draws`: the draws (test_part.draw) of the groups of its usable train lines."""
 
     splits: frozenset[str]
     usable: frozenset[str]
@@ -150,8 +150,8 @@ class _Summary(NamedTuple):
 
 
 def _summary(file: Path, own_split: str) -> _Summary:
-    """The summary of a file. It is needed several times in a run, so it is cached until the file
-    changes."""
+    """The summary of a file. It is cached until the file changes, since a run needs it several
+    times."""
     state = file.stat()
     return _summarize(file, own_split, (state.st_size, state.st_mtime_ns, state.st_ctime_ns))
 
@@ -169,8 +169,9 @@ def _summarize(file: Path, own_split: str, _state: tuple[int, ...]) -> _Summary:
 
 
 def _kept(folder: Path, test_share: float | None) -> frozenset[float]:
-    """The draws of the train groups that are kept for test; empty if lines are for test. Raises
-    NoTestError if there are too few groups."""
+    """The draws of the train groups that are kept for test; empty if usable lines are for test.
+    Raises NoTestError if there are too few groups or the share is 0. Raises DataError if
+    `test_share` is given although lines are for test."""
     if not is_cut(folder):
         if test_share is not None:
             raise DataError(
@@ -192,8 +193,8 @@ def read(
     if there are thoughts. Raises DataError with file, row, field and value. Raises NoTestError in
     the same cases as files().
 
-    Rows are counted from 1, without blank lines. Records whose group is in a later split are
-    Refused."""
+    Rows are counted from 1, without blank lines. A record yields Refused if its group is also in a
+    split that comes later in SPLITS. Unread keys come last."""
     files(split, path, test_share)  # raises an error for missing files
     folder = _folder(path)
     try:
@@ -232,8 +233,8 @@ def _lines(folder: Path) -> Iterator[tuple[str, Record | Refused, data_files.Row
 def _lines_of(
     file: Path, own_split: str, first: dict[tuple[str, str], str] | None = None
 ) -> Iterator[tuple[str, Record | Refused, data_files.Row]]:
-    """The lines of a file. `own_split`: the split of lines that name none. `first` has the first
-    row with each (split, guid); pass the same dict for all files of a folder."""
+    """The lines of a file. `own_split`: the split of lines without a `split` key. `first` has the
+    first row with each (split, guid); pass the same dict for all files of a folder."""
     first = {} if first is None else first
     for number, row in enumerate(data_files.rows(file), 1):
         where = f"{file}: row {number}"
@@ -248,8 +249,8 @@ def _lines_of(
 
 
 def _check_grouped(row: data_files.Row, where: str, first: dict[tuple[str, str], str]) -> None:
-    """Raises DataError if only some rows have a group: the same question, once with and once
-    without a group, could be in two splits. `first` also has the first row with a group, under
+    """Raises DataError if only some rows have a group. Otherwise the same question could be in two
+    splits, once with and once without a group. `first` also has the first row with a group, under
     ("", "True"), and the first without, under ("", "False")."""
     is_grouped = bool(_name(row, "group", where))
     first.setdefault(("", str(is_grouped)), where)

@@ -53,7 +53,7 @@ KEYS["instruction"] = {**KEYS["instruction"], "input": None}
 
 def shape(row: Row, where: str) -> str:
     """The format of a line: the one key of KEYS that it has. A key with null is ignored if another
-    key has a value. Raises DataError unless there is exactly one."""
+    key has a value. Raises DataError if no key or more than one is left."""
     shapes = [key for key in KEYS if row.get(key) is not None] or [
         key for key in KEYS if key in row
     ]
@@ -150,7 +150,8 @@ def _history(value: Any, where: str) -> Iterator[Message]:
 
 
 def _with_system(row: Row, made: list[Message], where: str) -> list[Message]:
-    """The turns. If the line has `system`, a system turn comes first."""
+    """The turns of a line. If the line has `system`, a system turn comes first. Raises DataError if
+    the line has two different system turns."""
     if row.get("system") in (None, ""):
         return made
     system: Message = {"role": "system", "content": text(row, "system", where)}
@@ -165,7 +166,8 @@ def _with_system(row: Row, made: list[Message], where: str) -> list[Message]:
 
 
 def _with_thought(turn: Row, answer: str, where: str, role: str) -> str:
-    """The answer in DeepSeek-R1's format: after its thought, if a key of THOUGHTS has one."""
+    """The answer. If a key of THOUGHTS has a thought, it comes before the answer, in DeepSeek-R1's
+    format. Raises DataError if there are two thoughts."""
     keys = [key for key in THOUGHTS if turn.get(key) not in (None, "")]
     if not keys or role != "assistant":
         return answer
@@ -209,8 +211,8 @@ def _is_trained(row: Row, where: str) -> bool:
 
 
 def text(row: Row, field: str, where: str) -> str:
-    """The content() of a field. Raises DataError if it is missing, not text, or empty. `where` ends
-    with "." for a field of a turn."""
+    """The text of a field, normalized by kodata.text.content(). Raises DataError if the field is
+    missing, not text, or empty. `where` ends with "." for a field of a turn."""
     name = f"{where}{field}" if where.endswith(".") else f"{where}: {field}"
     value = row.get(field)
     if not isinstance(value, str):

@@ -1,11 +1,11 @@
-"""Classifiers of labelled items that are not language models. They serve as baselines and as a
-judge of written hypotheses.
+"""Classifiers that predict the label of an item. They are simple statistical models, not language
+models. They serve as baselines, and as a judge of the hypotheses that a language model writes.
 
 A classifier is one logistic regression per label over TF-IDF of character 1- to 4-grams.
-scikit-learn's liblinear gives the same model for the same data. A view with only the hypothesis of
-an NLI item shows which items need no inference. A view with the premise adds comparisons of the two
-texts (shared n-grams and words, numbers, negations), and n-grams of the hypothesis' words that are
-not in the premise."""
+scikit-learn's liblinear gives the same result for the same data. A view (VIEWS) selects the
+features. `hypothesis_only` shows which NLI items need no inference. `overlap` adds comparisons of
+premise and hypothesis (shared n-grams and words, numbers, negations), and n-grams of the
+hypothesis' words that are not in the premise."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class View(NamedTuple):
 
 
 class Classifier:
-    """A classifier fitted to labelled records. For a prediction, it does not use the label of the
+    """A classifier fitted to labelled records. A prediction does not use the label of its
     record."""
 
     def __init__(self, records: Iterable[Record], view: str) -> None:
@@ -64,7 +64,7 @@ class Classifier:
                 for grams, text in zip(self._grams, self._view.texts, strict=True)
             ]
             self._model.fit(self._features(counted, train), labels)
-        except ValueError as error:  # of sklearn: no n-gram left, or only one label
+        except ValueError as error:  # scikit-learn: no n-grams, or only one label
             raise DataError(
                 f"{len(train)} training rows are too few for a classifier ({error}); use all"
                 " training rows"

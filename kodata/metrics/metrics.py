@@ -68,7 +68,8 @@ def _macro_f1() -> Metric:
     def finish(sums: "Array") -> "Array":
         table = sums.reshape(*sums.shape[:-1], CLASSES, CLASSES + 1)
         labels = table[..., :CLASSES]
-        # How often each class occurs as gold plus as predicted: the denominator of F1.
+        # For each class, the number of items with this gold label plus the number of items with
+        # this prediction: the denominator of F1.
         occurrences = table.sum(axis=-1) + labels.sum(axis=-2)
         hits = labels.diagonal(axis1=-2, axis2=-1)
         scores = _ratio(2 * hits, occurrences)
@@ -138,8 +139,8 @@ def _share(holds: Callable[[Answers], float]) -> Metric:
 
 def _fleiss_kappa() -> Metric:
     """Fleiss' kappa with the prompts as raters: the agreement of pairs of answers, corrected for
-    the agreement by chance. NaN if all answers have the same label, where it is undefined. Fleiss
-    1971, doi:10.1037/h0031619."""
+    the agreement by chance. NaN if all answers have the same label, since kappa is then undefined.
+    Fleiss 1971, doi:10.1037/h0031619."""
 
     def vector(items: Sequence[tuple[Any, ...]]) -> list[float]:
         by_item, shares = complete(items), [0.0] * CLASSES
@@ -208,8 +209,9 @@ def _void(sums: "Array") -> "Array":
 MEAN = _mean()
 
 
-# Every key is written out, because kotune.stages reduces this dict to the metrics of a run's tasks.
-# The run depends on those metrics only.
+# Every key is written out, because kotune.stages removes the keys that a run's tasks do not use
+# when it computes the digest of a run's code. So a change of an unused metric does not affect the
+# run.
 METRICS = {
     "macro_f1": _macro_f1(),
     "triple_acc": _triple_acc(),

@@ -1,8 +1,8 @@
 """Korean morphemes by Kiwi (kiwipiepy, https://github.com/bab2min/kiwipiepy). Tags are the Sejong
 tag set with Kiwi's additions.
 
-The model is loaded at the first use in a process, which takes seconds. Results are reproducible
-only with the same version of kiwipiepy."""
+Kiwi's own language model is loaded at the first use in a process, which takes seconds. Results are
+reproducible only with the same version of kiwipiepy."""
 
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ TAIL = 100  # characters at the end of a text that are analysed for particles
 
 @cache
 def kiwi() -> Any:
-    """The analyser. All callers in a process share one."""
+    """The Kiwi analyser. It is created once, and all callers in the process share it."""
     from kiwipiepy import Kiwi
 
     return Kiwi(num_workers=1)  # no threads, since texts arrive one at a time
@@ -37,14 +37,15 @@ def surfaces(text: str) -> list[str]:
 def without_josa(text: str) -> str:
     """The text without the particles (tags J*) at its end: 서울에서부터 becomes 서울.
 
-    A particle that Kiwi reads as part of a word stays (회의, 제주도), and so does the first
-    morpheme. Only the last TAIL characters are analysed."""
+    Only the last TAIL characters of the text are analysed. Three kinds of particles stay: one that
+    Kiwi reads as part of a word (회의, 제주도), one that shares a syllable with the morpheme before
+    it (그건), and one that is the first morpheme of the analysed characters."""
     text = text.rstrip()
     start = max(0, len(text) - TAIL)
     end = len(text) - start
     tokens = kiwi().tokenize(text[start:])
     for before, token in zip(reversed(tokens[:-1]), reversed(tokens), strict=False):
-        # False for 그건, where 것 and 은 share a syllable.
+        # False for the particle 은 in 그건, since it shares a syllable with 것.
         is_separate = before.start + before.len <= token.start
         if not (token.tag.startswith("J") and token.start + token.len == end and is_separate):
             break

@@ -1,9 +1,9 @@
-"""Judges a hypothesis that a model wrote: its relation to the premise, as predicted by a
+"""Judges a hypothesis that a language model wrote: its relation to the premise, as predicted by a
 classifier, and its novelty compared with the training hypotheses.
 
-A judge is fitted to a source's train split when the first sentence of a process is judged. It makes
-mistakes. Compare a model's result with the judge's accuracy on sentences that people wrote, which
-is about the best result that a model can get."""
+A judge is fitted to a source's train split when a process judges its first hypothesis. A judge
+makes mistakes. Compare a language model's result with the judge's accuracy on hypotheses that
+people wrote, which is about the best result that is possible."""
 
 import logging
 from collections.abc import Iterable
@@ -28,14 +28,14 @@ class Judge:
 
     def __init__(self, records: Iterable[Record]) -> None:
         """Takes about ten seconds for KLUE-NLI's 24,998 records. Raises DataError if there are too
-        few."""
+        few records, or if all have one label."""
         train = list(records)
         self._classifier = Classifier(train, "overlap")
         self._hypotheses = {folded(record["hypothesis"]) for record in train}
         self._grams = {gram for hypothesis in self._hypotheses for gram in grams(hypothesis, GRAM)}
 
     def relation(self, premise: str, hypothesis: str) -> str:
-        """The likeliest label."""
+        """The likeliest label of the pair."""
         return self._classifier.predict([{"premise": premise, "hypothesis": hypothesis}])[0]
 
     def novelty(self, hypothesis: str) -> float | None:
@@ -51,8 +51,9 @@ class Judge:
 
 
 def prepare(source: str, path: str | Path | None) -> None:
-    """Sets the path of the data that the judge of a source is fitted to. If the folder has no train
-    split, a warning is logged and there is no judge."""
+    """Sets the path of the data that the judge of a source is fitted to. If `path` is a folder
+    without a train split, a warning is logged and the source has no judge. Raises DataError if a
+    train split on the hub or shipped with kotune cannot be read."""
     _PATHS[source] = path
     try:
         find_source(source).files("train", path)
@@ -64,7 +65,8 @@ def prepare(source: str, path: str | Path | None) -> None:
 
 
 def judge(source: str | None) -> Judge | None:
-    """The judge of a source, if prepare() found its train split; else None."""
+    """The judge of a source; None if prepare() was not called or did not find a train split. Raises
+    DataError if the train split has a bad row or too few records."""
     return _judge(source, _PATHS[source]) if source in _PATHS else None
 
 

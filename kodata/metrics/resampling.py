@@ -21,10 +21,11 @@ SEED = 42
 UNITS = 2_000
 SINGLE = 2**24  # integers below this are exact in single precision
 AT_ONCE = 100  # resamples drawn at a time
-# If a larger share of resamples is undefined, the others do not represent all of them.
+# The maximum share of resamples whose value may be undefined. If more are undefined, the other
+# resamples are not representative.
 MISSING = 0.05
 # The values of one item by metric, as lm_eval's process_results() returns them. A value is a
-# number, or the input of a sum. Each metric defines its own form.
+# number, or an item that Metric.vector takes, whose form depends on the metric.
 Ingredients = dict[str, Any]
 
 
@@ -34,8 +35,8 @@ class Metric(NamedTuple):
     `vector`: maps the items of one cluster to a vector of length k. `finish`: maps sums (..., k) to
     values (...), NaN if the value is undefined. `squared`: the number of last components that
     describe pairs of a cluster with itself; a cluster drawn n times counts n * n times in them.
-    `biased`: the value is a sum of distances, which noise can only increase, so resamples lie above
-    it (kotune.compare.paired)."""
+    `biased`: the value is a sum of distances, which noise can only increase. So the values of
+    resamples are too high, which kotune.compare.paired takes into account."""
 
     vector: Callable[[Sequence[Any]], Sequence[float]]
     finish: Callable[["Array"], "Array"]
@@ -44,7 +45,7 @@ class Metric(NamedTuple):
 
 
 def value(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
-    """The metric over all items. `clusters` has the cluster of each item."""
+    """The value of the metric over all items. `clusters` has the cluster of each item."""
     return float(metric.finish(vectors(metric, items, clusters).sum(axis=0)))
 
 
@@ -64,8 +65,8 @@ def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -
 
 
 def is_known(resampled: "Array") -> bool:
-    """Whether at most MISSING of the resamples are NaN. With more, an interval over the others
-    would ignore that the metric is often undefined."""
+    """Whether at most a share MISSING of the resamples are NaN. If more are NaN, an interval over
+    the other resamples would hide that the metric is often undefined."""
     import numpy as np
 
     return bool(np.isnan(resampled).mean() <= MISSING)
@@ -95,7 +96,7 @@ def resample(table: "Array", resamples: int, squared: int = 0) -> "Array":
 
 def weighted(weights: "Callable[[bool], Array]", units: "Array") -> "Array":
     """Weighted sums of rows, of shape (resamples, k). weights(is_single) returns the weights of
-    shape (resamples, rows), in single or double precision. They are integers whose sum in a
+    shape (resamples, rows), in single or double precision. The weights are integers. Their sum in a
     resample is at most the number of rows.
 
     Sums of small integers are exact in single precision, which takes half the time. Columns of
@@ -113,8 +114,8 @@ def weighted(weights: "Callable[[bool], Array]", units: "Array") -> "Array":
 
 
 def pooled(table: "Array") -> "Array":
-    """The rows summed into at most UNITS units. The unit of a row depends only on its index and the
-    number of rows."""
+    """The table, with its rows summed into at most UNITS rows (units). The unit of a row depends
+    only on its index and the number of rows."""
     import numpy as np
 
     if len(table) <= UNITS:

@@ -62,8 +62,8 @@ def texts(record: Record) -> tuple[str, ...]:
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The shipped file, or prompts.jsonl in the folder `path`. Raises DataError for another split
-    than test, or if the file is missing."""
+    """The shipped file, or prompts.jsonl in the folder `path`. Raises DataError if `split` is not
+    test or the file is missing."""
     if split not in SPLITS:
         raise DataError(
             f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}"

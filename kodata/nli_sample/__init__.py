@@ -1,8 +1,8 @@
 """A small Korean NLI data set, written for this project and shipped with it under CC0. It has
 KLUE-NLI's format and prompts, and needs no download.
 
-Each premise is in one of train, validation and test. `source` of a record is the kind of inference
-that it requires."""
+Each premise is in only one of train, validation and test. A record's `source` is the kind of
+inference that its label requires."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +35,8 @@ CARD = Card(
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The file of a split, in the folder of this module or in the folder `path`."""
+    """The file of a split, in the folder of this module or in the folder `path`. Raises DataError
+    for an unknown split or a missing file."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
     file = Path(path or Path(__file__).parent) / f"{split}.json"

@@ -2,7 +2,7 @@
 must not be used for training.
 
 The shipped file has 93 groups of four questions, written for this project. Each group has one short
-answer that does not change over time. A user's folder may have ParaKQC's file instead, whose
+answer that does not change over time. A user can give a folder with ParaKQC's file instead. Its
 questions and commands have no known answer. A record is {guid, group, question, answers}."""
 
 from collections import Counter
@@ -51,7 +51,7 @@ _FINDER = FileFinder(CARD, hub={}, patterns={"test": ("paraKQC*.txt",)})
 
 def question(record: Record) -> str:
     """The prompt: the question, and a request for a short answer. Without this request, answers are
-    long, and no metric detects that long answers agree."""
+    long, and no metric can detect whether two long answers say the same."""
     return f"{record['question']}\n답만 짧게 쓰세요."
 
 
@@ -76,7 +76,8 @@ def texts(record: Record) -> tuple[str, ...]:
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The shipped file, or ParaKQC's file in the folder `path`."""
+    """The shipped file, or ParaKQC's file in the folder `path`. Raises DataError if `split` is not
+    test or the file is missing."""
     if split not in SPLITS:
         raise DataError(
             f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}"

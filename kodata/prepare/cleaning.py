@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from kodata.card import Message, Record, Refused, Source
 
-# Characters of one example. That is about 40,000 tokens, far above the default sequence_len.
+# The maximum number of characters of an example: about 40,000 tokens, far above the default
+# sequence_len.
 OVERSIZED = 100_000
 
 
@@ -27,8 +28,8 @@ def examples(
     """The examples made from records, each with its split. `dropped` counts the dropped rows by
     reason.
 
-    `merge`: put a system turn into the first user turn. To find duplicates, memory holds two
-    numbers for each example."""
+    `merge`: a system turn is put at the beginning of the first user turn. Memory holds two numbers
+    for each example, which are needed to detect duplicates."""
     seen: dict[int, int] = {}
     one_answer = form == "label"  # a question with a written answer may have several
     messages_of = source.messages
@@ -46,7 +47,7 @@ def examples(
             or not question
             or (len(messages) > 2 and not all(turn["content"] for turn in messages))
         ):
-            dropped["empty field"] += 1  # the text was only an end-of-turn token
+            dropped["empty field"] += 1  # such as a text that was only an end-of-turn token
             continue
         if len(question) + len(answer) > OVERSIZED:
             dropped["oversized"] += 1
@@ -67,6 +68,6 @@ def merged(system: Message, user: Message, *rest: Message) -> list[Message]:
 def _joined(messages: list[Message]) -> str:
     """Turns as one text, for comparing conversations.
 
-    Conversations that differ in a turn, or in the answers to train on, give different texts. This
-    is certain because the separators are control characters, which cleaned text does not have."""
+    Conversations that differ in a turn, or in the answers to train on, always give different texts,
+    since the separators are control characters, which cleaned text does not have."""
     return "\0".join([turn["content"] + "\1" * (turn.get("train") is False) for turn in messages])

@@ -62,15 +62,16 @@ def convert(
     scored: Scored | None = None,
     validation_rows: int = VALIDATION_ROWS,
 ) -> Manifest:
-    """Writes the three files into out_dir and returns the manifest. Leaks are only checked if
-    `scored` is given. Raises DataError if an input cannot be read, or if no rows are left for a
-    split.
+    """Writes train.jsonl, validation.jsonl and manifest.json into out_dir, and returns the
+    manifest. Leaks are only checked if `scored` is given. Raises DataError if an input cannot be
+    read, if no rows are left for a split, or if there are leaks and `scored.leaks` is `refuse`.
+    Raises SizeError if an entry has fewer train rows than its `samples`.
 
     A row is {"messages", "guid", "source", "form", "doc"}: the chat example, its origin, and the
-    record (see doc_of). With `samples`, rows are in random order, and a smaller sample is the
-    beginning of a larger one. Validation does not depend on `samples`, so that runs with
-    different sizes are measured on the same rows. It has at most `validation_rows` rows, divided
-    equally between the entries, and at least one row for each entry."""
+    record (see doc_of). If an entry has `samples`, its train rows are in random order, and a
+    smaller sample is the beginning of a larger one. Validation does not depend on `samples`, so
+    that runs with different sizes are measured on the same rows. It has at most `validation_rows`
+    rows, divided equally between the entries, and at least one row for each entry."""
     inputs = [_inputs(entry) for entry in entries]  # file errors are raised before any write
     guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -138,8 +139,8 @@ def _too_few(entries: list[Entry], counts: list[RowCounts], kept: dict[str, int]
 def fingerprint(location: DataLocation, split: str | None = None) -> str:
     """An identifier of a source's data: the hub commit, or a hash of the files' names and contents.
 
-    Covers the files of `split`. If it is None, covers the files of train and validation. Does not
-    use the network."""
+    Covers the files of `split`; if `split` is None, the files of train and validation. Does not use
+    the network. Raises DataError if a file is missing or cannot be read."""
     source, path = source_at(location), location.path
     if _kind(source, path) == "hub":
         return f"{source.CARD.hub_id}@{path or source.CARD.revision}"
@@ -217,7 +218,7 @@ def _convert_entry(
     made = _sampled(made, entry, rule, tally)
     if entry.weight != 1:
         made = _weighted(made, entry.weight, rule.seed, tally)
-    name, form = entry.source, entry.form  # attributes are looked up once: this loop must be fast
+    name, form = entry.source, entry.form  # looked up once, for a fast loop
     write, count = output.write, tally.labels
     for split, record, messages in made:
         write(
@@ -275,7 +276,7 @@ def _sampled(
     are sampled. Train examples are sorted by draw, so that a smaller sample is the beginning of a
     larger one. If train is not limited, its examples come first, in file order."""
     draw, limits = make_draw(rule.seed), {"train": entry.samples, "validation": rule.rows}
-    # The highest draw is on top. For equal draws, the number keeps the file order.
+    # The highest draw is on top. Of examples with equal draws, the first in file order is kept.
     heaps: dict[str, list[tuple[float, int, Example]]] = {
         split: [] for split, rows in limits.items() if rows is not None
     }
@@ -304,7 +305,8 @@ def _weighted(
 ) -> Iterator[Example]:
     """Repeats train examples `weight` times.
 
-    With a weight of 2.5, every example occurs twice, and a random half of them a third time."""
+    With a weight of 2.5, every example occurs twice, and a random half of the examples a third
+    time. Validation examples are not repeated."""
     draw = make_draw(seed)
     whole, share = divmod(weight, 1)
     for example in every:

@@ -28,8 +28,8 @@ class Scored:
 
     `leaks`: what to do with a training row whose text occurs in test data: `drop` the row, `refuse`
     the recipe, or `keep` the row and report it. `not_scored`: the tasks of the recipe that have no
-    test data. Each has the number of its groups, which is too small to keep some for testing, or
-    None if test_share is 0."""
+    test data. The value of a task is its number of groups, which is too small to keep some for
+    testing, or None if test_share is 0."""
 
     tasks: Mapping[str, DataLocation]
     leaks: str = "drop"
@@ -45,8 +45,8 @@ class Entry:
 
     `path` and `test_share`: as in DataLocation. `samples`: the number of training rows, which are
     drawn by the seed. None means all rows. `weight`: the number of times that each row occurs in an
-    epoch. 2 means twice; 0.5 means a random half of the rows. `system`: `merge` puts a system turn
-    into the first user turn."""
+    epoch. 2 means twice; 0.5 means a random half of the rows. `system`: one of SYSTEMS; `merge`
+    puts a system turn at the beginning of the first user turn."""
 
     source: str
     form: str = "label"

@@ -68,8 +68,8 @@ class LeakGuard:
     def without_leaks(
         self, records: Iterable[tuple[str, Record]], source: Source, dropped: Counter[str]
     ) -> Iterator[tuple[str, Record]]:
-        """The rows that may be trained on: all, unless the policy is `drop`. `dropped` counts the
-        others."""
+        """Yields the rows without leaks if the policy is `drop`, else all rows. Counts every leak
+        for verdict(). `dropped` counts the dropped rows."""
         for split, record in records:
             if self._count_leaks(source, record) and self.policy == "drop":
                 dropped["leak"] += 1
@@ -77,7 +77,7 @@ class LeakGuard:
                 yield split, record
 
     def drops(self, source: Source, record: Record) -> bool:
-        """Whether a row would be dropped. Does not count it."""
+        """Whether without_leaks() would drop a row. Does not count the row."""
         return self.policy == "drop" and any(
             self._tests.find(text) for text in source.texts(record)
         )
@@ -121,7 +121,8 @@ class LeakGuard:
         """Test texts that a scored task has in common with another source's test split (leaks of
         kind `exact` or `folded`).
 
-        Models are not trained on these texts, but the two scores are not independent."""
+        Models are not trained on these texts, but the scores on the two test splits are not
+        independent."""
         locations = [*self._tasks.values(), *map(location_of, entries)]
         shared: dict[tuple[str, str], set[str]] = defaultdict(set)
         for location in dict.fromkeys(locations):
@@ -136,7 +137,8 @@ class LeakGuard:
 
 
 def test_texts(location: DataLocation, tally: Tally | None = None) -> Iterator[str]:
-    """The texts of a source's test split, for the leak check. `tally` counts the rows."""
+    """The texts of a source's test split, for the leak check. `tally` counts the rows. Raises
+    DataError if the test split cannot be read."""
     source = source_at(location)
     for record in usable_records(source.read("test", location.path), "test", tally or Tally()):
         yield from source.texts(record)

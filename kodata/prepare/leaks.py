@@ -4,8 +4,8 @@
 - `folded`: the same letters and digits, with other spacing, punctuation, width or case. Always
   found.
 - `near`: the Jaccard similarity of the character 5-grams is at least 0.8. MinHash (datasketch)
-  finds a candidate with a probability over 0.999. It is then measured exactly, so there are no
-  false positives.
+  finds such a text with a probability over 0.999. The similarity is then measured exactly, so there
+  are no false positives.
 - `inside`: one folded text contains the other, such as a sentence of a passage. Either text may be
   the longer one. Always found.
 
@@ -77,7 +77,7 @@ class TestTexts:
         }
 
     def equal(self, text: str) -> dict[str, str]:
-        """The tasks with the same test text: for each task `exact` or `folded`."""
+        """The tasks that have the text as a test text. Each task maps to `exact` or `folded`."""
         kinds = dict.fromkeys(self._folded.get(folded(text), ()), "folded")
         return kinds | dict.fromkeys(self._spaced.get(spaced(text), ()), "exact")
 

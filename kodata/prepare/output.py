@@ -41,7 +41,7 @@ class Output:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._drafts.__exit__(*error)  # after finish() this does nothing
+        self._drafts.__exit__(*error)  # does nothing after finish()
 
     def write(self, split: str, row: TrainingRow, record: Record) -> None:
         """Writes a row: `row` has messages, guid, source and form; the record becomes its `doc`."""
@@ -117,7 +117,7 @@ def writer() -> Callable[[list[Row]], bytes]:
         records = orjson.dumps([record for _, record in rows])[1:-2]
         docs = records.replace(b"\\", b"\\\\").replace(b'"', b'\\"').split(b"}," + first_of_doc)
         is_usual = heads[0].startswith(first_of_row) and docs[0].startswith(first_of_doc)
-        if not (is_usual and len(heads) == len(docs) == len(rows)):  # keys in another order
+        if not (is_usual and len(heads) == len(docs) == len(rows)):  # the keys have another order
             return b"".join(line(*row) for row in rows)
         heads[0] = heads[0].removeprefix(first_of_row)
         docs[0] = docs[0].removeprefix(first_of_doc)

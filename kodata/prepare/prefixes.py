@@ -1,12 +1,13 @@
-"""An index of many texts. It finds those that are prefixes of a given text."""
+"""An index of many texts. It finds the texts that are prefixes of a given text."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
 
 
 class Prefixes:
-    """A lookup takes logarithmic time in the number of texts. This matters because thousands of
-    prompts may begin with the same words."""
+    """An index of texts. A lookup takes logarithmic time in the number of texts. This matters
+    because thousands of prompts may begin with the same words. Raises ValueError if there are no
+    texts."""
 
     __slots__ = ("_parents", "_ranked", "longest")
 
@@ -24,10 +25,11 @@ class Prefixes:
 
     def candidates(self, text: str) -> Iterator[str]:
         """All indexed texts that are a prefix of `text`, longest first. The result may include
-        texts that are not.
+        other texts, so the caller must check each one.
 
-        Every text that sorts between `text` and one of its prefixes has the same prefix. So the
-        last text that sorts before `text`, its parent, and so on, include all prefixes."""
+        Every text that sorts between a prefix of `text` and `text` itself begins with that prefix.
+        So the search starts at the last indexed text that does not sort after `text`. It then goes
+        to the longest indexed prefix of this text (its parent), and so on, and misses no prefix."""
         index = bisect_right(self._ranked, text) - 1
         candidate = self._ranked[index] if index >= 0 else None
         while candidate is not None:

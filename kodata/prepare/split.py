@@ -17,8 +17,8 @@ VALIDATION_SHARE = 0.05  # at most this share of the groups of a train split bec
 # The default maximum of validation rows per recipe. It is enough to distinguish losses, and quick
 # to evaluate.
 VALIDATION_ROWS = 250
-# A size in bytes. Train files up to this size are read once more, to count the groups that become
-# examples.
+# A size in bytes. If the train files of an entry are at most this large in total, they are read
+# once more, to count the groups that become examples.
 SMALL = 1_000_000
 
 
@@ -61,7 +61,7 @@ def split_chooser(has_validation: bool, rule: SplitRule) -> Callable[[str], str]
 def split_rule(
     entries: Sequence[Entry], seed: int, rows: int, guard: LeakGuard | None
 ) -> SplitRule:
-    """The rule for the entries of a recipe.
+    """The rule for the entries of a recipe. Raises DataError if an entry's data cannot be read.
 
     Each entry without its own validation split gives about `rows` rows to validation: at most
     VALIDATION_SHARE of its groups and, if its files are small, at least one group. convert() drops

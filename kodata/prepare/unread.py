@@ -10,15 +10,16 @@ from kodata.card import Source
 from kodata.errors import DataError, on_one_line
 from kodata.reading import hub
 
-# The maximum number of names in the result. More would not help a user who gave a home folder as
-# `path` by mistake.
+# The maximum number of names in the result. A longer list would not help a user who gave a home
+# folder as `path` by mistake.
 MAX_NAMES = 1_000
 MAX_EXAMINED = 20_000  # files and folders
 
 
 def unread_files(source: Source, path: str | Path | None) -> list[str]:
-    """The paths, relative to the folder `path`, of files that are neither read nor hidden. A member
-    of a .zip is ZIP/MEMBER. Empty for data on the hub or shipped with kotune."""
+    """The paths of files in the folder `path` that kotune does not read, without hidden files. They
+    are relative to the folder. A member of a .zip is ZIP/MEMBER. Empty for data on the hub or
+    shipped with kotune."""
     if path is None or hub.is_commit(path):
         return []
     folder = Path(path)

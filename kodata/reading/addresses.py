@@ -12,12 +12,14 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 
 
 class RefusedError(DataError):
-    """The hub's answer, or an address, must not be trusted. A retry does not help."""
+    """Raised for an address that is not safe to contact, and for an answer of the hub that is not
+    safe to use. A retry does not help."""
 
 
 def is_safe(address: str, also_loopback: bool = True) -> bool:
-    """Whether nobody on the network can read or change the traffic: https, or http to loopback
-    unless `also_loopback` is False. Raises ValueError for an invalid address."""
+    """Whether the traffic to an address cannot be read or changed on the network: https, or http to
+    loopback if `also_loopback` is True. False for port 0. Raises ValueError for an invalid
+    address."""
     parts = urlsplit(address)
     is_loopback = bool(_LOOPBACK.fullmatch(parts.hostname or ""))
     return parts.port != 0 and (
@@ -26,8 +28,8 @@ def is_safe(address: str, also_loopback: bool = True) -> bool:
 
 
 def refuse_address(address: str, endpoint: str) -> None:
-    """Raises RefusedError for an unsafe address. http to loopback is only accepted if `endpoint`,
-    the hub's address, is http on loopback too."""
+    """Raises RefusedError if is_safe() is False for the address, or if an address is invalid. http
+    to loopback is only accepted if `endpoint`, the hub's address, is http to loopback too."""
     message = "HF_ENDPOINT, or a redirect from it, is not an address that begins with https://"
     try:
         is_local_hub = is_safe(endpoint) and not is_safe(endpoint, also_loopback=False)
@@ -44,19 +46,23 @@ def refuse_address(address: str, endpoint: str) -> None:
 
 
 def masked(text: str) -> str:
-    """The text without user names and passwords. Those of addresses in this process's environment
-    are removed wherever they occur, also in part. Those of any address in the text are removed
-    too."""
+    """The text with logins (user names and passwords) replaced by ***.
+
+    A login from HF_ENDPOINT or from an environment variable *_proxy is replaced wherever it occurs.
+    A part of such a login is replaced too (see _secrets). For every other address in the text, the
+    login before its @ is replaced."""
     for secret in sorted(_secrets(), key=len, reverse=True):
         text = text.replace(secret, "***")
     return re.sub(r"(?<=//)[^/\s]+@", "***@", text)
 
 
 def _secrets() -> set[str]:
-    """Everything before the last @ in the addresses of the hub and of proxies, whole and in pieces.
+    """The logins in HF_ENDPOINT and in the environment variables *_proxy, whole and in pieces of at
+    least three characters.
 
-    Pieces matter if a password has unescaped special characters. A library may then read part of it
-    as a host or port, and print that part."""
+    A login is everything before the last @ of an address. Pieces matter if a password has unescaped
+    special characters. A library may then read a piece of the password as a host or port, and print
+    it."""
     secrets: set[str] = set()
     for name, value in os.environ.items():
         if name == "HF_ENDPOINT" or name.lower().endswith("_proxy"):
@@ -69,10 +75,11 @@ def _secrets() -> set[str]:
 
 
 def without_login(endpoint: str) -> tuple[str, str | None]:
-    """The hub's address without user name and password, and the value of the Authorization header
-    that sends them (None if there are none).
+    """Returns the hub's address without its login, and the value of the Authorization header that
+    sends the login. The value is None if the address has no login.
 
-    Raises RefusedError if the end of the password is ambiguous."""
+    Raises RefusedError if there is an unescaped /, ? or # before the last @, since the end of the
+    password is then ambiguous."""
     scheme, slashes, rest = endpoint.partition("//")
     login, sign, host = rest.rpartition("@")
     if re.search(r"[/?#]", login):

@@ -2,8 +2,8 @@
 writes the rows to standard output.
 
 The output is a sequence of pieces, each after its length in 8 bytes. A piece is a list of rows, an
-error message as text, or None at the end. It is in Python's marshal format, which contains only
-plain values, so loading it runs no code."""
+error message as text, or None at the end. Pieces are in Python's marshal format, which contains
+only plain values, so loading a piece runs no code."""
 
 import marshal
 import os
@@ -13,19 +13,20 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-MEMORY = 512 << 20  # bytes; a row group of 200,000 rows needs a fifth of it
+MEMORY = 512 << 20  # bytes; a row group of 200,000 rows needs a fifth of this
 # The limit of CPU seconds is CPU_START, plus CPU_SECONDS for each megabyte of the file. Together
 # this is about 100 times what a real file takes.
 CPU_SECONDS = 1
 CPU_START = 20
 HEAD = 8  # bytes of the length before each piece
-ROWS = 256  # rows read at a time; that many of the longest rows fit into MEMORY
+ROWS = 256  # rows read at a time; even this many rows of the maximum length fit into MEMORY
 MAX_SHEET = 1_048_576  # the most rows of a sheet in Excel
 INPUT = "/dev/fd/0"
 
 
 def main(kind: str) -> None:
-    """Write all rows of the input, then None; or an error message if the library fails."""
+    """Write all rows of the input, then None. If reading fails, write an error message instead of
+    None."""
     from kodata.errors import brief
 
     try:
@@ -107,8 +108,8 @@ def _send(value: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """The value with every value of an unsupported type replaced by [repr(value)]. The list
-    distinguishes it from a text of the data."""
+    """The value, with each inner value that marshal does not support replaced by the list
+    [repr(value)]. The list distinguishes the replacement from a text of the data."""
     if isinstance(value, (list, tuple)):
         return type(value)(map(_plain, value))
     if isinstance(value, dict):

@@ -20,9 +20,9 @@ from kodata.reading.column_rows import CPU_SECONDS, HEAD, MEMORY, main
 from kodata.reading.delimited import MAX_ROW
 from kodata.reading.regular import opened
 
-MAX_RATIO = 200  # unpacked size to packed size; Korean text has about 10
+MAX_RATIO = 200  # the maximum ratio of unpacked to packed size; Korean text has about 10
 SMALL = 1 << 20  # bytes; below this size any ratio is harmless
-LONGEST = 4 * MAX_ROW  # bytes of a row in UTF-8
+LONGEST = 4 * MAX_ROW  # the maximum size of a row, in bytes of UTF-8
 LIBRARIES = {"parquet": "pyarrow", "arrow": "pyarrow", "xlsx": "openpyxl"}
 _FEATHER = (b"ARROW1", b"FEA1")  # the first bytes of both Feather versions
 _AGAIN = "download or copy it again"
@@ -60,8 +60,8 @@ def read(file: IO[bytes], kind: str) -> Iterator[Any]:
 
 
 def _reader(file: IO[bytes], kind: str) -> "subprocess.Popen[bytes]":
-    """The child process. It gets the open file as its input, so that it reads the same file that
-    was checked."""
+    """Starts the child process. Its input is the open file instead of a path, so that it reads the
+    same file that was checked. Raises FaultError if the library is not installed."""
     if find_spec(LIBRARIES[kind]) is None:
         raise FaultError(
             f"reading .{kind} needs {LIBRARIES[kind]}, which the light install lacks; see README.md"
@@ -75,7 +75,8 @@ def _reader(file: IO[bytes], kind: str) -> "subprocess.Popen[bytes]":
 
 
 def _piece(pipe: IO[bytes], budget: int, kind: str) -> bytes:
-    """The next piece of the child's output, of at most `budget` + SMALL bytes."""
+    """The next piece of the child's output. Raises FaultError if the piece has over `budget` +
+    SMALL bytes, or if the output ends inside it."""
     head = pipe.read(HEAD)
     size = int.from_bytes(head, "little")
     if size > budget + SMALL:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from kodata.errors import FaultError, shown
 
-# Characters. A longer row means that the file is damaged; it would not fit a model either.
+# The maximum length of a row, in characters. A longer row means that the file is damaged. It would
+# not fit into a language model's context either.
 MAX_ROW = 4_000_000
 CUT_SHORT = "the file is cut short here; download or copy it again"
 
@@ -16,7 +17,8 @@ Row = dict[str, str]
 
 
 def lines(pieces: Iterator[str]) -> Iterator[str]:
-    """The lines of a text that arrives in pieces, without their "\\n"."""
+    """The lines of a text that arrives in pieces, without their "\\n". Raises FaultError for a
+    line of over MAX_ROW characters."""
     rest, blank = "", 0
     for piece in pieces:
         blank = blank + len(piece) if piece.isspace() else 0

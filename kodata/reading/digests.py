@@ -2,7 +2,7 @@
 file changes.
 
 A file counts as unchanged while its size, mtime and ctime stay the same; ctime cannot be set back.
-If the cache cannot be written, files are read every time."""
+If the cache cannot be written, large files are read every time too."""
 
 import json
 import os
@@ -15,7 +15,8 @@ from kodata import drafts
 from kodata.reading.files import sha256
 
 LARGE = 8 << 20  # bytes; a smaller file is read in about 20 ms
-# Nanoseconds. A file that changed more recently may change again within the same clock tick.
+# Nanoseconds. The digest of a file that changed more recently is not cached, since the file may
+# change again without a new mtime.
 SETTLED = 2_000_000_000
 MOST = 1_000  # files in the cache
 
@@ -39,7 +40,8 @@ def digest(path: Path) -> str:
 
 
 def cache_file() -> Path:
-    """The path of the cache: below XDG_CACHE_HOME, or ~/.cache."""
+    """The path of the cache: kotune/digests.json in XDG_CACHE_HOME, or in ~/.cache if this is not
+    set."""
     folder = os.environ.get("XDG_CACHE_HOME")
     return (Path(folder) if folder else Path.home() / ".cache") / "kotune" / "digests.json"
 
@@ -53,8 +55,8 @@ def _cached() -> dict[str, list[object]]:
 
 
 def _remember(key: str, entry: list[Any]) -> None:
-    """Adds an entry to the cache. If two processes write at the same time, one entry is lost and
-    that file is read again later."""
+    """Adds an entry to the cache. If two processes write at the same time, one of their entries may
+    be lost. Its file is then read again when its digest is needed."""
     with suppress(OSError, RuntimeError):
         file = cache_file()
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -32,8 +32,8 @@ def rows(
     names: Sequence[str] = (),
     other_keys: list[str] | None = None,
 ) -> Iterator[Row]:
-    """The rows of a file. Raises DataError with the row, counted from 1, and for a file without
-    rows.
+    """The rows of a file. Raises DataError for a bad row (the message has its number, counted from
+    1), for a file that cannot be read, and for a file without rows.
 
     `inside`: the rows of a .json file are in the arrays with these names in an outer object. In
     SQuAD, for example, they are in `data`. The names of other non-empty arrays and objects in the
@@ -89,8 +89,9 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _bytes(path: Path) -> Iterator[bytes]:
-    """The bytes of a file in pieces, decompressed. Raises FaultError if they are far larger than
-    the file, as in a decompression bomb."""
+    """The bytes of a file in pieces, decompressed. Raises FaultError if the gzip stream is cut
+    short or damaged, or if the bytes are far more than the file's size, as in a decompression
+    bomb."""
     try:
         limit, read = MAX_RATIO * path.stat().st_size + SMALL, 0
         with _open(path) as file:
@@ -114,8 +115,9 @@ def _text(path: Path) -> Iterator[str]:
 def _array(path: Path) -> Iterator[Any]:
     """The values of a JSON array. For speed, many rows are parsed at once.
 
-    This may fail because a piece was cut inside a row. Then json_rows() reads the file again from
-    its start and reports the error, if there is one."""
+    This fails if a piece was cut inside a row, even if the file is valid. After a failure,
+    json_rows() reads the file again from its start. It raises FaultError only if the file is
+    invalid."""
     done = 0
     try:
         for values in _runs(path):
@@ -138,7 +140,9 @@ def _runs(path: Path) -> Iterator[list[Any]]:
             if not run.startswith(lead):
                 raise ValueError("not the start of a row")
             values = loads(b"[" + run[1:] + b"]")
-            # A difference means that a key occurs twice, or that a text contains these characters.
+            # A difference means that a key occurs twice, that a row contains an object, or that a
+            # text contains these characters. The slower parser raises an error only for a repeated
+            # key.
             if run.count(b'":') != sum(map(_keys, values)):
                 json.loads(b"[" + run[1:] + b"]", object_pairs_hook=require_unique_keys)
             yield values
@@ -155,8 +159,8 @@ def _keys(value: Any) -> int:
 
 
 def _parser() -> Callable[[bytes], Any]:
-    """A function that parses JSON: orjson if it is installed, else json. Both refuse lone
-    surrogates (half characters)."""
+    """A function that parses JSON: orjson.loads if orjson is installed, else _loads. Both raise
+    ValueError for lone surrogates (half characters)."""
     try:
         import orjson
     except ImportError:

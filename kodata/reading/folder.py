@@ -1,5 +1,5 @@
-"""Finds the files of a data set in a user's folder or on the hub. On the hub, the commit is the
-card's unless the user gives one."""
+"""Finds the files of a data set in a user's folder or on the hub. Files on the hub are read at the
+commit that the user gives, or else at the card's commit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from kodata.reading.links import require_data_file
 
 @dataclass(frozen=True)
 class FileFinder:
-    """For each split, the name of its file on the hub and the patterns of its files in a folder.
-    Patterns are tried in order, first in the folder itself, then in each of its subfolders."""
+    """Finds the files of a split. `hub`: the name of each split's file on the hub. `patterns`: the
+    patterns of each split's files in a folder. They are tried in order, first in the folder itself,
+    then in each of its subfolders; the first pattern that matches is used."""
 
     card: Card
     hub: Mapping[str, str]

@@ -1,18 +1,22 @@
 """Makes huggingface_hub safe against answers of a hostile or broken hub or mirror (HF_ENDPOINT).
 
-Fixes these problems of huggingface_hub 1.17.0 for all requests of this process:
-- file_download.py joins the ETag and the commit of an answer to the path of the cache, so
-  `"/etc/cron.d/x"` or `"../../x"` would be written there. Only hex digests and commits are
-  accepted.
-- It sends the token over http too if the host name stays the same. Only https is accepted (and
-  http on loopback if HF_ENDPOINT is on loopback), and only the hub's own host gets the token.
+Each item describes a problem of huggingface_hub 1.17.0, then the fix, which applies to all requests
+of this process:
+- file_download.py joins the ETag and the commit of an answer to the path of the cache. So an ETag
+  such as `"/etc/cron.d/x"` or `"../../x"` would write a file outside the cache. Fix: only hex
+  digests and commits are accepted.
+- The token is sent over http too if a redirect keeps the host name. Fix: only https is accepted
+  (and http to loopback if HF_ENDPOINT is http to loopback), and only the hub's own host gets the
+  token.
 - A body without an announced length is written until the disk is full, and each byte restarts the
-  timeout. Bodies have a largest size and a lowest speed, and answers must begin within a time.
+  timeout. Fix: limits for the size of a body, for its speed, and for the time until an answer
+  begins.
 - Answers other than files are read into memory at any size, and lists of files have as many pages
-  as the answer claims. The total size of such answers and the number of requests are limited.
-- A header is logged to the terminal unchanged. Control characters are escaped.
-- A user name and password in HF_ENDPOINT appear in its error messages. They are removed there, and
-  still sent as a header.
+  as the answer claims. Fix: limits for the total size of such answers and for the number of
+  requests.
+- A header is logged to the terminal unchanged. Fix: control characters are escaped.
+- A user name and password in HF_ENDPOINT appear in error messages. Fix: they are removed from the
+  address, and sent to the hub as a header.
 """
 
 import itertools
@@ -47,8 +51,8 @@ _installed = threading.Lock()
 
 
 def install() -> None:
-    """Makes huggingface_hub use only this client in this process. Raises RefusedError if
-    HF_ENDPOINT is ambiguous (see addresses.without_login)."""
+    """Makes huggingface_hub use only the client of this module in this process. Raises RefusedError
+    if HF_ENDPOINT is ambiguous (see addresses.without_login)."""
     from huggingface_hub import constants
     from huggingface_hub.utils import set_client_factory
 
@@ -58,7 +62,7 @@ def install() -> None:
                 handler.addFilter(_mask)
             set_client_factory(_client)
             _State.installed = True
-        constants.HF_HUB_DISABLE_XET = True  # it has its own client, which would not be limited
+        constants.HF_HUB_DISABLE_XET = True  # Xet's own client would not be limited
         _take_login(constants)
 
 
@@ -103,8 +107,8 @@ def _client() -> Any:
         def send(
             self, request: httpx.Request, *, stream: bool = False, **more: Any
         ) -> httpx.Response:
-            # A redirected request keeps the extensions, so a redirect cannot turn another answer
-            # into a file.
+            # A redirected request keeps these extensions. So an answer after a redirect is checked
+            # as what was requested first, a file or something else.
             request.extensions = {**request.extensions, "path": request.url.path, "is_file": stream}
             response: httpx.Response = _within(
                 BEGINS, lambda: super(Client, self).send(request, stream=True, **more)
@@ -126,7 +130,8 @@ def _client() -> Any:
 
 
 def _within(seconds: float, request: Any) -> Any:
-    """The result of request(), or its error. Raises RemoteProtocolError after `seconds`.
+    """Returns the result of request(), or raises its error. Raises RemoteProtocolError if there is
+    no result after `seconds`.
 
     A timeout of httpx does not cover name resolution or headers that arrive byte by byte."""
     from httpx import RemoteProtocolError
@@ -152,7 +157,8 @@ def _within(seconds: float, request: Any) -> Any:
 
 
 def _on_request(request: Any) -> None:
-    """Checks every request, redirected ones included: number, address, and who gets the login."""
+    """Raises RefusedError if a request, or a redirected request, has an unsafe address or is beyond
+    the number of allowed requests. Only requests to the hub's own host keep a login."""
     from huggingface_hub import constants
 
     if request.method in ("GET", "HEAD") and next(_State.requests) > REQUESTS:
@@ -172,7 +178,8 @@ def _on_request(request: Any) -> None:
 
 
 def _on_response(response: Any) -> None:
-    """Refuses an answer that would be written to a wrong path, or that is too large."""
+    """Raises RefusedError for a bad commit or ETag, an unsafe redirect, a compressed or too large
+    body, or a description of a repository that is not JSON. Limits the body while it is read."""
     from huggingface_hub import constants
 
     headers, request = response.headers, response.request
@@ -186,7 +193,7 @@ def _on_response(response: Any) -> None:
         _refuse_etag(headers.get("x-linked-etag") or headers.get("etag"))
     _refuse_body(headers)
     limit = LARGEST if "content-length" in headers else UNANNOUNCED
-    # The client reads the whole body of an error into memory.
+    # The body of an error does not count as a file, since the client reads all of it into memory.
     is_file = request.extensions.get("is_file", False) and response.status_code < 400
     response.stream = _limited(response.stream, str(request.url), limit, is_file)
     is_success = response.status_code == 200
@@ -195,7 +202,8 @@ def _on_response(response: Any) -> None:
 
 
 def _refuse_commit(commit: object) -> None:
-    """Raises RefusedError unless a commit, which becomes a folder of the cache, is hex or None."""
+    """Raises RefusedError if a commit, which becomes the name of a folder in the cache, is not 40
+    hex digits. None is accepted."""
     if commit is not None and not (isinstance(commit, str) and _COMMIT.fullmatch(commit)):
         raise RefusedError(
             f"the hub's answer cannot be trusted: its commit is {shown(commit)}; check HF_ENDPOINT"
@@ -203,7 +211,8 @@ def _refuse_commit(commit: object) -> None:
 
 
 def _refuse_etag(etag: str | None) -> None:
-    """Raises RefusedError unless an ETag, which becomes a file of the cache, is hex or None."""
+    """Raises RefusedError if an ETag, which becomes the name of a file in the cache, is not a hex
+    digest. None is accepted."""
     if etag is not None and not _DIGEST.fullmatch(etag.removeprefix("W/").strip('"')):
         raise RefusedError(
             f"the hub's answer cannot be trusted: its ETag is {shown(etag)}; check HF_ENDPOINT"
@@ -234,7 +243,8 @@ def _is_about_repository(path: str) -> bool:
 
 
 def _refuse_description(body: bytes) -> None:
-    """Raises RefusedError if the description of a repository is not JSON or has a bad commit."""
+    """Raises RefusedError if the description of a repository is not JSON or _refuse_commit()
+    refuses its commit."""
     try:
         description = json.loads(body)
     except (ValueError, RecursionError):
@@ -243,11 +253,11 @@ def _refuse_description(body: bytes) -> None:
 
 
 def _limited(stream: Any, url: str, limit: int, is_file: bool) -> Any:
-    """The stream of a body. It raises RefusedError if the body has over `limit` bytes, or if the
-    answers of this try, without files, have over ANSWERS bytes in total. It raises ReadError if the
-    speed is below SLOWEST.
+    """The stream of a body. Reading it raises RefusedError if the body has over `limit` bytes, or
+    if all answers of this try that are not files have over ANSWERS bytes in total. It raises
+    ReadError if, after GRACE seconds, the average speed is below SLOWEST.
 
-    If the client resumes a body that stopped, earlier bytes and time count for its speed."""
+    If the client resumes a body that stopped, the bytes and the time before the stop count too."""
     from httpx import ReadError, SyncByteStream
 
     class Limited(SyncByteStream):

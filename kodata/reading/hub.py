@@ -1,4 +1,4 @@
-"""Downloads one file of a data set on the Hugging Face hub, at one commit.
+"""Downloads a file of a data set from the Hugging Face hub, at a fixed commit.
 
 A file in the hub's cache is used without the network. A moving reference (`main`) is resolved once.
 After that, the commit in the cache is used, so that train and test files stay at one commit. A file
@@ -95,7 +95,8 @@ def _fetch(hub_id: str, file: str, revision: str, force: bool = False) -> str:
 
     guard.install()
     guard.begin()
-    # This request comes first because hf_hub_download alone retries, for a minute each time.
+    # This request fails after PATIENCE seconds. Without it, hf_hub_download would retry a failure
+    # itself, for up to a minute each time.
     get_hf_file_metadata(
         hf_hub_url(hub_id, file, repo_type="dataset", revision=revision), timeout=PATIENCE
     )
@@ -133,8 +134,8 @@ def explain_error(error: Exception, what: str, page: str) -> DataError:
     """The error as a DataError with a message for the user. `page` is the web page of the data set
     or model.
 
-    If the error is not a known one, the answer was malformed. Such errors come from a library, or
-    from reading headers in this module."""
+    An error that is not known is reported as a malformed answer, since libraries and this module
+    raise such errors when they parse an answer."""
     try:
         explained = _known_error(error, what, page)
     except Exception as fault:  # the error itself has unexpected content
@@ -185,7 +186,7 @@ def _known_error(error: Exception, what: str, page: str) -> DataError | None:
 
 
 def _denied(chain: list[BaseException], status: int | None, page: str) -> str | None:
-    """A text that explains why a retry does not help and what to do instead. None if a retry may
+    """Returns the reason why a retry does not help, and what to do instead; None if a retry may
     help."""
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled
 

@@ -52,8 +52,8 @@ def decoded(pieces: Iterable[bytes], encodings: tuple[str, ...] = ("utf-8-sig",)
         raise FaultError(_not_text(error, encodings)) from None
 
 
-# Bytes from the first Korean letter on that are needed to choose the encoding. A single letter may
-# be valid in both.
+# The number of bytes, from the first non-ASCII byte on, that are needed to choose the encoding. A
+# single letter may be valid in several encodings.
 _SAMPLE = 64
 
 
@@ -89,7 +89,7 @@ def _not_text(error: UnicodeDecodeError, encodings: tuple[str, ...]) -> str:
 def json_rows(
     pieces: Iterator[str], inside: tuple[str, ...] = (), other_keys: list[str] | None = None
 ) -> Iterator[Any]:
-    """The elements of the outer array, or of those arrays in the outer object whose key is in
+    """The elements of the outer array, or of the arrays in the outer object whose keys are in
     `inside`. An object without any of these arrays has no rows. An empty text has no rows either.
 
     Keys of other non-empty arrays and objects in the outer object are appended to `other_keys`.
@@ -129,7 +129,7 @@ def _object(text: "_Text", inside: tuple[str, ...], other_keys: list[str]) -> It
 
 
 def reason(error: Exception) -> str:
-    """Why and where json could not read a text."""
+    """The reason why json could not parse a text, and the text near the error."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} near {shown(error.doc[max(0, error.pos - 25) : error.pos + 25])}"
     return "nested too deeply or a number too long"
@@ -176,8 +176,8 @@ class _Text:
         return character
 
     def value(self) -> Any:
-        """Consumes the next value. If the value cannot be parsed, more text is read only if this
-        can help."""
+        """Consumes the next value and returns it. If parsing fails, more text is read only if the
+        value may be incomplete. Raises FaultError for invalid JSON."""
         self.peek()
         while True:
             try:

@@ -1,5 +1,5 @@
-"""Counts the parts of rows that no record contains: unread keys and control characters. So nothing
-in the data is lost silently."""
+"""Counts the parts of rows that are not in records: unread keys and control characters. So every
+loss of data is reported."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,16 +13,16 @@ from kodata.text import has_unwanted
 LONGEST = 80  # characters of a key in the result
 CONTROLS = "control character"
 MOST, OTHERS = 1_000, "other keys"  # keys counted by name, and the name for all further keys
-# The keys of a row that are read, each with what is read of its value. None means the whole value.
-# If the value is an object or a list of objects, it is the keys that are read in each object, or a
-# function that returns these keys for an object.
+# The keys that are read from a row. A key maps to None if its whole value is read. If its value is
+# an object or a list of objects, the key maps to the Known of these objects, or to a function that
+# takes an object and returns its Known.
 Known: TypeAlias = Mapping[str, "Inside | None"]
 Inside: TypeAlias = "Known | Callable[[Row], Known]"
 
 
 def known(*names: str, **inside: Inside) -> Known:
-    """The Known of a row. The values of the keys `names` are read whole. The other keys are in
-    `inside`, each with what is read of its value."""
+    """Makes a Known. The values of the keys `names` are read whole. A key in `inside` maps to the
+    Known of its value, or to a function that returns this Known."""
     return {**dict.fromkeys(names), **inside}
 
 
@@ -48,7 +48,8 @@ class Unread:
         """Counts the unread keys and control characters of rows. `names` are the keys that are
         read; they may depend on the row.
 
-        Most rows have nothing to count. One joint check of many rows finds this out quickly."""
+        Most rows have nothing to count. One check of all rows together is much faster than a check
+        of each row."""
         if all(self._is_flat(row, names) for row in {tuple(row): row for row in rows}.values()):
             try:
                 if "".join(chain.from_iterable(map(dict.values, rows))).isprintable():
@@ -88,8 +89,8 @@ class Unread:
             self._rows.update({self._name(key) for key in unread})
 
     def _name(self, key: str) -> str:
-        """A key as the result shows it: on one line, shortened, and OTHERS after the first MOST
-        keys."""
+        """The name under which a key is counted: the key on one line, shortened; OTHERS for a new
+        key if MOST keys are already counted."""
         short = on_one_line(key[:LONGEST]) + "..." * (len(key) > LONGEST)
         return short if short in self._rows or len(self._rows) < MOST else OTHERS
 

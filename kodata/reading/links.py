@@ -8,8 +8,8 @@ from kodata.errors import DataError
 
 
 def require_data_file(path: Path, folder: Path) -> Path:
-    """The path of a data file in a folder, unchanged. Raises DataError if it is not a file, or a
-    link that refuse_stray_link() refuses."""
+    """The path of a data file in a folder, unchanged. Raises DataError if the path is not a file,
+    or if it is a link that refuse_stray_link() refuses."""
     if path.is_symlink() and not path.exists():
         raise DataError(
             f"{path}: a link to {path.readlink()}, which does not exist; put the data file itself"

@@ -14,9 +14,9 @@ NO_FILE = "a pipe, a device or a socket, not a file"
 def opened(path: Path, most: float = math.inf) -> BufferedReader:
     """The file opened for reading bytes. Links are followed.
 
-    Raises OSError, with `strerror` for the user, if it is not a regular file or its size is over
-    `most` bytes. Some system files are endless but have size 0, so the caller must count bytes
-    too."""
+    Raises OSError if the path cannot be opened or is not a regular file, or if the file has over
+    `most` bytes. The error's `strerror` is a message for the user. Some system files are endless
+    but have size 0, so the caller must count bytes too."""
     # O_NONBLOCK: opening a pipe without a writer does not block.
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -35,8 +35,8 @@ def opened(path: Path, most: float = math.inf) -> BufferedReader:
 
 
 def content(path: Path, most: int) -> bytes:
-    """The whole content of a file. Raises OSError as opened() does, and if it has over `most`
-    bytes."""
+    """The whole content of a file. Raises OSError in the same cases as opened(), and if more than
+    `most` bytes can be read."""
     with opened(path, most) as file:
         data = file.read(most + 1)
     if len(data) > most:

@@ -63,8 +63,8 @@ def _set(record: Record) -> str:
 
 
 def _doc(record: Record, pool: list[Record]) -> Record | None:
-    """The record with its choices. They depend on the pool but not on --limit. None if the pool has
-    too few other answers."""
+    """The record with its choices. The choices depend on the pool but not on --limit. None if the
+    pool has too few other answers from other groups."""
     rng = random.Random(f"{SEED} {record['guid']}")
     answers = [answer(record)]
     for other in _random_order(pool, rng):

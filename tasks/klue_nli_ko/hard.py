@@ -2,9 +2,9 @@
 [FOLDER]
 
 These are the items of KLUE-NLI's dev file that a hypothesis-only classifier, trained on the
-official train file, gets wrong. They cannot be guessed from a word such as 않. FOLDER is a local
-copy; without it, the hub is read. The same version of scikit-learn gives the same file; another
-version may differ in items near the decision boundary."""
+official train file, gets wrong. So their labels cannot be guessed from a word in the hypothesis
+such as 않. FOLDER is a local copy; without it, the hub is read. The same version of scikit-learn
+gives the same file; another version may differ in items near the decision boundary."""
 
 import sys
 from importlib.metadata import version
@@ -19,7 +19,8 @@ FILE = Path(__file__).with_name("hard_guids.txt")
 
 
 def rendered(path: str | None) -> str:
-    """The text of the file: a header that describes how it was made, then one guid per line."""
+    """The text of the file: a header that describes how the file was made, then one guid per line.
+    Raises DataError if KLUE-NLI cannot be read."""
     test = list(records_of(klue_nli.read("test", path)))
     classifier = Classifier(records_of(klue_nli.read("train", path)), "hypothesis_only")
     predictions = zip(test, classifier.predict(test), strict=True)

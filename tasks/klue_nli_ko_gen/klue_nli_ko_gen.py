@@ -21,15 +21,15 @@ __all__ = ["answer", "dataset", "macro_f1", "process_results", "question"]
 
 macro_f1 = aggregation("macro_f1")
 WORDS = list(LABELS.values())
-# A number of characters. A longer text is an argument, or an unfinished thought that the template
-# opened.
+# The maximum number of characters in which a label is searched. A longer text is an argument, or an
+# unfinished thought that the template opened.
 LONGEST = 300
 _MENTION = re.compile(rf"(?<!\w)(?:{'|'.join(WORDS)})")  # 함의입니다 but not 포함의
 
 
 def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
-    """Per-item values. An invalid answer is wrong. Length and language of the thought are omitted
-    for an item without a thought."""
+    """Per-item values. An invalid answer counts as wrong. The length and the language of the
+    thought are omitted if there is no thought."""
     text, thinking, gold = final_answer(results[0]), thought(results[0]), WORDS.index(answer(doc))
     label, mentioned = strict(text or ""), flexible(text or "")
     values: Ingredients = {

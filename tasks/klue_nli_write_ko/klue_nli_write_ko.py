@@ -31,7 +31,8 @@ _LABEL = re.compile(rf"(관계는?)?({'|'.join(klue_nli.LABELS.values())})(관�
 
 
 def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> Splits:
-    """The scored split as from kodata.scored.dataset(), with the column `corpus`."""
+    """The scored split, as kodata.scored.dataset() returns it, with the additional column
+    `corpus`."""
     nli_judge.prepare(source, scored.path_of(source, data_path))
     splits = scored.dataset(source, data_path)
     return {name: docs.add_column("corpus", [source] * len(docs)) for name, docs in splits.items()}
@@ -48,8 +49,9 @@ def answer(doc: Record) -> str:
 
 
 def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
-    """Per-item values. A degenerate sentence has no relation, whatever the classifier predicts. If
-    more than a tenth are degenerate, the naturalness signals are void."""
+    """Per-item values. An answer is degenerate if it is empty, a copy of the premise, or only a
+    label. Its relation counts as wrong, whatever the classifier predicts. If more than a tenth of
+    the answers are degenerate, the naturalness signals are NaN."""
     answered = final_answer(results[0])
     text = " ".join((answered or "")[:LONGEST].split())
     faults = {
@@ -73,7 +75,7 @@ def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
 
 
 def judged(doc: Record, text: str, degenerate: bool) -> dict[str, float]:
-    """The judge's values for the sentence and for the one that a person wrote; empty without a
+    """The judge's values for the answer and for the hypothesis that a person wrote; empty without a
     judge."""
     judge = nli_judge.judge(doc.get("corpus"))
     if judge is None:

@@ -35,10 +35,10 @@ swap_consistent, swap_contradiction = (
     aggregation("swap_contradiction"),
 )
 
-# The prompt of klue_nli_ko, and the same with premise and hypothesis exchanged.
+# The prompt of klue_nli_ko, and the same prompt with premise and hypothesis exchanged.
 USUAL, SWAP = "usual", "swap"
 WORDED = {f"wording_{number}": (number, 0) for number in range(1, len(WORDINGS))}
-# Rotations of the labels. With the usual order, each label is first once.
+# Rotations of the labels. Together with the usual order, each label comes first once.
 ORDERED = {f"order_{number}": (0, number) for number in range(1, len(LABELS))}
 # For each name of a prompt: its index in WORDINGS, and the index of the label that comes first.
 PROMPTS = {USUAL: (0, 0), **WORDED, **ORDERED, SWAP: (0, 0)}

@@ -46,7 +46,7 @@ SHORT = 100
 COMPARED = 1000  # folded characters of an answer that are compared
 
 
-TOPIC = "은는"  # a word may follow these without a space, as in 답은칠입니다
+TOPIC = "은는"  # a numeral may follow these particles without a space, as in 답은칠입니다
 _SINO, _TENS = "일이삼사오육륙칠팔구십백천만억영공", "열|스물|스무|서른|마흔|쉰|예순|일흔|여든|아흔"
 _ONES = "하나|한|둘|두|셋|세|넷|네|다섯|여섯|일곱|여덟|아홉"
 NUMERAL = re.compile(rf"(?:{_TENS}|{_ONES}|[{_SINO}])+")
@@ -84,8 +84,8 @@ def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: obj
 
 
 def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
-    """The doc's item for each metric. A question without known answers has no item for the metrics
-    of right answers. `unfinished`: generation stopped within the thought."""
+    """The doc's item for each metric. A question without known answers has no item for `acc` and
+    `consistent_and_right`. `unfinished`: generation stopped within the thought."""
     answered = final_answer(results[0])
     whole, group, ways = folded(answered or ""), doc["group"], doc["ways"]
     text = whole[:COMPARED]

@@ -1,9 +1,9 @@
 """The functions of korquad_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record: guid, title, context, question, answer. Exact match and F1 are those of
-KorQuAD's official script, evaluate-v1.0.py (https://korquad.github.io/KorQuad%201.0/), which is
-based on SQuAD 1.1's; the code is ours. Two things differ: answers are normalized to NFC, and
-thoughts are not part of an answer.
+A doc is kodata's record: guid, title, context, question, answer. Exact match and F1 are computed as
+in KorQuAD's official script, evaluate-v1.0.py (https://korquad.github.io/KorQuad%201.0/), which is
+based on the script of SQuAD 1.1. The code is ours. Two things differ: answers are normalized to
+NFC, and thoughts are not part of an answer.
 
 The script does not handle particles (josa), so 서울에 instead of 서울 is as wrong as 부산.
 exact_match_no_josa and f1_no_josa, which are ours, remove particles at the end of both answers
@@ -33,8 +33,8 @@ __all__ = [
     "question",
 ]
 
-# The script replaces these with spaces and deletes all other ASCII punctuation. So `A(B)` is two
-# words, and `A-B` is one.
+# KorQuAD's script replaces these characters with spaces and deletes all other ASCII punctuation. So
+# `A(B)` becomes two words, and `A-B` one word.
 _SPACED = dict.fromkeys("'\"《》<>〈〉()‘’", " ")
 _DELETED = dict.fromkeys(set(string.punctuation) - set(_SPACED), "")
 _SIGNS = "".join({*_SPACED, *_DELETED}) + string.whitespace
@@ -62,8 +62,8 @@ def no_josa(text: str) -> str:
 
 
 def exact_match(text: str, gold: str) -> float:
-    """1 if both have the same words, else 0. The amount of white space, case and punctuation do not
-    matter, but word boundaries do."""
+    """1 if both texts have the same words in the same order, else 0. The amount of white space,
+    case and punctuation do not matter, but word boundaries do."""
     return float(_words(text) == _words(gold))
 
 

@@ -23,8 +23,8 @@ from kodata.scored import dataset, final_answer
 __all__ = ["answer", "dataset", "lead", "process_results", "question", "rouge"]
 
 TYPES = ("rouge1", "rouge2", "rougeL")
-# A number of characters, several times the length of 512 tokens. It bounds the time for an endless
-# answer, whose score is near 0 anyway.
+# The number of characters that are scored, several times the length of 512 tokens. The limit bounds
+# the time for an endless answer, whose score is near 0 anyway.
 LONGEST = 5_000
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[.!?…][\"'”’)\]])\s+|\n+")
 

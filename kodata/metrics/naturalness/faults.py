@@ -15,8 +15,8 @@ from kodata.metrics.morphemes import TAIL, kiwi
 # A 4-gram of words that occurs this many times is a loop. One that occurs twice may be a refrain or
 # a heading.
 LOOP = 3
-# The maximum length, in characters, of a last line that need not be a sentence. It may be a
-# signature, a heading or an item.
+# The maximum length, in characters, of a last line that need not be a sentence. Such a short line
+# may be a signature, a heading or an item.
 SHORT_LINE = 25
 
 _ITEM = re.compile(r"\s*([-•·▪]|\d+[.)]|[^:]{1,20}:)\s")
@@ -31,8 +31,9 @@ def is_looping(words: Sequence[str]) -> bool:
 
 
 def is_unended(text: str) -> bool:
-    """Whether a text stops in the middle of a sentence. This is so if its last line is long, ends
-    with a letter or a comma, and does not end with a sentence ending.
+    """Whether a text stops in the middle of a sentence: its last line is longer than SHORT_LINE,
+    and ends with a letter, a comma or a similar sign, but not with a sentence ending (see
+    _may_end).
 
     A text that a token limit cuts between two sentences is not detected."""
     lines = text.rstrip().splitlines()
@@ -45,9 +46,9 @@ def is_unended(text: str) -> bool:
 
 
 def _may_end(token: Any, is_item: bool) -> bool:
-    """Whether a line may end in this morpheme. A sentence may end in a sentence ending, or in a
-    nominal ending as in 했음. An item of a list may end in anything but a particle or a non-final
-    ending."""
+    """Whether a line whose last morpheme is `token` can be complete. A sentence is complete after a
+    sentence ending, the particle 요, or a nominal ending as in 했음. An item of a list is complete
+    after any morpheme except a particle or a non-final ending."""
     if is_item:
         return not token.tag.startswith(("J", "EC", "EP", "ETM"))
     return token.tag in ("EF", "ETN") or (token.form, token.tag) == ("요", "JX")

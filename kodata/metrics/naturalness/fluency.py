@@ -1,4 +1,5 @@
-"""The probability of a text under a character 6-gram model of Korean film reviews (NSMC, CC0).
+"""Computes the probability of a text under a character 6-gram model of Korean film reviews (NSMC,
+CC0).
 
     python -m kodata.metrics.naturalness.fluency FOLDER   # with ratings_train.txt(.gz)
 
@@ -21,7 +22,7 @@ ORDER = 6
 # The minimum count of an n-gram, for each order. Rarer n-grams are dropped, so that the file stays
 # under 2 MB.
 MIN_COUNTS = (2, 3, 4, 6, 8, 8)
-UNSEEN = 1 / 20_000  # the probability of a character without any training text
+UNSEEN = 1 / 20_000  # the probability of every character before any training text is counted
 _BOUNDARY = "\n"
 
 
@@ -50,7 +51,8 @@ def probabilities(lines: str) -> "Array":
             _count(keys) * within_line for keys in (_key(grams), _key(contexts), _key(~contexts))
         )
         # Two hashes may be equal by chance, which makes a count too high. An n-gram never occurs
-        # more often than its shorter ending, so that count is the maximum.
+        # more often than the same n-gram without its first character, so the count of the shorter
+        # one is an upper limit.
         shorter_seen = seen = np.minimum(seen, shorter_seen)
         known = (total > 0) & (rest > 0)
         interpolated = (np.minimum(seen, total) + rest * result) / np.maximum(total + rest, 1)

@@ -2,9 +2,9 @@
 서울으로.
 
 Only the choice of the form is checked (은/는, 이/가, 을/를, 과/와, 으로/로), not the choice of the
-particle. Some forms are also nouns or suffixes (전문가, 피부과, 종로). They count only if Kiwi, a
-morphological analyser, reads them as particles. So the check misses many faults, but nearly every
-word that it reports is a fault. For its precision and recall, see
+particle. Some of these forms are also nouns or suffixes (전문가, 피부과, 종로). Such a form counts
+only if Kiwi, a morphological analyser, reads it as a particle. So the check misses many faults, but
+nearly every word that it reports is a fault. For its precision and recall, see
 tasks/ko_naturalness/README.md."""
 
 from collections.abc import Iterator, Sequence

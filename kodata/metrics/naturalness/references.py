@@ -1,4 +1,5 @@
-"""Computes the signals of native and of translated Korean, for comparison with a model's signals.
+"""Computes the signals of native and of translated Korean, for comparison with the signals of a
+language model's answers.
 
     python -m kodata.metrics.naturalness.references FOLDER   # with klue-nli/ and xnli-ko/
 
@@ -10,7 +11,7 @@ translation is not the only cause of a difference.
 
 The profile is fitted on KLUE-NLI's train part and half of XNLI's premises. The values are measured
 on KLUE-NLI's dev part and on the other half. The values for hypotheses are measured on the dev
-part's hypotheses, which people wrote for a given premise and relation. The files contain numbers
+part's hypotheses, which people wrote for a given premise and relation. Both files contain numbers
 only, no text."""
 
 import math
@@ -28,8 +29,8 @@ from kodata.records import make_draw
 from kodata.text import clean
 
 FILE = Path(__file__).parent / "references.yaml"
-# A function morpheme with a smaller mean share is not in the profile. The share of a rare one
-# depends on the corpus more than on translation.
+# A function morpheme whose mean share is smaller is not in the profile. The share of a rare
+# morpheme depends on the corpus more than on translation.
 MIN_SHARE = 0.01
 XNLI = "xnli-ko/xnli.dev.ko.tsv"
 
@@ -84,8 +85,8 @@ def _smoothed_shares(counts: Counter[str], names: list[str]) -> dict[str, float]
 
 
 def rates(measured: Iterable[dict[str, Signal]]) -> dict[str, float]:
-    """The value of every fault and signal over texts, except LEVELS. A text of one sentence cannot
-    mix speech levels."""
+    """Returns {name: value over all texts} for every fault and signal except LEVELS. LEVELS are
+    excluded because most of these texts have one sentence, which cannot mix speech levels."""
     sums = {name: [0.0, 0.0] for name in NAMES if name not in LEVELS}
     for signals in measured:
         for name, pair in sums.items():

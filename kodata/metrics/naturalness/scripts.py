@@ -19,9 +19,10 @@ from kodata.text import composed
 # A gloss or a title: 한자(漢字), 초밥[すし].
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^][]*\]|《[^《》]*》|『[^『』]*』")
 _CODE = re.compile(r"```.*?(```|\Z)|`[^`\n]*`", re.DOTALL)
-# A quote without Hangul mentions the foreign word; one with Hangul is somebody's speech.
+# A quote without Hangul only mentions a foreign word. A quote with Hangul is somebody's speech,
+# which is checked.
 _QUOTED = re.compile(r"(\"|“|'|‘|「)[^가-힣\n\"“”'‘’「」]*(\"|”|'|’|」)")
-# Runs of words are bounded, so that a long text takes time in proportion to its length.
+# The number of words in a match is limited, so that the time grows linearly with a text's length.
 _MENTIONED = re.compile(
     r"(?<![A-Za-z'])[A-Za-z']+( [A-Za-z']+){0,8}(?=이?(라고|라는|라며|란(?![가-힣])))"
 )

@@ -1,8 +1,8 @@
 """Measures faults and signals of an answer. Each is an amount and a total, such as 3 foreign words
 of 120 words. So a score over answers is a ratio of sums.
 
-A fault is an error by any standard. A signal describes style, and nobody has shown that more or
-less of it is better. There is no overall score, since no weighting of signals has been shown to
+A fault is an error by any standard. A signal describes style. No study has shown that a higher or a
+lower value is better. There is no overall score, since no weighting of signals has been shown to
 agree with what people find natural."""
 
 import re
@@ -24,7 +24,7 @@ from kodata.metrics.naturalness.translationese import (
 from kodata.text import clean
 
 PROFILE = Path(__file__).parent / "profile.yaml"
-LONGEST = 2_000  # characters that Kiwi reads of an answer; more only take time and change no rate
+LONGEST = 2_000  # characters of an answer that Kiwi reads; more would hardly change a rate
 # The share of answers with each fault, and the share with any fault.
 FAULTS = (
     "unended_answers",
@@ -40,7 +40,7 @@ SHARES = (
     "kiwi_score",
     "function_profile",
 )
-# Per 1,000 eojeol. From the third on they are the counts of TRANSLATIONESE.
+# Occurrences per 1,000 eojeol. The names from the third on are the keys of TRANSLATIONESE.
 PER_1000 = (
     "foreign_in_word",
     "spacing_errors",
@@ -60,7 +60,7 @@ PER_1000 = (
 )
 LEVELS = ("speech_mixed", "speech_clash", "speech_asked")
 NAMES = (*FAULTS, *SHARES, *PER_1000, *LEVELS)
-# Signals are not rated: nobody has shown that more or less of them is better.
+# Signals are not rated, since no study has shown that a higher or a lower value is better.
 SIGNALS = frozenset(NAMES) - {*FAULTS}
 
 _MARKDOWN = str.maketrans("|", " ", "*#`_~>")
@@ -77,23 +77,24 @@ _LABELS = {
 
 
 class Signal(NamedTuple):
-    """A signal of one answer. The metric over answers is the sum of `amount` over the sum of
-    `out_of`."""
+    """A fault or signal of one answer. The metric over all answers is the sum of `amount` divided
+    by the sum of `out_of`."""
 
     amount: float
     out_of: float
 
 
 def is_empty_or_label(text: str) -> bool:
-    """Whether an answer has fewer than two words, or consists only of labels of a task. The model
-    may have been tuned on such a task."""
+    """Whether an answer has fewer than two words, or consists only of labels. A model that was
+    tuned on a classification task may answer every prompt with a label."""
     words = [re.sub(r"\W", "", word) for word in scripts.words(text)]
     return len(words) < 2 or set(words) <= _LABELS
 
 
 def measure(text: str, level: str = "any", is_cut: bool = False) -> dict[str, Signal]:
     """Every signal of an answer to a prompt that asks for a speech level
-    (kodata.naturalness.LEVELS). `is_cut`: the model was stopped before its answer.
+    (kodata.naturalness.LEVELS). `is_cut`: the model was stopped within its thought, before its
+    answer.
 
     The signals:
 
@@ -105,10 +106,11 @@ def measure(text: str, level: str = "any", is_cut: bool = False) -> dict[str, Si
     - function_profile: log2(share in native Korean / share in translated Korean), the mean over
       function morphemes that have a reference value.
     - PER_1000: occurrences per 1,000 eojeol.
-    - speech_mixed: whether an answer has several speech levels. speech_clash: whether it has a
-      plain and a polite one. Both only count answers whose sentences end in a level.
-    - speech_asked: whether an answer has the requested level and no other. It only counts prompts
-      that request a level."""
+    - speech_mixed: whether an answer has several speech levels.
+    - speech_clash: whether an answer has the plain level and a polite level. speech_mixed and
+      speech_clash only count answers with at least one speech level.
+    - speech_asked: whether an answer has the requested level and no other. Only answers to prompts
+      that request a level count."""
     cleaned = clean(text)
     plain = cleaned.translate(_MARKDOWN).strip()
     words = scripts.words(plain)
@@ -138,8 +140,8 @@ def _shares(names: Iterable[str], holds: Iterable[bool]) -> dict[str, Signal]:
 def items(
     guid: str, text: str, empty: bool, level: str = "any", is_cut: bool = False
 ) -> dict[str, tuple[str, float, float, bool]]:
-    """The signals of an answer in the form that their metrics take (kodata.metrics.metrics). Each
-    includes whether the answer is empty, so that the metric can count empty answers."""
+    """For each fault and signal of an answer, the item that its metric takes: (guid, amount,
+    out_of, empty). See kodata.metrics.metrics. `empty` lets the metric count empty answers."""
     return {name: (guid, *part, empty) for name, part in measure(text, level, is_cut).items()}
 
 

@@ -1,8 +1,8 @@
 """Analyses a text with Kiwi, a morphological analyser: Kiwi's score, spacing, speech levels, and
 constructions that are more frequent in translated than in native Korean.
 
-A count is the number of occurrences in the text. Other versions of Kiwi may give other counts.
-references.yaml has the version that was used."""
+A count is the number of occurrences in the text. Another version of Kiwi may give other counts.
+references.yaml states the version with which the references were made."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ Morphemes = Sequence[Morpheme]
 
 
 class Reading(NamedTuple):
-    """A text as Kiwi reads it."""
+    """Kiwi's analysis of a text."""
 
     morphemes: tuple[Morpheme, ...]
     score: float  # natural logarithm of the reading's likelihood under Kiwi's language model
@@ -62,7 +62,7 @@ _THING, _WAY, _MIDST = (Morpheme(form, "NNB") for form in ("것", "수", "중"))
 
 
 def read(text: str) -> Reading:
-    """The most probable reading of a text. The same text always gives the same one."""
+    """The most probable reading of a text. The same text always gives the same reading."""
     tokens, score = kiwi().analyze(text)[0]
     morphemes = tuple(Morpheme(token.form, token.tag.partition("-")[0]) for token in tokens)
     quoted = {index for match in _QUOTED.finditer(text) for index in range(*match.span())}
