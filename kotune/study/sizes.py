@@ -1,5 +1,5 @@
-"""Counts the training rows of a study's data before anything is listed or written. It does so only
-if no network is needed."""
+"""Counts the training rows of a study's data before anything is listed or written. The rows are
+counted only if all data are on this machine."""
 
 import tempfile
 from collections.abc import Mapping
