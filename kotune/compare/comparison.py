@@ -34,7 +34,7 @@ SAME = (
     "machine",
 )
 # Keys of an Axolotl config that always differ between two models. They describe the model itself or
-# where this machine stores it.
+# where this machine stores the model.
 OWN = (
     "base_model",
     "revision_of_model",

@@ -19,7 +19,7 @@ COMPOUND = (ast.If, ast.Try, ast.With, ast.For, ast.While)
 
 
 class Definition(NamedTuple):
-    """A top-level name of a module. `name` may also be WHOLE_FILE (the only value for a data file)
+    """A top-level name of a module. `name` can also be WHOLE_FILE (the only value for a data file)
     or SIDE_EFFECTS."""
 
     file: Path

@@ -15,7 +15,7 @@ from kotune.models.presets import is_folder
 
 # W&B's folder, with a link to the log of its latest run. kotune neither reads nor writes there.
 LINKS = "wandb"
-# The folders that may be in a run folder: kotune's own, and those of W&B and MLflow. CACHES is
+# The folders that are allowed in a run folder: kotune's own, and those of W&B and MLflow. CACHES is
 # removed before any program starts, because programs would load code from it.
 FOLDERS = (
     DATA,
@@ -98,7 +98,7 @@ def _unexpected(folder: Path) -> Iterator[Unexpected]:
     while waiting:
         path = waiting.pop()
         try:
-            # The run folder itself may be a link.
+            # The run folder itself is allowed to be a link.
             status = path.stat() if path == folder else path.lstat()
             if problem := _problem(path, status, folder):
                 yield Unexpected(path, problem)

@@ -100,7 +100,7 @@ class Job:
             source: TaskData(path.resolve()) for source, path in self.recipe.data_path.items()
         }
         for entry in self.recipe.data:
-            # Entries of one source have the same path and test_share; only `system` may differ.
+            # Entries of one source have the same path and test_share; only `system` can differ.
             path = entry.path.resolve() if entry.path else entry.location
             merge = entry.system == "merge" or by_source.get(entry.source, TaskData()).merge
             by_source[entry.source] = TaskData(path, entry.test_share, merge)

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from kodata.metrics.resampling import Ingredients
 
 # These bounds keep sums and products of a few hundred values finite. Losses have no bound, because
-# they may be NaN.
+# they can be NaN.
 Count = Annotated[int, Field(ge=0, lt=2**60)]
 Positive = Annotated[int, Field(ge=1, lt=2**60)]
 Whole = Annotated[int, Field(ge=-(10**18), le=10**18)]
@@ -219,7 +219,7 @@ def _refuse_null(value: float | None) -> float | None:
     return value
 
 
-# A number whose key may be missing, but may not be null. NaN is allowed.
+# A number whose key can be missing. Its value can be NaN, but must not be null.
 NotNull = Annotated[float | None, AfterValidator(_refuse_null)]
 
 

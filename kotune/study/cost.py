@@ -32,8 +32,8 @@ class Listed:
     """A cell with the folder of its run.
 
     - `plan`: the plan for the chosen GPU, if the cell is missing
-    - `asks_base`: whether the cell scores the base model itself, instead of copying the base model's
-      answers from another cell
+    - `asks_base`: whether the cell scores the base model itself; if not, it copies the base
+      model's answers from another cell
     """
 
     cell: Cell

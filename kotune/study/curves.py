@@ -10,16 +10,17 @@ scored on the same items, so they are correlated. Their covariance has three par
   larger one
 
 For a given b the law is linear in c and a, so it is solved for each b of a grid. The interval of a
-value is the union of the linear intervals over all b. Each linear interval is shortened by the excess misfit of
-its b. This is the profile likelihood interval, which is valid even if b is unknown. Its quantile is
-that of Student's t with Satterthwaite's degrees of freedom (kotune.compare.seeds).
+value is the union of the linear intervals over all b. Each linear interval is shortened by the
+excess misfit of its b. This is the profile likelihood interval, which is valid even if b is
+unknown. Its quantile is that of Student's t with Satterthwaite's degrees of freedom
+(kotune.compare.seeds).
 
 A zero of a law is a size where it meets a target or another law. The possible zeros are the n whose
 interval contains 0 (Fieller 1954).
 
-The variance between seeds is assumed to be equal at all sizes of an arm. tests/study/test_curves.py checks the
-coverage by simulation. Arrays can have leading axes, with one element for each case. In the docstrings, `...` in a shape
-stands for these axes."""
+The variance between seeds is assumed to be equal at all sizes of an arm. A simulation in
+tests/study/test_curves.py checks how often the intervals contain the true value. Arrays can have
+leading axes, with one element for each case. In a shape, `...` stands for these axes."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -53,7 +54,7 @@ class Measured(NamedTuple):
     parts: tuple[tuple["Array", float], ...]
 
     def through(self, weights: "Array") -> "Measured":
-        """Q weighted sums of the P points. `weights` has the shape (Q, P) or (..., Q, P)."""
+        """Q weighted sums of the P points. `weights` has the shape (Q, P)."""
         return Measured(
             self.means @ weights.T,
             tuple((weights @ part @ weights.T, free) for part, free in self.parts),
@@ -160,8 +161,8 @@ class Law(NamedTuple):
     misfit: "Array"
 
     def rows(self, sizes: "Array", signs: Sequence[float] = (1,)) -> "Array":
-        """Weights for the coefficients, with the shape (N, ..., B, 2 A). Each of the N rows belongs to
-        one size. It gives the sum of the arms' values there, each multiplied by its sign."""
+        """Weights for the coefficients, with the shape (N, ..., B, 2 A). Each of the N rows belongs
+        to one size. It gives the sum of the arms' values there, each multiplied by its sign."""
         import numpy as np
 
         column = np.asarray(sizes, float).reshape(-1, *[1] * (self.exponents.ndim - 1))
@@ -178,8 +179,8 @@ class Law(NamedTuple):
         ]
 
     def span(self, rows: "Array") -> tuple["Array", "Array", "Array"]:
-        """The value of each weighted sum of coefficients, and both ends of its 95% interval. `rows`:
-        the weights, as rows() returns them."""
+        """The value of each weighted sum of coefficients, and both ends of its 95% interval.
+        `rows`: the weights, with the shape that rows() returns."""
         import numpy as np
 
         value = (rows * self.coefficients).sum(axis=-1)
@@ -226,8 +227,8 @@ def fit(sizes: Sequence[Sequence[float]], points: Measured) -> Law:
     """Fit the laws of one or two arms together. `sizes`: the sizes of each arm. `points`: all
     points in the same order.
 
-    The law is first solved for a coarse grid of exponents. It is then solved for a fine grid over the
-    exponents whose excess misfit is at most FAR."""
+    The law is first solved for a coarse grid of exponents. It is then solved for a fine grid over
+    the exponents whose excess misfit is at most FAR."""
     import numpy as np
 
     number = GRID[len(sizes)]
@@ -323,8 +324,9 @@ Ends = list[tuple[float, float]]  # the lower and upper ends of intervals
 
 
 def along(law: Law, most: float, signs: Sequence[float] = (1,)) -> tuple[list[float], Ends]:
-    """STEPS sizes from the smallest one to `most`, and an interval for each size. It is the interval
-    of the sum of the arms' values, each multiplied by its sign. `law` must have a single case."""
+    """STEPS sizes from the smallest one to `most`, and an interval for each size. It is the
+    interval of the sum of the arms' values, each multiplied by its sign. `law` must have a single
+    case."""
     import numpy as np
 
     sizes = np.geomspace(law.start, most, STEPS)

@@ -1,5 +1,5 @@
-"""Reads a study file. It has recipes and the values that vary. Every combination is a cell, which
-is an ordinary run of one of the recipes.
+"""Reads a study file. The file has recipes and, for some keys, the values that vary. Every
+combination of a recipe and values is a cell, which is an ordinary run of the recipe.
 
 A study file is checked as strictly as a recipe, with messages in the same form. Some problems are
 reported before any cell starts: too many cells, duplicate runs, and runs that cannot be compared.
@@ -33,12 +33,12 @@ ALL = "all"  # a value of `samples` that stands for the whole data set
 ARMS = ("model", "adapter", "template")  # the keys, besides recipes, whose values are compared
 SIZE = re.compile(r"data\.\d+\.samples")
 CHOICE = re.compile(r"axolotl\..+|data\.\d+\.weight")
-# A choice is made by validation loss. These keys change how the loss is computed (tokens, rows,
-# batches). So losses with different values of these keys cannot be compared.
+# A choice is made by validation loss. These keys change which tokens, rows or batches the loss is
+# computed over. So losses with different values of these keys cannot be compared.
 NOT_COMPARED = re.compile(
     r"axolotl\.(sequence_len|excess_length_strategy|train_on_inputs|sample_packing|datasets|eval).*"
 )
-# These keys do not change the training. They only change what is written during training.
+# These keys do not change the trained model. They only change what is written during training.
 NOT_TRAINED = re.compile(r"axolotl\.(logging|save).*")
 MAY_VARY = "vary model, adapter, template, seed, data.N.samples, data.N.weight or an axolotl key"
 Value = str | int | float | bool | None
@@ -47,7 +47,7 @@ Value = str | int | float | bool | None
 class StudyFile(Strict):
     """The content of a study file.
 
-    - `vary`: the values of each key; keys have the same form as in --set
+    - `vary`: for each key that varies, its values; keys have the same form as in --set
     - `limit`: the same as the option --limit of `run`
     """
 
@@ -121,7 +121,7 @@ class Study:
 
 
 def load(path: Path) -> Study:
-    """The study in a file. Raises RecipeError with every problem."""
+    """The study in a study file. Raises RecipeError with every problem."""
     content = _content(path)
     files = [Path(normpath(path.parent / file)) for file in content.recipes]
     cells = _cells(path, files, content.vary)
@@ -220,16 +220,16 @@ def _combined(vary: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]
 
 
 def _override(key: str, value: Value) -> str:
-    """The setting in the form KEY=VALUE. --set reads it as the same value that the study file
-    has."""
+    """The setting in the form KEY=VALUE. --set reads from it the same value that the study file
+    has. For a size, `all` becomes null."""
     plain = None if value == ALL and SIZE.fullmatch(key) else value
     text = yaml.safe_dump([plain], default_flow_style=True, allow_unicode=True, width=math.inf)
     return f"{key}={text.strip()[1:-1]}"
 
 
 def _names(files: Sequence[Path]) -> dict[Path, str]:
-    """The name of each recipe in a study. It is the name of the file, or the path if two files have
-    the same name."""
+    """The name of each recipe in a study. It is the file name without its extension, or the path if
+    two files have the same name."""
     stems = [file.stem for file in files]
     return {file: str(file) if stems.count(file.stem) > 1 else file.stem for file in files}
 
@@ -252,14 +252,15 @@ def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
 
 
 def _order(cell: Cell, vary: Mapping[str, Sequence[Value]]) -> tuple[float, float]:
-    """The sort key of a cell. Cells with equal keys keep the order of the file."""
+    """The sort key of a cell. Cells with equal sort keys keep the order of the study file."""
     seeds = [*vary.get("seed", ())]
     return seeds.index(cell.seed) if seeds else 0, cell.samples or math.inf
 
 
 def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) -> Iterator[str]:
-    """The keys that differ between cells but must not. Models, adapters and templates may differ.
-    The size, the seed and the choices may differ if they vary in the study file."""
+    """A message for every key that differs between cells although it must be equal. Models,
+    adapters and templates are allowed to differ. The size, the seed and the choices are allowed to
+    differ if they vary in the study file."""
     free = {
         *ARMS,
         *(key for key in vary if key == "seed" or SIZE.fullmatch(key) or CHOICE.fullmatch(key)),
@@ -283,8 +284,8 @@ def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) 
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """The pair (key, value) for every plain value and every list of plain values. Keys have the
-    same form as in --set."""
+    """The pair (key, value) for every plain value and every list of plain values inside `value`.
+    Keys have the same form as in --set. `key`: the key of `value` itself."""
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         value = dict(enumerate(value))
     if not isinstance(value, dict):

@@ -5,8 +5,8 @@ A target is a baseline, or a share of the best gain. The best gain is the differ
 mean of the untuned models and the best arm trained on the most rows. Targets and curves are
 measured on the same items, so their errors are correlated.
 
-The best of several arms is partly the best by chance. So an arm passes a target only if it passes
-the target for every arm that may be the best."""
+Which of several arms is the best one is partly chance. So a target is calculated once from each arm
+that may be the best. An arm passes the target only if it passes all of these values."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ class Estimate(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """The sign of the difference; 0 if its interval contains 0."""
+        """The sign of the value, which is a difference. 0 if its interval contains 0 or is NaN."""
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
 
@@ -64,8 +64,8 @@ class Target:
     """A target.
 
     - `name`: the name of a baseline, or a share in percent
-    - `weights`: the weights of the points whose weighted sum is the target's value. There is one
-      dict for every point that may be the best.
+    - `weights`: the weights of the points whose weighted sum is the target's value. For a share,
+      there is one dict for every point that may be the best. For a baseline, there is one dict.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Curve:
       misfit
     - `is_flat`: whether the law does not rise significantly over the measured sizes. Its exponent
       is then not reported.
-    - `more`: what AHEAD times the largest size would add
+    - `more`: how much the value would change from the largest size to AHEAD times the largest size
     """
 
     arm: str
@@ -103,8 +103,8 @@ class Curve:
 
 @dataclass(frozen=True)
 class Passing:
-    """Where an arm passes a target. `seconds`: the training time at both ends of `place`; None
-    outside the measured sizes."""
+    """The range of sizes (`place`) in which an arm passes a target. `seconds`: the training time at
+    both ends of `place`; None for an open end, and outside the measured sizes."""
 
     arm: str
     target: Target
@@ -147,7 +147,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class Findings:
-    """All findings on a task."""
+    """All findings of a study on one task."""
 
     scores: Scores
 
@@ -158,8 +158,8 @@ class Findings:
 
     @cached_property
     def lines(self) -> dict[str, float]:
-        """The baselines of a curve by name. They are the baselines that were scored on the items,
-        and chance if the metric has it."""
+        """The values of the baselines by name: those that were scored on the items, and `chance` if
+        the card of the task has a chance level for the metric."""
         scores = self.scores
         chance = cards()[scores.task].chance.get(scores.metric)
         baselines = {"chance": chance} if chance is not None else {}
@@ -195,8 +195,8 @@ class Findings:
         return Curve(arm, "", law, rise.sign == 0, exponent, more)
 
     def _rows(self, arm: str, less: dict[int, float] | None = None, sign: float = 1) -> "Array":
-        """Rows of weights. Each row stands for a point of an arm minus a weighted sum of other
-        points."""
+        """Rows of weights, one for each point of an arm. Each row gives the value of the point
+        minus the weighted sum `less` of points, multiplied by `sign`."""
         import numpy as np
 
         rows = [
@@ -254,8 +254,8 @@ class Findings:
         return Passing(arm, target, place, is_fitted, (low, high))
 
     def _seconds(self, arm: str, size: float | None) -> float | None:
-        """The seconds of training on this many rows. They are interpolated between the measured
-        sizes. None outside the measured sizes."""
+        """The seconds of training on `size` rows, interpolated between the measured sizes. None if
+        `size` is None or outside the measured sizes."""
         import numpy as np
 
         points = [self.scores.points[index] for index in self.scores.arms[arm]]
@@ -307,12 +307,12 @@ class Findings:
         yield Pair(a, b, sizes, more, crossings, is_fitted)
 
     def _indices(self, arm: str) -> dict[int, int]:
-        """The index of the point at each size of an arm."""
+        """For each size of an arm, the index of its point."""
         return {self.scores.points[index].rows: index for index in self.scores.arms[arm]}
 
     def _fitted_crossings(self, a: str, b: str) -> list[Place] | None:
-        """The ranges of sizes in which the fitted laws may cross. None unless both arms have a
-        law."""
+        """The ranges of sizes in which the fitted laws may cross. None unless both arms have a law
+        and the covariance of their points is known and not singular."""
         both = self.scores.measured.through(self._both(a, b))
         if self.curves[a].why or self.curves[b].why or not _is_defined(both):
             return None
@@ -321,8 +321,8 @@ class Findings:
         return curves.ranges(*curves.along(curves.fit(sizes, both), most, (-1, 1)))
 
     def _compare(self, a: int, b: int) -> Comparison:
-        """The comparison of point b with point a. It is the same as kotune.compare.seeds makes,
-        except that the variance of seeds is pooled over an arm's sizes."""
+        """The comparison of point b with point a. It is calculated as in kotune.compare.seeds,
+        except that the variance between seeds is pooled over the sizes of an arm."""
         import numpy as np
 
         scores = self.scores

@@ -1,5 +1,5 @@
-"""Lists further data sets to train on. These are all other data sets of kodata, with size, licence,
-leaks and predicted cost. It recommends none of them."""
+"""Lists further data sets to train on. These are all data sets of kodata that the study does not
+use, with size, licence, leaks and predicted cost. The list is not a recommendation."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Step:
 
     @property
     def tokens(self) -> float | None:
-        """The number of tokens that it adds to an epoch."""
+        """The number of tokens that the data set adds to an epoch; None without the plans."""
         return (
             self.plan.counted.tokens - self.alone.counted.tokens
             if self.plan and self.alone
@@ -49,7 +49,8 @@ class Step:
 
     @property
     def training_steps(self) -> int | None:
-        """The number of steps that it adds. It is 0 if the recipe fixes the number of steps."""
+        """The number of training steps that the data set adds; None without the plans. It is 0 if
+        the recipe fixes the number of steps."""
         return (
             self.plan.schedule.steps - self.alone.schedule.steps
             if self.plan and self.alone
@@ -58,7 +59,8 @@ class Step:
 
     @property
     def seconds(self) -> float | None:
-        """The number of seconds that it adds on the chosen GPU; None if no GPU is chosen."""
+        """The number of seconds that the data set adds on the chosen GPU. None without the plans,
+        or if no GPU is chosen."""
         if not (self.plan and self.alone) or len(self.plan.gpu_plans) != 1:
             return None
         return self.plan.gpu_plans[0].total - self.alone.gpu_plans[0].total
@@ -101,7 +103,8 @@ def _plan(cell: Cell, name: str | None, gpu: str | None, price: Price | None) ->
 def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
     """For each scored task, the number of training rows of a data set that occur in its test text.
 
-    Tasks whose data are not on this machine are omitted. None if there are no data at all."""
+    Tasks whose data are not on this machine are omitted. None if the data set, or the data of all
+    tasks, are not on this machine or cannot be read."""
     places = {entry.source: entry.location for entry in recipe.data if entry.location} | dict(
         recipe.data_path
     )
@@ -115,7 +118,7 @@ def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
         guard, source = LeakGuard(tasks, "keep"), kodata.SOURCES[name]
         rows = (("train", row) for row in records_of(source.read("train", places.get(name))))
         deque(guard.without_leaks(rows, source, Counter()), maxlen=0)
-    except DataError:  # a folder with only the test part
+    except DataError:  # for example, a folder that has only the test split
         return None
     leaks = guard.verdict(())["found"]
     return {task: sum(leak["rows"] for leak in leaks if leak["task"] == task) for task in tasks}

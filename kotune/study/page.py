@@ -1,5 +1,5 @@
-"""Renders the report of a study as an HTML page. It has sentences, then the learning curves and
-tables of each task."""
+"""Renders the report of a study as an HTML page. The page has sentences, then the learning curves
+and tables of each task."""
 
 import math
 from collections.abc import Iterator

@@ -1,9 +1,10 @@
 """Groups the cells of a study into points. A point is an arm at a size, with one run for each seed.
-It also calculates the points' scores on the items that all runs share.
+The module also calculates the points' scores on the items that all runs share.
 
 Choices (for example a learning rate or epochs) are made here, by validation loss only. The choice
-with the lowest mean loss wins. The mean is over the seeds that all choices have. If no choice has a
-mean loss, there is no point. Test scores of the other choices are not used."""
+with the lowest mean loss wins. The mean is over the seeds that all choices have. If there are
+several choices and none has a finite mean loss, there is no point. Test scores of the other choices
+are not used."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -63,10 +64,10 @@ class Point:
 
 
 def tried(scored: Sequence[ScoredCell]) -> list[Tried]:
-    """Every choice at every arm and size. Arms are in the order of the cells. Sizes are in
-    ascending order."""
-    # The number of rows of an arm's whole data set. It is the largest of any run, because each seed
-    # splits off other validation rows.
+    """Every choice at every arm and size. Arms are in the order of their first cells. Within an
+    arm, sizes are in ascending order."""
+    # For each arm, the number of training rows of its whole data set. It is the largest number of
+    # all runs, because each seed splits off other validation rows.
     whole: dict[str, int] = {}
     for cell, run in scored:
         if cell.samples is None:
@@ -75,7 +76,8 @@ def tried(scored: Sequence[ScoredCell]) -> list[Tried]:
     groups: dict[tuple[str, int], dict[Choice, dict[int, Finished]]] = {}
     for cell, run in scored:
         group = groups.setdefault((cell.arm, cell.samples or whole[cell.arm]), {})
-        # A sample that contains all rows is the same as all rows.
+        # A sample with as many rows as the whole data set is the whole data set. So only the first
+        # of two such runs with the same seed is used.
         group.setdefault(cell.choice, {}).setdefault(cell.seed, run)
     every = [each for (arm, rows), choices in groups.items() for each in _tried(arm, rows, choices)]
     arms = list(dict.fromkeys(cell.arm for cell, _ in scored))
@@ -107,7 +109,8 @@ def _loss(run: Finished) -> float:
 
 
 def points(choices: Sequence[Tried]) -> list[Point]:
-    """The points to report. Only the runs of chosen values are used."""
+    """The points to report: one for each arm and size at which a choice was made. Only the runs of
+    that choice are used."""
     return [Point(each.arm, each.rows, each.runs) for each in choices if each.is_chosen]
 
 
@@ -115,9 +118,12 @@ def points(choices: Sequence[Tried]) -> list[Point]:
 class Scores:
     """A task's primary metric at every point, on the items that all runs share.
 
-    `measured`: the values of the points, then each arm's base model, then the baselines. The
-    baselines are those of the first arm's run on the most rows, because they were fitted to the
-    most data."""
+    - `lines`: the names of the baselines
+    - `values`: the value of each index of `measured` and each seed; NaN if there is no run
+    - `measured`: the points, then each arm's base model, then the baselines. The baselines are
+      those of the first arm's run on the most rows, because they were fitted to the most data.
+    - `n`, `groups`: the number of shared items, and of their clusters
+    """
 
     task: str
     points: Sequence[Point]
@@ -155,18 +161,19 @@ class Scores:
         return {arm: tuple(recipe.get(key) for key in ARMS) for arm, recipe in recipes.items()}
 
     def base(self, arm: str) -> int:
-        """The index of an arm's base model."""
+        """The index of an arm's base model in `measured`."""
         return len(self.points) + [*self.arms].index(arm)
 
     def line(self, name: str) -> int:
-        """The index of a baseline."""
+        """The index of a baseline in `measured`."""
         return len(self.points) + len(self.arms) + self.lines.index(name)
 
     def sizes(self, arm: str) -> list[int]:
         return [self.points[index].rows for index in self.arms[arm]]
 
     def sum(self, weights: dict[int, float]) -> "Array":
-        """A row of weights for Measured.through. `weights`: the weight of each point, by index."""
+        """A row of weights for Measured.through. `weights`: the weight of each point, base model or
+        baseline, by its index in `measured`."""
         import numpy as np
 
         row = np.zeros(len(self.measured.means))
@@ -216,7 +223,7 @@ def scores(task: str, points: Sequence[Point]) -> Scores:
 class Column(NamedTuple):
     """A samples file that Scores is made from.
 
-    - `place`: its index in Scores.measured
+    - `place`: the index of the point, base model or baseline in Scores.measured
     - `run` and `kind`: the run and the kind of its answers
     """
 
@@ -246,14 +253,14 @@ def _columns(task: str, points: Sequence[Point]) -> tuple[list[Column], tuple[st
 
 
 def _slices(points: Sequence[Point]) -> list[slice]:
-    """The indices of each arm's points, which are contiguous."""
+    """For each arm, the slice with the indices of its points, which are contiguous."""
     counts = [sum(point.arm == arm for point in points) for arm in _arms(points)]
     return [slice(sum(counts[:index]), sum(counts[: index + 1])) for index in range(len(counts))]
 
 
 def _known(values: "Array") -> "Array":
-    """The resamples of a metric without NaN. A few NaN are replaced by the mean of the other
-    values. If too many are NaN, all values become NaN."""
+    """The resamples of a metric. A few NaN are replaced by the mean of the other values. If too
+    many are NaN (is_known), all values become NaN."""
     import numpy as np
 
     return (

@@ -26,8 +26,8 @@ Failed = Sequence[FailedCell]
 class StudyReport:
     """The content of the report in one language.
 
-    - `words`: the sentences about each task that all runs were scored on
-    - `command`: the command that writes the report again
+    - `words`: the sentences about each task that all runs were scored on; empty without points
+    - `command`: the command that runs and reports the study again
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Runs the cells of a study one after another, each as an ordinary run.
 
 Finished cells are skipped, so an interrupted study continues. A failed cell does not stop the
-others. The only stored state is the runs."""
+others. A study stores no state of its own: the run folders show which cells are finished."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,8 @@ Failed = list[FailedCell]
 
 
 def run(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
-    """Run the missing cells and return those that failed, with their messages.
+    """Run every cell, which skips the finished stages of its run. Return the cells that failed,
+    with their messages.
 
     Raises errors that would stop every cell. These are Ctrl-C, SIGTERM, an unreachable hub, a full
     disk, and a size above the number of rows."""
@@ -67,9 +68,7 @@ def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
         if exit_code(error) == UNREACHABLE:
             raise
         return str(error)
-    except (
-        OSError
-    ) as error:  # a file where the run's folder should be, a folder that may not be written
+    except OSError as error:  # for example, the run's folder is a file, or is not writable
         if error.errno in FULL:
             raise
         return os_error(error)
@@ -77,8 +76,11 @@ def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
 
 
 def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> None:
-    """Prepare the largest size of each seed first. So a size above the number of rows is reported
-    before any training. Other errors of those cells are reported when the cells run."""
+    """Prepare the cell with the largest size of each seed. So a size above the number of rows is
+    reported before any training.
+
+    Raises RecipeError for such a size. Errors of the hub and of a full disk are raised too. Other
+    errors of those cells are ignored here, because they are reported when the cells run."""
     sized = sorted(
         (cell for cell in study.cells if cell.samples), key=lambda cell: cell.samples or 0
     )
@@ -99,8 +101,8 @@ def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> 
 
 
 def is_done(study: Study, cell: Cell, runs_dir: Path, until: str = "score") -> bool:
-    """Whether a cell is done up to a stage and unchanged since then. The run may be from another
-    machine. A record that cannot be read counts as missing."""
+    """Whether a cell finished all stages up to `until` and nothing changed since then. The run can
+    come from another machine. False if the run's record cannot be read."""
     try:
         job = _job(study, cell, runs_dir)
         return all(stages.is_done(job, stage) for stage in STAGES[: STAGES.index(until) + 1])
@@ -128,7 +130,7 @@ def scored(
             if cell not in reasons:
                 with explain_malformed(folder):
                     run = Finished(folder)
-                    run.check()  # an error is caught here, so the other cells are still reported
+                    run.check()  # now, so that a damaged file only excludes this cell
                 cells.append(ScoredCell(cell, run))
         except KotuneError as error:
             again = replace(options, overrides=cell.overrides).command(cell.recipe)

@@ -85,7 +85,7 @@ class Sentences:
         return Verdict(whole[0] if whole else "same", f"{text} {self.crosses(pair)}".strip())
 
     def crosses(self, pair: Pair) -> str:
-        """A sentence about where two curves cross; empty if there is only one size."""
+        """A sentence about where two curves cross; empty if the arms share only one size."""
         if len(pair.sizes) < 2:
             return ""
         if not pair.crossings:
@@ -185,8 +185,8 @@ STATES = {
 
 
 def state(place: Place) -> str:
-    """How a curve passes a target, as a key of the phrases. The curve and the target are oriented
-    so that a higher value is better."""
+    """How a curve passes a target, as a key of the phrases. `place` is about the difference between
+    the curve and the target, and a positive difference means that the curve is better."""
     if place.sign or place.first == 1 != -place.last:  # above the target even with the fewest rows
         return {1: "always", -1: "never"}[place.first]
     return STATES.get((place.first, place.last), "open")

@@ -1,5 +1,5 @@
-"""Counts the training rows of a study's data before anything is listed or written. It does so only
-if no network is needed."""
+"""Counts the training rows of a study's data before anything is listed or written. The rows are
+counted only if all data are on this machine."""
 
 import tempfile
 from collections.abc import Mapping
@@ -38,8 +38,8 @@ def too_large(study: Study, cell: Cell, error: SizeError) -> RecipeError:
 
 
 def is_here(source: str, places: Mapping[str, Path]) -> bool:
-    """Whether a source can be read without the network. It must ship with kotune, or have a folder
-    in `places`."""
+    """Whether a source can be read without the network. If `places` has a path for the source, it
+    must be a folder that exists. Otherwise, the source must not come from the hub."""
     if source in places:
         return places[source].is_dir()
     return kodata.SOURCES[source].CARD.hub_id is None

@@ -28,7 +28,8 @@ def of_task(words: Sentences) -> list[Table]:
 
 
 def curve(words: Sentences) -> Table:
-    """A table of every point and its arm's base model. The baselines are in the table's notes."""
+    """A table with a row for each point. Each row also has the value of the arm's base model. The
+    baselines are in the notes of the table."""
     findings, say = words.findings, words.say
     rows = []
     for index, point in enumerate(findings.scores.points):
