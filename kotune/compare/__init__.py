@@ -1,2 +1,2 @@
-"""Compares finished runs. It pairs their items, tests differences, pools seeds, and decides which
+"""Compares finished runs: pairs their items, tests differences, pools seeds, and decides which
 claims are supported. Other packages write the sentences and draw the plots."""

@@ -1,2 +1,2 @@
-"""Checks this machine and the access to the hub. Each check gives one finding. A finding never
-contains a token."""
+"""Checks this machine and the access to the hub. Each check gives one finding, which never contains
+a token."""

@@ -1,2 +1,2 @@
-"""Passes runs to an engine, which is Docker, SLURM or SkyPilot. It starts the engine's command-line
-program. Scheduling is done by the engine."""
+"""Passes runs to an engine (Docker, SLURM or SkyPilot) by starting its command-line program. The
+engine does the scheduling."""

@@ -1,3 +1,2 @@
-"""The models that a recipe may name. These are presets, models from the hub or a folder, and two
-quickstart models. This package also has kotune's chat templates. A model that would run its own
-code is refused."""
+"""The models that a recipe may name (presets, models of the hub or in a folder, two quickstart
+models) and kotune's chat templates. A model that would run its own code is refused."""

@@ -25,8 +25,8 @@ from kotune.score.contexts import Choice, Question, Request, Room, Row, fitting,
 # because an id that is read takes more memory (all activations of a layer) than a kept id (keys and
 # values).
 ON_CPU, ON_GPU = Room(read=32, keep=128, predict=16), Room(read=256, keep=1024, predict=16)
-# How far a log-likelihood of PROBE may be from lm_eval's value x, as a multiple of 1 + |x|. The first
-# number is for float32, the second for lower precisions.
+# How far a log-likelihood of PROBE may be from lm_eval's value x, as a multiple of 1 + |x|. The
+# first number is for float32, the second for lower precisions.
 NEAR, COARSE = 1e-3, 0.03
 # Test requests: two questions with two choices each and different lengths, and a question with a
 # single choice. The choices of the first question differ from their first id on, those of the
@@ -110,8 +110,9 @@ def model_class(base: Any) -> Any:
 
 def _can_share(lm: Any, plain: Any) -> bool:
     """Whether a model can continue from its cache. It answers the test requests of PROBE, and the
-    log-likelihoods must match lm_eval's within the tolerance. If they do not, or if an error occurs,
-    a line with the reason is printed. Raises torch's error if the GPU runs out of memory."""
+    log-likelihoods must match lm_eval's within the tolerance. If they do not, or if an error
+    occurs, a line with the reason is printed. Raises torch's error if the GPU runs out of
+    memory."""
     try:
         _require_copies(lm)
         ours, theirs = loglikelihoods(lm, PROBE, True), plain(PROBE, disable_tqdm=True)
@@ -184,8 +185,8 @@ def _differ(ours: list[Answer], theirs: list[Answer], is_float32: bool) -> bool:
 
 
 def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> list[Answer]:
-    """The answer to each request, in order. Each answer is also added to lm_eval's cache, unless its
-    request is only a part of a text: lm_eval caches whole texts."""
+    """The answer to each request, in order. Each answer is also added to lm_eval's cache, unless
+    its request is only a part of a text: lm_eval caches whole texts."""
     from tqdm import tqdm
 
     waiting, done = questions(requests, lm.max_length), dict[int, Answer]()

@@ -96,6 +96,8 @@ def test_whatever_a_models_answers_call_is_known(task: str) -> None:
 
     loaded, model = harness.load_task(task), random_models.ours(random_models.made("llama"))
     found = called(lambda: scoring.evaluated(loaded, model, 2))
+    # Limits of time and memory, where another test of this process has set them, change no score.
+    found = {(file, name) for file, name in found if "/kotune/worker/bounds" not in file}
     assert {name for file, name in found if "/kotune/score/" in file} >= {
         "model_class",
         "within_memory",
