@@ -248,11 +248,7 @@ def _refused_keys() -> Iterator[Case]:
         _axolotl({"experts_implementation": "evil/k:f"}),
         "axolotl.experts_implementation: must be one of",
     )
-    yield (
-        "deepspeed",
-        _axolotl({"deepspeed": "/x/zero3.json"}),
-        "axolotl.deepspeed: is a file",
-    )
+    yield ("deepspeed", _axolotl({"deepspeed": "/x/zero3.json"}), "axolotl.deepspeed: is a file")
     yield (
         "deepspeed url",
         _axolotl({"deepspeed": "https://example.org/z.json"}),

@@ -195,10 +195,7 @@ def test_a_bad_recipe_is_told_by_every_command(cli: Cli, tmp_path: Path, command
     [
         (["run", QUICK, "--until", "trane"], "unknown stage; did you mean train?"),
         (["chekc", QUICK], "unknown command `chekc`; did you mean check?"),
-        (
-            ["check", "absent.yml"],
-            "absent.yml: no such file; `ls recipes/ recipes/studies/` lists",
-        ),
+        (["check", "absent.yml"], "absent.yml: no such file; `ls recipes/ recipes/studies/` lists"),
         (
             ["check", QUICK.parent / "studies" / "few_data.yml"],
             "a study, not a recipe; use ./cli.py study",

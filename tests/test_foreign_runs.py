@@ -220,16 +220,8 @@ def test_what_is_whole_is_gone_on_from(honest: Path) -> None:
             '{"event":"out_of_memory","step":0}\n',
             "metrics.jsonl: some lines are damaged",
         ),
-        (
-            "checkpoints/inputs.json",
-            "garbage",
-            "checkpoints/inputs.json: damaged",
-        ),
-        (
-            "checkpoints/halved.json",
-            '{"a":1}',
-            "halved.json: damaged, or from another recipe",
-        ),
+        ("checkpoints/inputs.json", "garbage", "checkpoints/inputs.json: damaged"),
+        ("checkpoints/halved.json", '{"a":1}', "halved.json: damaged, or from another recipe"),
         ("checkpoints/halved.json", "[5]", "halved.json: damaged"),
         *(
             (
@@ -245,16 +237,8 @@ def test_what_is_whole_is_gone_on_from(honest: Path) -> None:
                 '{"global_step":true}',
             )
         ),
-        (
-            "scored/inputs.json",
-            "[",
-            "scored/inputs.json: damaged",
-        ),
-        (
-            f"scored/base/{TASK}.json",
-            '{"checked":[1]}',
-            f"scored/base/{TASK}.json: damaged",
-        ),
+        ("scored/inputs.json", "[", "scored/inputs.json: damaged"),
+        (f"scored/base/{TASK}.json", '{"checked":[1]}', f"scored/base/{TASK}.json: damaged"),
         (f"scored/base/{TASK}.json", "[", f"scored/base/{TASK}.json: damaged"),
     ],
 )

@@ -203,8 +203,7 @@ def test_run_all_gives_commands_that_the_command_line_takes(
     assert ("--limit" in first) == (limit == "quick")
     for line in (*opened.commands("plan"), first):
         reading.load(
-            ROOT / line[0],
-            tuple(line[at + 1] for at, word in enumerate(line) if word == "--set"),
+            ROOT / line[0], tuple(line[at + 1] for at, word in enumerate(line) if word == "--set")
         )
     runs = str(opened.folder / "content" / "drive" / "MyDrive" / "kotune" / "runs")
     assert first[first.index("--runs-dir") + 1] == runs

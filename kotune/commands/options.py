@@ -80,19 +80,13 @@ limit_option = click.option(
     help="Score only the first N items of each task; `quick`: each task's own small number.",
 )
 html_option = click.option(
-    "--html",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Also write an HTML page.",
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write an HTML page."
 )
 md_option = click.option(
     "--md", type=click.Path(path_type=Path), metavar="FILE", help="Also write Markdown."
 )
 price_option = click.option(
-    "--price",
-    type=float,
-    metavar="WON",
-    help="Show costs in won, at this price per machine hour.",
+    "--price", type=float, metavar="WON", help="Show costs in won, at this price per machine hour."
 )
 rate_option = click.option(
     "--won-per-dollar",
@@ -101,9 +95,7 @@ rate_option = click.option(
     help="Also show costs in dollars, at this exchange rate.",
 )
 device_option = click.option(
-    "--device",
-    type=click.Choice(["cpu"]),
-    help="Use the CPU even if there is a GPU.",
+    "--device", type=click.Choice(["cpu"]), help="Use the CPU even if there is a GPU."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 lang_option = click.option(

@@ -39,10 +39,7 @@ RESOURCES = {
     # Only for a user who starts the task with `sky launch`, which keeps the machine after the task.
     # This setting deletes the machine after 10 idle minutes. A managed job (`sky jobs launch`)
     # deletes its machine at its end.
-    "autostop": {
-        "idle_minutes": 10,
-        "down": True,
-    },
+    "autostop": {"idle_minutes": 10, "down": True},
 }
 SETUP = """\
 # The same as `make setup`, with the Python from SkyPilot's own uv.

@@ -16,13 +16,7 @@ from typing import Any
 from kodata.errors import on_one_line, shown
 from kotune.errors import RecipeError
 from kotune.models.patterns import pattern_problem
-from kotune.models.refusals import (
-    ADAPTER,
-    object_of,
-    refuse_config,
-    refuse_links,
-    refuse_tokenizer,
-)
+from kotune.models.refusals import ADAPTER, object_of, refuse_config, refuse_links, refuse_tokenizer
 from kotune.models.tokenizer_files import ModelConfig
 
 MAX_RANK = 1_024  # the same maximum as for `lora_r` in a recipe

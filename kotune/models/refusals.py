@@ -70,8 +70,7 @@ def refuse_config(base: str, config: ModelConfig) -> None:
     _refuse_other_weights(base, config)
     _refuse_kind(base, config)
     if key := next(
-        (key for key, check in tokenizer_files.CLASSES.items() if not check(config.get(key))),
-        None,
+        (key for key, check in tokenizer_files.CLASSES.items() if not check(config.get(key))), None
     ):
         raise RecipeError(
             f"model {base}: its config.json has `{key}: {on_one_line(shown(config[key]))}`, which"

@@ -244,9 +244,7 @@ class _Walk:
         text: str = node.value
         if CONTROL.search(text):
             raise self._error(
-                node,
-                key,
-                f"a control character or a surrogate in `{shown(text)}`; remove it",
+                node, key, f"a control character or a surrogate in `{shown(text)}`; remove it"
             )
         if _is_plain_text(node) and NUMBER_AS_TEXT.fullmatch(text):
             number = _as_number(text)

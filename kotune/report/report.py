@@ -158,8 +158,5 @@ class Report:
         first, last = logged[0], logged[-1]
         places = {"first": f"{first.value:.4f}", "last": f"{last.value:.4f}"}
         return self.phrases(
-            "losses" if len(logged) > 1 else "one_loss",
-            at=first.step,
-            end=last.step,
-            **places,
+            "losses" if len(logged) > 1 else "one_loss", at=first.step, end=last.step, **places
         )

@@ -170,13 +170,7 @@ def _refuse_more_tokens(base: str, model: Any, tokenizer: Any) -> None:
         )
 
 
-def _write(
-    root: Path,
-    variant: str,
-    task: Loaded,
-    result: Evaluated,
-    written: list[int],
-) -> None:
+def _write(root: Path, variant: str, task: Loaded, result: Evaluated, written: list[int]) -> None:
     """Write a variant's samples of a task, then the note on them in scored/. If the process is
     killed, at most one task of one variant is lost. `written`: the batch sizes of generated
     answers; empty for choice tasks."""

@@ -61,11 +61,7 @@ class Sentences:
         """A difference with its unit, and both ends of its interval."""
         by = amount(value, self.is_share)
         low, high = (amount(end, self.is_share) for end in (estimate.low, estimate.high))
-        return {
-            "by": self.say("points", n=by) if self.is_share else by,
-            "low": low,
-            "high": high,
-        }
+        return {"by": self.say("points", n=by) if self.is_share else by, "low": low, "high": high}
 
     def _differs(self, pair: Pair) -> Verdict:
         """A verdict on the sizes at which b is better or worse than a, and on where the curves

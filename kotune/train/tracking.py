@@ -21,10 +21,7 @@ SENDS = "this run sends its metrics to {}"
 KEEPS = "this run keeps its metrics for {} on this machine"
 # Environment variables that set trackio's destination: a space on the hub, or the URL of a server.
 # If neither is set, trackio keeps the metrics on this machine.
-SPACES = (
-    "TRACKIO_SPACE_ID",
-    "TRACKIO_SERVER_URL",
-)
+SPACES = ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL")
 
 
 def lines(block: AxolotlConfig) -> list[str]:

@@ -368,8 +368,7 @@ def test_a_recipe_without_a_run_names_the_command_that_makes_one(tmp_path: Path)
     assert str(caught.value) == f"{QUICK}: {missing}; {made}"
     other = finished(tmp_path / f"{QUICK.stem}-01234567")
     with pytest.raises(
-        RecipeError,
-        match=f"or give a run with other settings: {re.escape(str(other))}$",
+        RecipeError, match=f"or give a run with other settings: {re.escape(str(other))}$"
     ):
         find(QUICK, tmp_path)
 

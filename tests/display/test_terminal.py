@@ -74,10 +74,7 @@ def test_a_console_spells_it_out_in_whatever_it_draws() -> None:
 
 def test_a_bar_still_moves_on_a_terminal() -> None:
     out = io.StringIO()
-    events = [
-        Event(event="start", step=0, max_steps=2),
-        Event(event="log", step=2, loss=1.0),
-    ]
+    events = [Event(event="start", step=0, max_steps=2), Event(event="log", step=2, loss=1.0)]
     Screen(terminal(file=out, force_terminal=True, width=80)).training(events)
     assert "\x1b[" in out.getvalue() and "loss 1.0000" in out.getvalue()
     assert r"\u001b" not in out.getvalue()

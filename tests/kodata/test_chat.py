@@ -659,8 +659,7 @@ def test_rows_of_which_some_alone_have_a_group_are_refused(tmp_path: Path) -> No
         {"prompt": "질문", "answer": "응"},
     )
     with pytest.raises(
-        DataError,
-        match=r"row 2 has no group, but .*row 1 has one; give every row a group, or none",
+        DataError, match=r"row 2 has no group, but .*row 1 has one; give every row a group, or none"
     ):
         everything(tmp_path)
 

@@ -127,7 +127,7 @@ def test_values_of_every_type_come_through_and_none_that_is_no_text_becomes_one(
             "list": ["나"],
             "inner": {"day": datetime.date(2026, 1, 2)},
             "price": Decimal("1.50"),
-        },
+        }
     ]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "all.parquet")
     (read,) = files.rows(tmp_path / "all.parquet")

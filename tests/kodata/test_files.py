@@ -283,8 +283,7 @@ def test_the_names_of_the_columns_again_are_no_row(
     """As where two files were put one after another, the second with a byte order mark perhaps."""
     file = written(tmp_path, f"id{mark}text\n1{mark}text\n{again.format(mark)}\n2{mark}나\n", name)
     with pytest.raises(
-        DataError,
-        match=r"row 2: the row repeats the column names \(id, text\); remove the row",
+        DataError, match=r"row 2: the row repeats the column names \(id, text\); remove the row"
     ):
         list(files.rows(file))
 

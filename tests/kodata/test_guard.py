@@ -104,11 +104,7 @@ HOSTILE = [
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("header", ["ETag", "X-Repo-Commit"])
 def test_an_etag_or_commit_that_is_none_is_refused_before_anything_is_written(
-    hub: StandInHub,
-    tmp_path: Path,
-    ask: Ask,
-    header: str,
-    value: str,
+    hub: StandInHub, tmp_path: Path, ask: Ask, header: str, value: str
 ) -> None:
     value = value.format(tmp_path)
     names = ("ETag", "X-Linked-ETag") if header == "ETag" else (header,)
@@ -228,11 +224,7 @@ def test_an_endless_answer_ends(hub: StandInHub, monkeypatch: pytest.MonkeyPatch
 )
 @pytest.mark.few(3)
 def test_an_answer_byte_by_byte_ends(
-    hub: StandInHub,
-    monkeypatch: pytest.MonkeyPatch,
-    ask: Ask,
-    kind: str,
-    method: str,
+    hub: StandInHub, monkeypatch: pytest.MonkeyPatch, ask: Ask, kind: str, method: str
 ) -> None:
     monkeypatch.setattr(guard, "GRACE", 0.5)
     hub.faults = [Fault(kind, method=method)]
@@ -249,9 +241,7 @@ def test_a_compressed_answer_is_refused(hub: StandInHub) -> None:
 
 
 def test_a_name_that_is_looked_up_forever_is_not_waited_for(
-    hub: StandInHub,
-    monkeypatch: pytest.MonkeyPatch,
-    ask: Ask,
+    hub: StandInHub, monkeypatch: pytest.MonkeyPatch, ask: Ask
 ) -> None:
     wait = threading.Event()
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: wait.wait(30))
@@ -304,11 +294,7 @@ def test_an_answer_about_a_model_that_makes_no_sense_is_one_message(
     "value", ["9" * 5000, "\u0669", '"r";r=0;t=' + "9" * 5000, "-1", "\x1b[31m", "http://[", " "]
 )
 def test_a_header_that_makes_no_sense_is_one_message(
-    hub: StandInHub,
-    monkeypatch: pytest.MonkeyPatch,
-    ask: Ask,
-    header: str,
-    value: str,
+    hub: StandInHub, monkeypatch: pytest.MonkeyPatch, ask: Ask, header: str, value: str
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
     value = value.encode().decode("latin-1")

@@ -253,11 +253,7 @@ def test_a_cut_download_goes_on_where_it_was_cut_and_a_damaged_piece_is_found(
     hub.faults = [Fault("cut", times=1, method="GET"), Fault("damaged", times=1, method="GET")]
     assert klue_nli.files("test")[0].read_bytes() == expected(hub)
     assert (
-        waits
-        == [
-            1,
-            2,
-        ]
+        waits == [1, 2]
         # two halves of the right length, the second damaged: thrown away, and all of it asked for
         # again
     )
@@ -404,11 +400,7 @@ RECIPE = "model: quickstart-llama\ndata:\n  - source: {}\n"
     ("fault", "code", "told"),
     [
         (Fault(403, headers={"X-Error-Code": "GatedRepo"}), 1, "request access at"),
-        (
-            Fault(404, headers={"X-Error-Code": "EntryNotFound"}),
-            1,
-            "not on the hub (HTTP 404)",
-        ),
+        (Fault(404, headers={"X-Error-Code": "EntryNotFound"}), 1, "not on the hub (HTTP 404)"),
         (Fault(429, headers={"Retry-After": "3600"}), 75, "try in 3,600 seconds"),
     ],
 )

@@ -52,8 +52,7 @@ def test_a_link_leads_to_a_file_of_its_kind_or_stays_in_its_folder(
     ):
         (data / name).symlink_to(target)
         with pytest.raises(
-            DataError,
-            match=f"{name}: a link to .*, which is not a {Path(name).suffix} file",
+            DataError, match=f"{name}: a link to .*, which is not a {Path(name).suffix} file"
         ) as told:
             found(source, data)
         assert "열쇠" not in str(told.value) and "\n" not in str(told.value)
@@ -62,10 +61,7 @@ def test_a_link_leads_to_a_file_of_its_kind_or_stays_in_its_folder(
         hidden.mkdir(parents=True)
         (hidden / f"config{Path(name).suffix}").write_text(ROW)
         (data / name).symlink_to(hidden / f"config{Path(name).suffix}")
-        with pytest.raises(
-            DataError,
-            match=f"{name}: a link to .* in a hidden folder",
-        ):
+        with pytest.raises(DataError, match=f"{name}: a link to .* in a hidden folder"):
             found(source, data)
         (data / name).unlink()
 

@@ -221,8 +221,7 @@ def test_docker_is_given_nothing_from_outside_this_folder(here: Path, path: str)
         f"    path: {path.format(here=here)}\n"
     )
     with pytest.raises(
-        RecipeError,
-        match=r"a container only gets files below this folder; copy it here, or link",
+        RecipeError, match=r"a container only gets files below this folder; copy it here, or link"
     ):
         prepared("docker", write_recipe(here, text))
 

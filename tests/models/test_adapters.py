@@ -63,10 +63,7 @@ def written(root: Path, **said: Any) -> Path:
         ({"lora_dropout": "x"}, "has `lora_dropout: 'x'`"),
         ({"alpha_pattern": {"q_proj": "x"}}, "has `alpha_pattern: "),
         ({"peft_version": {"a": 1}}, "has `peft_version: "),
-        (
-            {"trainable_token_indices": {"embed_tokens": [10**12]}},
-            "has `trainable_token_indices: ",
-        ),
+        ({"trainable_token_indices": {"embed_tokens": [10**12]}}, "has `trainable_token_indices: "),
         ({"layers_to_transform": [0] * 1_000_000}, "has `layers_to_transform: "),
         ({"megatron_config": {"a": 1}, "megatron_core": "antigravity"}, "has `megatron_config: "),
         ({"auto_mapping": {"parent_library": "antigravity"}}, "has `auto_mapping: "),

@@ -93,11 +93,7 @@ def test_the_recipes_template_wins_over_the_presets(tmp_path: Path) -> None:
     ("fault", "code", "told"),
     [
         (Fault(403, method="GET", headers={"X-Error-Code": "GatedRepo"}), 1, "request access at"),
-        (
-            Fault(404, method="GET", headers={"X-Error-Code": "RepoNotFound"}),
-            1,
-            "not on the hub",
-        ),
+        (Fault(404, method="GET", headers={"X-Error-Code": "RepoNotFound"}), 1, "not on the hub"),
         (Fault(401, method="GET"), 1, "HF_TOKEN"),
         (Fault(500, method="GET"), 75, "try again"),
         (None, 75, "try again"),
@@ -245,14 +241,8 @@ def test_a_model_that_needs_code_of_its_own_is_refused_and_its_code_not_run(tmp_
         (" " * 10_000_001, "config.json has over 10,000,000 bytes"),
         (None, "config.json does not exist"),
         ('{"attn_implementation": "evil/attention"}', "attn_implementation: 'evil/attention'"),
-        (
-            '{"_attn_implementation": "evil/attention@main:run"}',
-            "requests code from the hub",
-        ),
-        (
-            '{"_attn_implementation_internal": "paged|evil/attention"}',
-            "requests code from the hub",
-        ),
+        ('{"_attn_implementation": "evil/attention@main:run"}', "requests code from the hub"),
+        ('{"_attn_implementation_internal": "paged|evil/attention"}', "requests code from the hub"),
         ('{"attn_implementation": {"": "sdpa", "text_config": "evil/attention"}}', "never run"),
         (
             '{"text_config": {"experts_implementation": "evil/experts"}}',

@@ -94,8 +94,7 @@ def test_a_model_that_its_weights_do_not_make_so_large_is_not_made(model: Path) 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for keys in ({"intermediate_size": 10**8}, {"intermediate_size": 384, "head_dim": 10**7}):
         with pytest.raises(
-            RecipeError,
-            match=r"at least \d+,\d{3},\d{3},\d{3} parameters, but its weights have",
+            RecipeError, match=r"at least \d+,\d{3},\d{3},\d{3} parameters, but its weights have"
         ):
             load_base(str(says(model, **keys)), plain)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
@@ -161,10 +160,7 @@ def test_indexes_without_end_are_one_message(model: Path) -> None:
     (model / "sub").mkdir()
     for number in range(300):
         os.link(index, model / "sub" / f"{number}.index.json")
-    with (
-        bounded_time(),
-        pytest.raises(RecipeError, match=r"301 indexes of weights .* at most 8"),
-    ):
+    with bounded_time(), pytest.raises(RecipeError, match=r"301 indexes of weights .* at most 8"):
         refuse(str(model), model)
     shutil.rmtree(model / "sub")
     index.write_text(json.dumps({"weight_map": {str(number): "a" for number in range(200_001)}}))

@@ -303,10 +303,7 @@ def test_what_is_wrong_with_the_labels_of_an_answer_is_told_apart(tmp_path: Path
         " the trained text is '네, 비가'" in changed
     )
     assert "end-of-turn" not in changed
-    for made, how in (
-        ((*answer,), "none is trained"),
-        ((*answer, end, end), "2 are trained"),
-    ):
+    for made, how in (((*answer,), "none is trained"), ((*answer, end, end), "2 are trained")):
         text = told(*made)
         assert (
             f"end-of-turn token (<|eot_id|>), but {how}" in text
@@ -472,10 +469,7 @@ def test_rows_that_a_template_trims_are_counted_and_so_are_those_of_which_it_tri
     data = indented_chats(root, "llama", trims)
     monkeypatch.chdir(root)
     proof = parity.prove(root, {"chat_ko": TaskData(data)}, ["chat_ko"])[1]
-    assert (proof.tasks["chat_ko"].status, proof.lengths.trimmed) == (
-        "equal",
-        proof.lengths.rows,
-    )
+    assert (proof.tasks["chat_ko"].status, proof.lengths.trimmed) == ("equal", proof.lengths.rows)
     last = (
         "(message['content'] | trim if loop.last and not add_generation_prompt else"
         " message['content'])"

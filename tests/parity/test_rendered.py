@@ -94,20 +94,13 @@ BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
         "llama",
         TURNS + "{{ m['content'][:40] }}<|eot_id|>{% endfor %}",
         chat("안녕?", "가나다라 " * 10),
-        [
-            "train.jsonl:341 (guid 340): the template changes an answer",
-            "가나다라 '",
-            "<|eot_id|>",
-        ],
+        ["train.jsonl:341 (guid 340): the template changes an answer", "가나다라 '", "<|eot_id|>"],
     ),
     "an answer is not closed": (
         "llama",
         TURNS + "{{ m['content'] }}{% if m['content'] != '네' %}<|eot_id|>{% endif %}{% endfor %}",
         chat("안녕?", "네", "또?", "그래"),
-        [
-            "train.jsonl:341 (guid 340): the template does not close an answer",
-            "(<|eot_id|>): '네'",
-        ],
+        ["train.jsonl:341 (guid 340): the template does not close an answer", "(<|eot_id|>): '네'"],
     ),
     "a system turn is refused": (
         "llama",
@@ -148,19 +141,13 @@ BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
         "deepseek",
         "deepseek_r1",
         chat("2+2?", with_thought("더한다.", "4")),
-        [
-            "train.jsonl:341",
-            "an empty one before it; set `template: deepseek_r1_think`",
-        ],
+        ["train.jsonl:341", "an empty one before it; set `template: deepseek_r1_think`"],
     ),
     "the user names the sign, and a thought follows an empty one": (
         "deepseek",
         "deepseek_r1",
         chat("</think>는 뭐야?", with_thought("태그다.", "태그")),
-        [
-            "train.jsonl:341",
-            "an empty one before it; set `template: deepseek_r1_think`",
-        ],
+        ["train.jsonl:341", "an empty one before it; set `template: deepseek_r1_think`"],
     ),
 }
 

@@ -765,10 +765,7 @@ WHOLE = {
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        (
-            {"model_type": "gemma3"},
-            "model_type `gemma3` .*known are llama, mistral, qwen2",
-        ),
+        ({"model_type": "gemma3"}, "model_type `gemma3` .*known are llama, mistral, qwen2"),
         ({"model_type": "llama", "vocab_size": 100}, "hidden_size must be a number above 0"),
         (
             {**WHOLE, "head_dim": "x"},

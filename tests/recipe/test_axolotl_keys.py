@@ -142,10 +142,7 @@ def test_only_mappings_whose_keys_were_judged_are_free() -> None:
             {"deepspeed": "deepspeed_configs/zero3.json"},
             "deepspeed: is a file, which the run's hash does not cover",
         ),
-        (
-            {"deepspeed": {"autotuning": {"enabled": True}}},
-            "deepspeed.autotuning: only bf16, fp16",
-        ),
+        ({"deepspeed": {"autotuning": {"enabled": True}}}, "deepspeed.autotuning: only bf16, fp16"),
         (
             {"deepspeed": {"tensorboard": {"output_path": "/x"}}},
             "deepspeed.tensorboard: only bf16, fp16",
@@ -167,10 +164,7 @@ def test_only_mappings_whose_keys_were_judged_are_free() -> None:
         ),
         ({"fsdp": ["full_shard", "/x"]}, "fsdp: must be one of full_shard"),
         ({"fsdp": "zero3.json"}, "fsdp: expected array"),
-        (
-            {"flash_attention": True},
-            "flash_attention: downloads code from the hub",
-        ),
+        ({"flash_attention": True}, "flash_attention: downloads code from the hub"),
         ({"attn_implementation": "flash_attention_2"}, "kotune uses flash attention by itself"),
         (
             {"save_safetensors": False},

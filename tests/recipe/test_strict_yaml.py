@@ -38,10 +38,7 @@ from kotune.recipe.overrides import apply
         ("yes: a", r"a key must be a word, found `yes`"),
         ("a: [1", r"here:1: not valid YAML"),
         ("a: b: c", r"not valid YAML"),
-        (
-            "a\x00b: 1",
-            r"here:1: a character that is not shown.* \(U\+0000\); remove it",
-        ),
+        ("a\x00b: 1", r"here:1: a character that is not shown.* \(U\+0000\); remove it"),
         ("a: 1\r\n# b\rc: 2", r"here:2: a character that is not shown"),
         ("[" * 3000, r"nested too deeply|not valid YAML"),
     ],
@@ -76,10 +73,7 @@ def test_text_of_any_language_passes_and_what_is_not_shown_does_where_it_is_spel
     said = "한국어 ᄒᆞᆫ글 日本語 שלום ⓒ 😀 👨\u200d👩\u200d👧 é\u0301"
     assert strict_yaml.parse(
         f"# {said}\r\na: {said}\r\n\tb: '\u3000'".replace("\tb", "b"), "here"
-    ) == {
-        "a": said,
-        "b": "\u3000",
-    }
+    ) == {"a": said, "b": "\u3000"}
     assert strict_yaml.parse(r'a: "\u200f\u2028"', "here") == {"a": "\u200f\u2028"}
 
 

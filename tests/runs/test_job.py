@@ -87,8 +87,7 @@ def test_validation_rows_that_are_no_number_of_rows_are_refused(tmp_path: Path, 
 def test_validation_rows_are_enough_for_every_entry(tmp_path: Path) -> None:
     entries = "[{source: nli_sample}, {source: klue_nli}]"
     with pytest.raises(
-        RecipeError,
-        match=r"validation_rows: 1 rows for 2 data entries, .* set 2 or more",
+        RecipeError, match=r"validation_rows: 1 rows for 2 data entries, .* set 2 or more"
     ):
         reading.load(
             write_recipe(

@@ -164,8 +164,7 @@ def test_a_row_of_training_data_that_is_none_is_told_with_its_place(
     rows = reading.rows_of(path)
     assert next(rows) == (1, ROW)
     with pytest.raises(
-        StageError,
-        match=r"train\.jsonl:2: not a row of the prepare stage; remove the file and run",
+        StageError, match=r"train\.jsonl:2: not a row of the prepare stage; remove the file and run"
     ):
         next(rows)
     assert list(reading.rows_of(path, every=2)) == [(1, ROW)]

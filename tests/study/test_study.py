@@ -498,8 +498,7 @@ def test_a_report_is_not_written_over_a_run_or_over_that_of_another_study(
     named = Path(f"{grid.folder(grid.cells[0], RUNS).name}.yml")
     write_text(named, GRID)
     with pytest.raises(
-        RecipeError,
-        match=r"report would be written to runs/a-\w+, which is a run's folder",
+        RecipeError, match=r"report would be written to runs/a-\w+, which is a run's folder"
     ):
         command.start(named, command.StudyOptions(), print)
     assert runs == []

@@ -67,14 +67,7 @@ def test_an_item_counts_for_its_source_its_votes_and_the_hard_ones(
 def test_a_part_has_the_accuracy_of_its_items(evaluate: Evaluate) -> None:
     """A model that is right on items of two kinds alone."""
     known = {klue_nli.question(doc): doc for doc in only_records(nli_sample.read("test"))}
-    right = lambda doc, word: (
-        klue_nli.answer(doc) == word
-        and doc["source"]
-        in (
-            "time",
-            "roles",
-        )
-    )
+    right = lambda doc, word: klue_nli.answer(doc) == word and doc["source"] in ("time", "roles")
     scores = evaluate("nli_sample_ko", lambda asked, word: 9.0 * right(known[asked], word.strip()))[
         "scores"
     ]

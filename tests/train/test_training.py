@@ -521,8 +521,7 @@ def test_of_damaged_metrics_the_whole_lines_are_kept_and_the_file_beside_them(
 def test_metrics_that_are_damaged_while_training_goes_on_are_one_message(tmp_path: Path) -> None:
     write_text(tmp_path / "metrics.jsonl", "garbage\n")
     with pytest.raises(
-        StageError,
-        match=r"metrics\.jsonl: damaged .*; run the same command again; it keeps the",
+        StageError, match=r"metrics\.jsonl: damaged .*; run the same command again; it keeps the"
     ):
         training.last_step(tmp_path)
 

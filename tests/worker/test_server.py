@@ -82,8 +82,7 @@ def test_what_a_job_raised_is_raised(up: Path) -> None:
         ):
             call.call("fall", up)
         with pytest.raises(
-            StageError,
-            match=r"die: the process ended with -9: killed by another process.*die.log$",
+            StageError, match=r"die: the process ended with -9: killed by another process.*die.log$"
         ):
             call.call("die", up)
         call.call("say", up, word="still there")
@@ -108,10 +107,7 @@ def test_a_server_that_is_gone_is_told_and_another_one_started(up: Path) -> None
             "server.IMPORTED = ('no_such_library',)",
             r"1: ModuleNotFoundError: No module named 'no_such_library'",
         ),
-        (
-            "os.kill(os.getpid(), 9)",
-            "-9: killed by another process, .* out of memory",
-        ),
+        ("os.kill(os.getpid(), 9)", "-9: killed by another process, .* out of memory"),
     ],
 )
 def test_a_server_that_cannot_begin_says_why(up: Path, begins: str, told: str) -> None:

@@ -19,13 +19,7 @@ _RIEUL = 8  # index of ㄹ among final consonants; 로 follows ㄹ and vowels
 _PARTICLE = "J"
 # The tags that Kiwi gives to a form if the form does not fit the word before it. Forms that are
 # frequent nouns or suffixes (이, 과, 가, 와) are not listed.
-_MISREAD = {
-    "은": ("NNG",),
-    "을": ("NNG",),
-    "는": ("ETM",),
-    "를": ("NNG",),
-    "로": ("XSM",),
-}
+_MISREAD = {"은": ("NNG",), "을": ("NNG",), "는": ("ETM",), "를": ("NNG",), "로": ("XSM",)}
 _WORDS = ("NNG", "NNP", "NNB", "NP", "XSN", "ETN", "J")
 
 

@@ -33,13 +33,7 @@ FAULTS = (
     "broken_josa_answers",
     "faulty_answers",
 )
-SHARES = (
-    "hangul",
-    "repetition_4gram",
-    "lm_bits_per_char",
-    "kiwi_score",
-    "function_profile",
-)
+SHARES = ("hangul", "repetition_4gram", "lm_bits_per_char", "kiwi_score", "function_profile")
 # Occurrences per 1,000 eojeol. The names from the third on are the keys of TRANSLATIONESE.
 PER_1000 = (
     "foreign_in_word",
@@ -117,12 +111,7 @@ def measure(text: str, level: str = "any", is_cut: bool = False) -> dict[str, Si
     foreign = len(scripts.foreign_words(cleaned))  # counted before code marks are removed
     beginning = _beginning(plain)
     reading = read(beginning)
-    faults = (
-        is_cut or is_unended(plain),
-        foreign > 0,
-        is_looping(words),
-        reading.broken_josa > 0,
-    )
+    faults = (is_cut or is_unended(plain), foreign > 0, is_looping(words), reading.broken_josa > 0)
     return {
         **_shares(FAULTS, (*faults, any(faults))),
         "hangul": Signal(*scripts.hangul(plain)),
