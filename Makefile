@@ -59,9 +59,6 @@ coverage: lint
 	$(BIN)/coverage run --source=$(SOURCES) -m pytest -m "not slow and not e2e" -n 2
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-	$(BIN)/coverage json --quiet -o build/coverage/coverage.json
-	$(BIN)/python -c 'import json; t = json.load(open("build/coverage/coverage.json"))["totals"]; \
-	  n, of = t["covered_branches"], t["num_branches"]; print(f"branches: {n:,} of {of:,}, {n / of:.1%}")'
 
 # Kills runs for a long while and tells what survived: docs/reliability.md.
 chaos: setup
