@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from kodata.metrics.resampling import Metric, resample, vectors
 from kotune.compare import paired
 from kotune.compare.answers import RIGHT, PairedAnswers, paired_answers
-from kotune.compare.comparison import Comparison, JsonRow, finite
+from kotune.compare.comparison import Comparison
+from kotune.display.json_rows import JsonRow, finite
 from kotune.runs.records import Answers
 
 MOST = 12  # the most values of a kind that are shown; rarer values are left out

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
-from kotune.compare.comparison import Comparison, JsonRow
+from kotune.compare.comparison import Comparison
+from kotune.display.json_rows import JsonRow
 from kotune.errors import RecipeError
 from kotune.runs.finished import Finished
 from kotune.runs.records import Event

@@ -6,16 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kotune.compare.breakdowns import Breakdown, breakdowns
-from kotune.compare.comparison import (
-    Comparison,
-    Difference,
-    JsonRow,
-    against,
-    comparisons,
-    differences,
-)
+from kotune.compare.comparison import Comparison, against, comparisons
+from kotune.compare.differences import Difference, differences
 from kotune.compare.efficiency import Efficiency, Price, efficiency
 from kotune.compare.seeds import SEEDED, groups
+from kotune.display.json_rows import JsonRow
 from kotune.display.words import ADAPTERS
 from kotune.runs.finished import Finished
 

@@ -2,8 +2,8 @@
 
 from dataclasses import asdict
 
-from kotune.compare.comparison import JsonRow
 from kotune.compare.efficiency import Price, cost
+from kotune.display.json_rows import JsonRow
 from kotune.plan.plan import GpuPlan, Plan
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from kotune.compare.comparison import JsonRow, finite
+from kotune.display.json_rows import JsonRow, finite
 from kotune.study.findings import Curve, Findings, Pair, Passing
 from kotune.study.points import Tried
 from kotune.study.sentences import Sentences, state

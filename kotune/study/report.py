@@ -3,9 +3,9 @@ folders of the study's cells."""
 
 from collections.abc import Iterator, Sequence
 
-from kotune.compare.comparison import JsonRow
 from kotune.compare.efficiency import Price
 from kotune.compare.seeds import ENOUGH
+from kotune.display.json_rows import JsonRow
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.report.sentences import Verdict

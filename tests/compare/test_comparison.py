@@ -12,7 +12,8 @@ import pytest
 
 from kodata.metrics.naturalness.signals import FAULTS, SIGNALS
 from kotune.compare import paired
-from kotune.compare.comparison import against, comparisons, differences
+from kotune.compare.comparison import against, comparisons
+from kotune.compare.differences import differences
 from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
 from kotune.errors import KotuneError, RecipeError

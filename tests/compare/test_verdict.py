@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kodata.metrics.metrics import MEAN
-from kotune.compare.comparison import Comparison, Difference, Side
+from kotune.compare.comparison import Comparison, Side
+from kotune.compare.differences import Difference
 from kotune.compare.paired import Paired, compare
 from kotune.compare.result import Result, titles
 from kotune.compare.verdict import doubted_by, outcome
