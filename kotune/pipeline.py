@@ -5,8 +5,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,43 +16,28 @@ import yaml
 from kodata import drafts
 from kodata.errors import UserError, did_you_mean
 from kotune import stages
-from kotune.display.phrases import LANGUAGES, Phrases
+from kotune.bodies import BODIES
+from kotune.display.phrases import LANGUAGES
 from kotune.display.progress import Screen
 from kotune.errors import RecipeError, StageError
 from kotune.layout import (
     CACHES,
     CHECKPOINTS,
-    CONFIG,
-    MANIFEST,
-    METRICS,
-    PARITY,
     RECIPE,
-    RECORD,
     SCORED,
-    SCORES,
-    TEMPLATE,
 )
-from kotune.models import generation, hub, presets
-from kotune.plan import lean, on_cpu
+from kotune.models import presets
+from kotune.plan import on_cpu
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
-from kotune.report import lines, writing
 from kotune.runs import guard
-from kotune.runs.events import read_metrics
 from kotune.runs.finished import explain_malformed
-from kotune.runs.folder import RUNS, STAGES, Run, as_options, command, read_model, write_text
+from kotune.runs.folder import RUNS, STAGES, Run, as_options, command, write_text
 from kotune.runs.job import LAUNCHERS, Job, Launcher
-from kotune.runs.manifest import Manifest
-from kotune.runs.proof import Parity
-from kotune.runs.records import TaskScores, parsed
-from kotune.runs.unfinished import Started, TrainedRecord
-from kotune.score import base_answers
-from kotune.score.samples import damaged_notes
 from kotune.shipped import INSTALL, IS_CHECKOUT, ROOT
-from kotune.train import config, gpu, out_of_memory, tracking, training
-from kotune.train.checkpoints import keep_matching, last_good_step
+from kotune.train import gpu, tracking, training
+from kotune.train.checkpoints import last_good_step
 from kotune.worker import server
-from kotune.worker.call import call
 from kotune.worker.device import Device, chosen, detect_device
 
 # For each stage, the folders from which the stage continues if it was killed. They are removed when
@@ -267,136 +251,6 @@ def _begin(job: Job, facts: dict[str, object]) -> None:
     )
 
 
-def _prepare(job: Job, screen: Screen) -> None:
-    manifest = job.prepare()
-    for line in lines.prepared(manifest):
-        screen.say(line)
-
-
-def configure(job: Job, weights: bool = True) -> presets.Model:
-    """Fetch the model and write Axolotl's input into the run folder: axolotl.yml and kotune's chat
-    template.
-
-    If kotune has no template for the model, the tokenizer's own template is used. The parity job
-    writes that template into the run folder, because it loads the tokenizer."""
-    model = presets.find(job.recipe.model, job.recipe.template)
-    revision = hub.fetch(model.base, weights)
-    _refuse_beyond_positions(job, generation.max_positions(model.base, revision))
-    unused = generation.unused_settings(model.base, revision)
-    job.run.update(model_revision=revision, generation_unused=unused or None)
-    write_text(job.run.path(CONFIG), _rendered(job, revision))
-    job.run.path(TEMPLATE).unlink(missing_ok=True)
-    if model.template:
-        write_text(job.run.path(TEMPLATE), model.template.read_text(encoding="utf-8"))
-    return model
-
-
-def _rendered(job: Job, revision: str | None) -> str:
-    """The content of axolotl.yml. If the run folder has prepared training rows, the settings that
-    depend on the number of rows are made for it."""
-    manifest = job.run.path(MANIFEST)
-    rows = read_model(manifest, Manifest).rows.train if manifest.exists() else None
-    return config.render(job.recipe, job.device, revision, rows, job.is_old_gpu)
-
-
-def _refuse_beyond_positions(job: Job, positions: float) -> None:
-    """Raise RecipeError if sequence_len is larger than the model's number of positions. The model
-    would not report that itself."""
-    length = int(config.config(job.recipe, job.device)["sequence_len"])
-    if length > positions:
-        raise RecipeError(
-            f"axolotl.sequence_len: {length:,} is beyond the {positions:,} positions of"
-            f" {job.recipe.model}; give no more"
-        )
-
-
-def _render(job: Job, screen: Screen) -> None:
-    base, revision = configure(job).base, job.run.record().model_revision
-    call(
-        "parity",
-        job.run.root,
-        base=base,
-        revision=revision,
-        tasks=job.tasks,
-        trained=job.trained_tasks(),
-    )
-    for line in lines.proven(read_model(job.run.path(PARITY), Parity)):
-        screen.say(line)
-
-
-def _train(job: Job, screen: Screen) -> None:
-    base, revision = (
-        presets.find(job.recipe.model, job.recipe.template).base,
-        job.run.record().model_revision,
-    )
-    hub.fetch(base, revision=revision)  # check again: an untrusted run.json may have skipped stages
-    config.refuse_foreign(job.run.root, job.recipe, _rendered(job, revision))
-    with closing(
-        training.train(job.run.root, stages.inputs(job, "train"), job.launcher, lean.is_lean(job))
-    ) as following:
-        screen.training(following)
-    events = read_metrics(job.run.path(METRICS))
-    # The last start event belongs to this training. An earlier start event may belong to a killed
-    # training, or come from an untrusted folder.
-    starts = (parsed(event.as_json(), Started) for event in events)
-    started = [start for start in starts if start][-1]
-    warnings, halvings = training.warnings(events), out_of_memory.halvings(job.run.root)
-    job.run.update(
-        base_precision=started.base_precision,
-        compute_dtype=started.compute_dtype,
-        trainable_parameters=started.trainable_parameters,
-        examples_a_step=started.examples_a_step,
-        gradient_checkpointing=started.gradient_checkpointing,
-        head=started.head,
-        halvings=[halving.as_json() for halving in halvings] or None,
-        warnings=[warning.as_json() for warning in warnings] or None,
-    )
-    for line in lines.doubts(warnings, halvings, Phrases(LANGUAGES[0])):
-        screen.say(line)
-
-
-def _score(job: Job, screen: Screen) -> None:
-    base, inputs = _base(job), stages.inputs(job, "score")
-    if message := keep_matching(job.run.path(SCORED), {**inputs, "base": base}):
-        screen.say(message)
-    for line in damaged_notes(job.run.root, job.tasks):
-        screen.say(line)
-    for line in base_answers.reuse(job.run.root, inputs, job.tasks):
-        screen.say(line)
-    model = presets.find(job.recipe.model, job.recipe.template).base
-    hub.fetch(model, revision=base["model_revision"])
-    call("score", job.run.root, tasks=job.tasks, base={**base, "model": model}, limit=job.limit)
-    job.run.update(base_checked=base_answers.list_checked(job.run.root, job.tasks) or None)
-    for line in base_answers.list_rejected(job.run.root, job.tasks):
-        screen.say(line)
-    scores = read_model(job.run.path(SCORES), dict[str, TaskScores])
-    for run in dict.fromkeys(entry.base_from for entry in scores.values() if entry.base_from):
-        screen.say(f"what the base model answers is known from {run}")
-    for line in lines.score_lines(scores):
-        screen.say(line)
-
-
-def _base(job: Job) -> dict[str, str | None]:
-    """How the base model was loaded for training. Raises StageError if run.json does not contain
-    it."""
-    record = parsed(job.run.record().as_json(), TrainedRecord)
-    if record is None:
-        raise StageError(
-            f"{job.run.path(RECORD)}: does not say how the base model was loaded for training; move"
-            " the run folder away and run again"
-        )
-    return {
-        "base_precision": record.base_precision,
-        "compute_dtype": record.compute_dtype,
-        "model_revision": record.model_revision,
-    }
-
-
-def _report(job: Job, screen: Screen) -> None:
-    for path in writing.write(job.run.root, Phrases(job.lang)):
-        screen.say(os.path.relpath(path))
-
-
 def _revision() -> str | None:
     """The git commit of this checkout, with `+changes` if files were edited. None outside git, and
     in an installation."""
@@ -416,12 +270,3 @@ def _revision() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("+changes" if changes else "")
-
-
-BODIES: dict[str, Callable[[Job, Screen], None]] = {
-    "prepare": _prepare,
-    "render": _render,
-    "train": _train,
-    "score": _score,
-    "report": _report,
-}

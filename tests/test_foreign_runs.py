@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from kotune import pipeline, stages
+from kotune import bodies, pipeline, stages
 from kotune.cli import cli
 from kotune.display.progress import Screen
 from kotune.pipeline import RunOptions
@@ -124,7 +124,7 @@ def honest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             tmp_path / "data" / f"klue-nli-v1.1_{name}.json", json.dumps(items, ensure_ascii=False)
         )
     recipe = write_recipe(tmp_path, RECIPE)
-    monkeypatch.setattr(pipeline, "call", child)
+    monkeypatch.setattr(bodies, "call", child)
     monkeypatch.setattr(pipeline, "find_spec", lambda _: True)
     monkeypatch.setattr(training, "COMMAND", [sys.executable, "-c", AXOLOTL])
     kept: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kodata.errors import DataError
-from kotune import pipeline
+from kotune import bodies, pipeline
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, StageError
 from kotune.pipeline import RunOptions
@@ -48,24 +48,24 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
         )
     recipe = write_recipe(tmp_path, RECIPE)
     done: list[str] = []
-    prepare = pipeline.BODIES["prepare"]
+    prepare = bodies.BODIES["prepare"]
 
     def recorded(job: Job, screen: Screen) -> None:
         done.append("prepare")
         prepare(job, screen)
 
-    monkeypatch.setitem(pipeline.BODIES, "prepare", recorded)
+    monkeypatch.setitem(bodies.BODIES, "prepare", recorded)
     render = ("axolotl.yml", "chat_template.jinja", "parity.json")
-    monkeypatch.setitem(pipeline.BODIES, "render", stand_in(done, "render", *render))
+    monkeypatch.setitem(bodies.BODIES, "render", stand_in(done, "render", *render))
     train = ("model/adapter_model.safetensors", "model/chat_template.jinja", "metrics.jsonl")
-    monkeypatch.setitem(pipeline.BODIES, "train", stand_in(done, "train", *train))
+    monkeypatch.setitem(bodies.BODIES, "train", stand_in(done, "train", *train))
     score = (
         "scores.json",
         *(f"samples/{kind}/klue_nli_ko.jsonl" for kind in ("base", "tuned", "items")),
     )
-    monkeypatch.setitem(pipeline.BODIES, "score", stand_in(done, "score", *score))
+    monkeypatch.setitem(bodies.BODIES, "score", stand_in(done, "score", *score))
     monkeypatch.setitem(
-        pipeline.BODIES, "report", stand_in(done, "report", "report.html", "report.md")
+        bodies.BODIES, "report", stand_in(done, "report", "report.html", "report.md")
     )
     monkeypatch.setattr(pipeline, "find_spec", lambda _: True)
 
@@ -164,7 +164,7 @@ def test_axolotl_is_not_started_with_what_a_strangers_record_says_was_rendered(
     true`."""
     began: list[Path] = []
     monkeypatch.setattr(training, "train", lambda root, *_: began.append(root))
-    monkeypatch.setitem(pipeline.BODIES, "train", pipeline._train)
+    monkeypatch.setitem(bodies.BODIES, "train", bodies._train)
     with pytest.raises(
         StageError, match=r"axolotl\.yml: not what this recipe makes; remove the file"
     ):
@@ -173,10 +173,10 @@ def test_axolotl_is_not_started_with_what_a_strangers_record_says_was_rendered(
     (folder(tmp_path) / "axolotl.yml").unlink()
 
     def rendered(job: Job, _: Screen) -> None:
-        pipeline.configure(job)
+        bodies.configure(job)
         write_text(job.run.path("parity.json"), "{}")
 
-    monkeypatch.setitem(pipeline.BODIES, "render", rendered)
+    monkeypatch.setitem(bodies.BODIES, "render", rendered)
     (folder(tmp_path) / "chat_template.jinja").write_text("{{ 'of a stranger' }}")
     with pytest.raises(KotuneError) as told:
         start(until="train")
@@ -211,16 +211,16 @@ def test_the_command_that_starts_a_run_again_says_everything_that_was_said() -> 
 def test_a_failed_stage_is_done_again_and_its_run_folder_stays(
     start: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = pipeline.BODIES["score"]
+    whole = bodies.BODIES["score"]
 
     def fail(job: Job, screen: Screen) -> None:
         raise StageError("score: no room")
 
-    monkeypatch.setitem(pipeline.BODIES, "score", fail)
+    monkeypatch.setitem(bodies.BODIES, "score", fail)
     with pytest.raises(StageError):
         start()
     assert list(Run(folder(tmp_path)).record().stages) == ["prepare", "render", "train"]
-    monkeypatch.setitem(pipeline.BODIES, "score", whole)
+    monkeypatch.setitem(bodies.BODIES, "score", whole)
     assert start() == ["score", "report"]
 
 
@@ -240,7 +240,7 @@ def test_a_new_folder_is_removed_after_a_users_mistake_and_kept_after_a_bug(
         write_text(job.run.path("evidence"), "what the error came from")
         raise error
 
-    monkeypatch.setitem(pipeline.BODIES, "prepare", fail)
+    monkeypatch.setitem(bodies.BODIES, "prepare", fail)
     with pytest.raises(type(error)):
         start()
     assert [path.name for path in tmp_path.glob("runs/*/evidence")] == ["evidence"] * stays
@@ -266,13 +266,13 @@ def test_caches_of_a_killed_run_or_a_strangers_are_gone_before_anything_starts(
     planted.parent.mkdir(parents=True)
     planted.write_text("import os")
     there: list[bool] = []
-    render = pipeline.BODIES["render"]
+    render = bodies.BODIES["render"]
 
     def watched(job: Job, screen: Screen) -> None:
         there.append(planted.exists())
         render(job, screen)
 
-    monkeypatch.setitem(pipeline.BODIES, "render", watched)
+    monkeypatch.setitem(bodies.BODIES, "render", watched)
     assert start(until="render") == ["render"] and there == [False]
 
 
@@ -314,10 +314,10 @@ def test_a_file_that_somebody_laid_beside_the_adapter_has_it_made_again(
 def test_every_file_of_a_tokenizer_that_training_left_has_a_digest(
     start: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    plain = pipeline.BODIES["train"]
+    plain = bodies.BODIES["train"]
     left = stand_in([], "left", f"model/{name}")
     monkeypatch.setitem(
-        pipeline.BODIES, "train", lambda job, screen: (plain(job, screen), left(job, screen))[0]
+        bodies.BODIES, "train", lambda job, screen: (plain(job, screen), left(job, screen))[0]
     )
     start()
     assert start() == []

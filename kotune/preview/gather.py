@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
-from kotune import pipeline, stages
+from kotune import bodies, pipeline, stages
 from kotune.models import presets
 from kotune.preview.tokens import Shown, Tokens
 from kotune.recipe.reading import load
@@ -97,7 +97,7 @@ def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> l
         ]
         # Models are configured first, so that an unreachable hub is reported before the data are
         # read.
-        bases = {job.run.root.name: pipeline.configure(job, weights=False).base for job in jobs}
+        bases = {job.run.root.name: bodies.configure(job, weights=False).base for job in jobs}
         groups = _prepared(jobs)
         call("preview", root, bases=bases, items=items)
         names = {job.run.root: file.stem for job, file in zip(jobs, files, strict=True)}

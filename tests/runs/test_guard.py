@@ -11,7 +11,7 @@ import pytest
 
 from kodata import drafts
 from kodata.prepare.output import Output
-from kotune import pipeline
+from kotune import bodies, pipeline
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, StageError
 from kotune.runs import guard
@@ -210,7 +210,7 @@ def test_run_refuses_a_namesake_before_anything_and_again_before_each_stage(
     assert_one_message(cli("run", recipe), 1, f"{BASE}: would be loaded instead of the hub's model")
     (run / BASE).rmdir()
     (run / BASE).parent.rmdir()
-    made = pipeline.BODIES["prepare"]
+    made = bodies.BODIES["prepare"]
 
     def prepare(job: Job, screen: Screen) -> None:
         made(job, screen)
@@ -218,7 +218,7 @@ def test_run_refuses_a_namesake_before_anything_and_again_before_each_stage(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pipeline, "require_engines", lambda: None)
-    monkeypatch.setitem(pipeline.BODIES, "prepare", prepare)
+    monkeypatch.setitem(bodies.BODIES, "prepare", prepare)
     with pytest.raises(KotuneError, match=f"{BASE}: would be loaded instead of the hub's model"):
         pipeline.run(recipe, pipeline.RunOptions(until="render"), Screen())
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kodata.errors import HubError
-from kotune import pipeline, stages
+from kotune import bodies, pipeline, stages
 from kotune.compare.efficiency import Price
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, Preempted, RecipeError, StageError
@@ -329,7 +329,7 @@ def test_a_size_above_what_exists_is_told_before_anything_is_trained(
     write: Callable[[str], Path], reported: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: list[object] = []
-    monkeypatch.setitem(pipeline.BODIES, "train", lambda *_: trained.append(1))
+    monkeypatch.setitem(bodies.BODIES, "train", lambda *_: trained.append(1))
     monkeypatch.setattr(pipeline, "find_spec", lambda _: True)
     path = write("recipes: [a.yml]\nvary: {data.0.samples: [40, 9000]}")
     for _ in ("counted", "prepared"):
