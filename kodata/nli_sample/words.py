@@ -1,12 +1,18 @@
-"""The words of the sample and Korean particles (josa) that fit them: every noun carries the right
-particle by construction."""
+"""The words of the sample, with the Korean particles (josa) and counters that fit them."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 # The first form follows a final consonant, the second a vowel.
-PARTICLES = {"은": ("은", "는"), "이": ("이", "가"), "을": ("을", "를"), "였다": ("이었다", "였다")}
+PARTICLES = {
+    "은": ("은", "는"),
+    "이": ("이", "가"),
+    "을": ("을", "를"),
+    "와": ("과", "와"),
+    "다": ("이다", "다"),
+    "였다": ("이었다", "였다"),
+}
 
 
 def ends_in_consonant(word: str) -> bool:
@@ -64,14 +70,18 @@ NAMES = nouns("민수 영희 지훈 서연 준호 하은 도윤 유진")
 DAYS = nouns("어제 그제 월요일 토요일")
 THINGS = nouns("책 가방 우산 시계 모자 의자 거울 인형")
 
-BUYING = (Verb("샀다", "사"), Verb("팔았다", "팔"), Verb("닦았다", "닦"), Verb("만들었다", "만들"))
-DEPICTING = (Verb("그렸다", "그리"), Verb("찍었다", "찍"), Verb("보았다", "보"))
-ACTIVITIES = (
-    Verb("집을 나섰다", "집을 나서"),
-    Verb("일을 마쳤다", "일을 마치"),
-    Verb("밥을 먹었다", "밥을 먹"),
-    Verb("산에 갔다", "산에 가"),
+COUNTERS = {Noun("책"): "권"}  # all other things are counted in 개
+
+BUYING = (
+    Verb("샀다", "사"),
+    Verb("팔았다", "팔"),
+    Verb("골랐다", "고르"),
+    Verb("만들었다", "만들"),
 )
+# 사진으로: a tree that is only 찍었다 may have been cut.
+DEPICTING = (Verb("그렸다", "그리"), Verb("사진으로 찍었다", "사진으로 찍"), Verb("보았다", "보"))
+# Events that happen once an afternoon: a second one would make "before five" and "after six" true.
+EVENTS = ("일을 마쳤다", "시험을 끝냈다", "서울에 도착했다", "고향을 떠났다")
 
 # Three levels: a kind, its groups, and members. No member belongs to two groups.
 KINDS: dict[Noun, dict[Noun, tuple[Noun, ...]]] = {
@@ -100,6 +110,16 @@ MEASURES = (
 )
 
 NUMBERS = nouns("한 두 세 네 다섯 여섯 일곱 여덟 아홉")  # before a counter: 한 개, 두 시
+
+
+def on(day: Noun) -> str:
+    """A day as an adverb: weekdays take 에, 어제 and 그제 take nothing."""
+    return f"{day}에" if day.endswith("요일") else str(day)
+
+
+def counted(number: int, thing: Noun) -> str:
+    """A number of things: 세 권 for books, 세 개 for anything else."""
+    return f"{NUMBERS[number - 1]} {COUNTERS.get(thing, '개')}"
 
 
 def every_noun() -> list[Noun]:

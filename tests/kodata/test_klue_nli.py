@@ -57,7 +57,7 @@ def test_the_label_form_asks_for_one_of_three_words() -> None:
             "content": (
                 "전제: 비가 온다.\n"
                 "가설: 땅이 젖는다.\n"
-                "전제가 참일 때 가설은 함의, 중립, 모순 중 어느 것입니까? 한 단어로 답하세요."
+                "전제와 가설의 관계는 함의, 중립, 모순 중 무엇입니까? 한 단어로 답하세요."
             ),
         },
         {"role": "assistant", "content": "중립"},

@@ -23,7 +23,7 @@ TEMPLATES = {"quickstart_llama": "llama3.jinja", "quickstart_deepseek": "deepsee
 ROOM = ROOT / "kotune" / "models"
 DOCUMENTS = 4000
 KOREAN = (
-    "전제가 참일 때 가설은 함의, 중립, 모순 중 어느 것입니까?",
+    "전제와 가설의 관계는 함의, 중립, 모순 중 무엇입니까?",
     "뷁 쀍 똠방각하 펲시콜라 힣 갂",
     '그는 "아니!"라며 😀👨‍👩‍👧 3,141.59원을\n\n\t냈다…  띄어쓰기   둘.',
     "韓國 ㅋㅋㅋ ㅠㅠ Ⅳ ½ café",

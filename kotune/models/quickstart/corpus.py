@@ -29,7 +29,7 @@ ANSWERS = tuple(
 )
 POLAR = ANSWERS[0]
 # Parts of the task's prompt. No document may contain them.
-FORBIDDEN = ("전제:", "가설:", "전제가", "가설은", "한 단어", "어느 것입니까", "관계")
+FORBIDDEN = ("전제:", "가설:", "전제와", "가설의", "한 단어", "관계")
 
 # The words of word tasks. They include the task's label words, so that the model can generate these
 # after tuning even if its output layer is frozen.
@@ -37,7 +37,9 @@ ABSTRACT = words.nouns(
     "함의 중립 모순 전제 가설 평화 자유 희망 약속 기억 사랑 용기 지혜 비밀 우정 행복 전통 예술 과학"
     " 역사 자연 문화 경험 사실"
 )
-NOUN = re.compile(rf"(?:^|(?<= ))({'|'.join(words.every_noun())})(?=은|는|이|가|을|를|에게|보다| )")
+NOUN = re.compile(
+    rf"(?:^|(?<= ))({'|'.join(words.every_noun())})(?=은|는|이|가|을|를|에게|에|보다| )"
+)
 PLACES_IN_LINE = (("첫째", 0), ("둘째", 1), ("셋째", 2), ("마지막", -1))
 TEXT_TAGS = ("글", "문장", "이야기", "본문", "내용", "기록")
 QUESTION_TAGS = ("질문", "물음", "문제")
@@ -85,15 +87,11 @@ def unseen_scene(rng: random.Random) -> Scene:
 def asked(statement: str, rng: random.Random) -> str:
     """A statement as a yes-or-no question: 샀다. -> 샀습니까? or 샀다고 할 수 있습니까?"""
     stem = statement.removesuffix("다.")
-    noun = stem.removesuffix("이")
+    last = stem.split()[-1]
+    is_name = last in words.NAMES or last.removesuffix("이") in words.NAMES  # 민수다, 지훈이다
     if rng.random() < 0.4:
-        quoted = (
-            f"{stem}다고"
-            if noun == stem
-            else f"{noun}{'이' if words.ends_in_consonant(noun) else ''}라고"
-        )
-        return f"{quoted} 할 수 있습니까?"
-    return f"{stem}습니까?" if noun == stem else f"{noun}입니까?"
+        return f"{stem}{'라고' if is_name else '다고'} 할 수 있습니까?"
+    return f"{stem.removesuffix('이')}입니까?" if is_name else f"{stem}습니까?"
 
 
 def polar_questions(
@@ -165,6 +163,16 @@ def judging(rng: random.Random) -> Document:
     return Document("", tuple(turns))
 
 
+def continuing(rng: random.Random) -> Document:
+    """A sentence and its first words, to be continued as in the sentence. This form teaches the
+    model to look up what follows a word, on which the tables and questions depend."""
+    premise = unseen_scene(rng).premise.split()
+    given = rng.randrange(1, len(premise) - 1)
+    first, rest = " ".join(premise[:given]), " ".join(premise[given:])
+    question = f"{rng.choice(TEXT_TAGS)}: {' '.join(premise)}\n다음을 이어서 쓰세요: {first}"
+    return Document("", ((question, rest),))
+
+
 def running_text(rng: random.Random) -> Document:
     """A sentence and a statement that follows from it."""
     scene = unseen_scene(rng)
@@ -183,12 +191,12 @@ def word_task(rng: random.Random) -> Document:
     )
 
 
-KINDS_OF_DOCUMENT = (table, presence, reading, judging, word_task, running_text)
+KINDS_OF_DOCUMENT = (table, presence, reading, judging, word_task, continuing, running_text)
 # Relative frequencies of KINDS_OF_DOCUMENT in the two stages of pretraining. In the first stage,
 # the model learns to find the facts about a word. In the second, it learns to answer questions with
 # these facts.
-FINDING = (48, 20, 12, 8, 8, 4)
-JUDGING = (16, 4, 36, 32, 10, 2)
+FINDING = (48, 8, 12, 8, 6, 16, 2)
+JUDGING = (16, 2, 36, 32, 8, 4, 2)
 
 
 def documents(seed: int, shares: tuple[int, ...] = FINDING) -> Iterator[Document]:

@@ -34,7 +34,7 @@ WIDTH = 0.08  # standard deviation of initial weights
 TEXT_WEIGHT = 0.1  # weight of a token in the loss; a token of an answer has weight 1
 
 # Each stage has the relative frequencies of document kinds, and the number of steps.
-STAGES = ((corpus.FINDING, 1800), (corpus.JUDGING, 3000))
+STAGES = ((corpus.FINDING, 5000), (corpus.JUDGING, 5000))
 STEPS = sum(steps for _, steps in STAGES)
 
 SHAPE: dict[str, Any] = {
