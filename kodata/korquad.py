@@ -2,7 +2,8 @@
 Wikipedia paragraph.
 
 Training examples and the lm-eval task both take the prompt from here. "test" is the official dev
-file, since the official test set is not public. convert() cuts a validation split from train."""
+file, since the official test set is not public. There is no validation split here.
+kodata.prepare.convert cuts one from train."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,15 +98,18 @@ def group(record: Record) -> str:
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """The passage. Many questions are too short to identify a record, such as 감독은 누구인가?"""
+    """The passage alone, to check for leaks. The question is not used, because many questions are
+    too short to identify a record, such as 감독은 누구인가?"""
     return (record["context"],)
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
-    """The records of a split: guid, title, context, question, answer; NFC, stripped.
+    """Yields the records of a split, as in Source.read(). A record has the fields guid, title,
+    context, question and answer. All but the guid are normalized by clean().
 
-    Reads the hub, or a folder with the official JSON files or a copy of the hub's data set. Raises
-    DataError."""
+    The data are on the hub or in the folder `path`. The folder has the official JSON files, or a
+    copy of the hub's data set. Raises DataError for an unknown split, a file that is missing or
+    cannot be read, a bad row, and a guid that occurs twice."""
     yield from with_unique_guids(files(split, path), _records)
 
 
@@ -116,8 +120,11 @@ def _records(file: Path) -> Iterator[SourceItem]:
 
 
 def _official_rows(file: Path) -> Iterator[data_files.Row | NotRead]:
-    """The questions of an official file as rows like the hub's, then the top-level keys that are
-    not read. The nesting is SQuAD 1.1's: article, paragraph, question."""
+    """Yields a row for each question of an official file. The rows are like those of the hub. Then
+    yields NotRead for each non-empty array or object beside `data`.
+
+    The file is nested as in SQuAD 1.1: articles have paragraphs, and paragraphs have questions.
+    Raises DataError for another layout, and for a file without questions."""
     path, count = "data", 0
     unread: list[str] = []
     try:
@@ -130,8 +137,8 @@ def _official_rows(file: Path) -> Iterator[data_files.Row | NotRead]:
                     yield row
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{file}: {path} is not as in KorQuAD 1.0 ({error}); give the official file, with"
-            " data[].paragraphs[].{context, qas[]}"
+            f"{file}: {path} does not have the layout of KorQuAD 1.0 ({error}); use the official"
+            " file, whose layout is data[].paragraphs[].{context, qas[]}"
         ) from None
     if not count:
         raise DataError(f"{file}: no questions in it; download or copy it again")
@@ -139,8 +146,12 @@ def _official_rows(file: Path) -> Iterator[data_files.Row | NotRead]:
 
 
 def _rows_of(article: Any, paragraph: Any) -> Iterator[data_files.Row]:
-    """Yields the questions of a paragraph as rows. Unread keys get a prefix that shows where they
-    were, for the report by parse_rows()."""
+    """Yields the questions of a paragraph as rows, for parse_rows().
+
+    parse_rows() reports the keys that are not read. So unread keys of the article and the paragraph
+    are added to the row. Their prefix, for example `paragraphs[].`, shows where they are. The title
+    and context are those of the article and the paragraph. If a question has its own, that key gets
+    the prefix `qas[].`."""
     shared = {"title": article.get("title"), "context": paragraph["context"]}
     unread = {
         f"data[].{key}": value
@@ -153,41 +164,41 @@ def _rows_of(article: Any, paragraph: Any) -> Iterator[data_files.Row]:
         if key not in ("context", "qas")
     }
     for qa in paragraph["qas"]:
-        own = {f"qas[].{key}": qa[key] for key in shared if key in qa}
-        yield {**unread, **qa, **own, **shared}
+        replaced = {f"qas[].{key}": qa[key] for key in shared if key in qa}
+        yield {**unread, **qa, **replaced, **shared}
 
 
 def record(row: data_files.Row) -> Record | Refused:
     """A row as a record. Raises KeyError or TypeError for a bad row; read() explains the error."""
-    (text,) = _answers(row["answers"])
-    made = {
-        "guid": "" + row["id"],
+    text = _only_answer(row["answers"])
+    result = {
+        "guid": "" + row["id"],  # raises TypeError if the id is not text
         "title": clean(row["title"]),
         "context": clean(row["context"]),
         "question": clean(row["question"]),
         "answer": clean(text),
     }
-    return (
-        made if made["answer"] in made["context"] else Refused("its answer is not in its passage")
-    )
+    if result["answer"] not in result["context"]:
+        return Refused("its answer is not in its passage")
+    return result
 
 
-def _answers(answers: Any) -> tuple[str]:
+def _only_answer(answers: Any) -> str:
     """The only answer, from the hub's {"text": [...]} or the official [{"text"}]. Raises TypeError
     unless there is exactly one text."""
     texts = answers["text"] if isinstance(answers, dict) else [answer["text"] for answer in answers]
-    if len(texts) != 1 or not isinstance(texts[0], str):
+    if len(texts) != 1 or not isinstance(text := texts[0], str):
         raise TypeError(f"{len(texts)} answers")
-    return (texts[0],)
+    return text
 
 
 def _diagnosis(row: data_files.Row) -> str:
-    """The field of a bad row that is wrong, its value, and what to do."""
+    """An error message for a bad row. It has the wrong field, its value, and what to do."""
     if wrong := describe_non_text(row, "id", "title", "context", "question"):
         return wrong
     if row.get("answers") is None:
         return "answers is missing; mend or remove the row"
     return (
-        f"answers is {shown(row['answers'])}, but KorQuAD has exactly one answer, a text, for each"
+        f"answers is {shown(row['answers'])}, but KorQuAD has exactly one answer text for each"
         " question; mend or remove the row"
     )

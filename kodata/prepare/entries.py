@@ -13,9 +13,12 @@ from kodata.test_part import share_of
 
 
 class DataLocation(NamedTuple):
-    """A source and the location of its data. `path`: a folder, a hub commit, or None for the hub or
-    data shipped with kotune. `test_share`: the share of groups to keep for scoring if the source
-    has no test part; None means the card's share."""
+    """A source and the location of its data.
+
+    - `path`: a folder or a hub commit. None means the hub commit on the source's card, or the data
+      shipped with kotune.
+    - `test_share`: the share of the groups of records that is kept for scoring. None means the
+      share on the card. It must be None if the data have a test part."""
 
     source: str
     path: str | Path | None = None
@@ -27,33 +30,39 @@ class Scored:
     """What the model will be scored on. `tasks`: for each task the location of its source.
 
     `leaks`: what to do with a training row whose text occurs in test data: `drop` the row, `refuse`
-    the recipe, or `keep` the row and report it. `not_scored`: the tasks of the recipe that have no
-    test data. The value of a task is its number of groups, which is too small to keep some for
-    testing, or None if test_share is 0."""
+    the recipe, or `keep` the row and report it.
+
+    `not_scored`: the tasks of the recipe that have no test data. If the data have too few groups to
+    keep some for scoring, the value is the number of groups. If test_share is 0, it is None."""
 
     tasks: Mapping[str, DataLocation]
     leaks: str = "drop"
     not_scored: Mapping[str, int | None] = field(default_factory=dict)
 
 
-SYSTEMS = ("refuse", "merge")  # how to handle a system turn that a template does not support
+# How to handle a system turn that a template does not support.
+SYSTEM_POLICIES = ("refuse", "merge")
 
 
 @dataclass(frozen=True)
 class Entry:
     """One data set of a recipe.
 
-    `path` and `test_share`: as in DataLocation. `samples`: the number of training rows, which are
-    drawn by the seed. None means all rows. `weight`: the number of times that each row occurs in an
-    epoch. 2 means twice; 0.5 means a random half of the rows. `system`: one of SYSTEMS; `merge`
-    puts a system turn at the beginning of the first user turn."""
+    - `form`: one of the source's FORMS, the ways to turn a record into an example
+    - `path` and `test_share`: as in DataLocation
+    - `samples`: the number of training rows to use. They are chosen at random with the recipe's
+      seed. None means all rows.
+    - `weight`: the number of times that each row occurs in an epoch. 2 means twice; 0.5 means a
+      random half of the rows.
+    - `system`: one of SYSTEM_POLICIES. `merge` puts a system turn at the beginning of the first
+      user turn."""
 
     source: str
     form: str = "label"
     path: str | Path | None = None
     samples: int | None = None
     weight: float = 1.0
-    system: str = SYSTEMS[0]
+    system: str = SYSTEM_POLICIES[0]
     test_share: float | None = None
 
 
@@ -78,7 +87,9 @@ def source_of(entry: Entry) -> Source:
     `samples` is invalid."""
     source = source_at(location_of(entry))
     if "train" not in source.SPLITS:
-        raise DataError(f"{entry.source}: this source is for scoring only; leave it out")
+        raise DataError(
+            f"{entry.source}: this source is for scoring only; remove it from the training data"
+        )
     if entry.form not in source.FORMS:
         raise DataError(
             f"{entry.source}: unknown form {entry.form!r}{did_you_mean(entry.form, source.FORMS)}"

@@ -1,18 +1,22 @@
 """Compares two models on the same items: difference, p-value, confidence interval, and minimum
 detectable difference. The items of a cluster are resampled together.
 
-Every metric is a function of sums over clusters (kodata.metrics.resampling). So one matrix product
-gives thousands of resamples.
+A metric is calculated from sums over clusters (kodata.metrics.resampling). A resample changes only
+the weight of each cluster in these sums. So the sums of thousands of resamples are one product of a
+matrix of weights and the matrix of clusters.
 
 - p_value: a sign-flip (permutation) test over clusters. Under the null hypothesis, the two models'
-  answers are exchangeable within a cluster. The test is two-sided. The p-value is (1 + resamples
-  that are as extreme) / (1 + RESAMPLES): Phipson and Smyth 2010, doi:10.2202/1544-6115.1585.
-- ci: the 2.5th and 97.5th percentiles over bootstrap resamples of whole clusters. It is not
-  adjusted for other comparisons. For a biased metric, interval() calculates the interval in another
-  way. The interval is NaN if the metric is undefined in over 5% of the resamples.
+  answers are exchangeable within a cluster. The test is two-sided. The p-value is (1 + the number
+  of resamples whose absolute difference is at least the observed one) / (1 + RESAMPLES). Phipson
+  and Smyth 2010, doi:10.2202/1544-6115.1585.
+- ci_low, ci_high: the 2.5th and 97.5th percentiles over bootstrap resamples of whole clusters. The
+  interval is not adjusted for other comparisons. It is NaN if the metric is undefined in over 5% of
+  the resamples. Noise makes the value of some metrics too large (Metric.biased). For these metrics,
+  interval() corrects the interval.
 - p_mcnemar: McNemar's exact test, for items that are right or wrong. It assumes independent items.
 - detectable: the smallest true difference that a test at the 5% level detects in 80% of cases. It
-  is (z(.975) + z(.8)) bootstrap standard errors. NaN if every resample gives the same difference.
+  is (z(.975) + z(.8)) bootstrap standard errors. NaN if all resamples give the same difference, or
+  if the metric is undefined in over 5% of them.
 """
 
 import math
@@ -27,14 +31,21 @@ if TYPE_CHECKING:
     from kodata.metrics.resampling import Array
 
 RESAMPLES = 10_000
-EQUAL = 1e-12  # smaller differences are rounding errors
+EQUAL = 1e-12  # values that differ by less are equal; their difference is a rounding error
 POWER_Z = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
-UNSEEN = 1 / (math.sqrt(2) - 1) - 1  # explained in interval()
+# The largest bias that the basic bootstrap interval leaves, divided by the bias that it removes.
+# interval() explains the formula.
+UNSEEN = 1 / (math.sqrt(2) - 1) - 1
 
 
 class Paired(NamedTuple):
     """The result of comparing b with a. Values and differences are in the metric's own unit.
-    `p_mcnemar` is None unless every item is 0 or 1."""
+
+    - `p_mcnemar`: None unless every item is 0 or 1
+    - `n`: the number of items
+    - `groups`: the number of clusters
+    - `detectable`: the minimum detectable difference
+    """
 
     value_a: float
     value_b: float
@@ -53,17 +64,18 @@ def compare(
 ) -> Paired:
     """Compare b with a. The difference is the metric of b minus that of a.
 
-    `a`, `b`: the ingredient of each item. `clusters`: the cluster of each item. Numbers are NaN if
-    the metric is undefined. The interval is NaN for fewer than two clusters."""
+    `a`, `b`: for each item, its value in the form that metric.vector takes. `clusters`: the cluster
+    of each item. If the metric is undefined for a model, its value, the difference and the p-value
+    are NaN. The interval is NaN for fewer than two clusters."""
     import numpy as np
 
     tables = [vectors(metric, items, clusters) for items in (a, b)]
     value_a, value_b = (float(metric.finish(table.sum(axis=0))) for table in tables)
-    resamples = [resampled(metric, table) for table in tables]
-    spread = resamples[1] - resamples[0]
-    low, high = percentiles(spread)
-    if metric.biased and moves(spread):
-        low, high = interval((value_a, value_b), resamples)
+    bootstrap_a, bootstrap_b = (resampled(metric, table) for table in tables)
+    differences = bootstrap_b - bootstrap_a
+    low, high = percentiles(differences)
+    if metric.biased and moves(differences):
+        low, high = interval((value_a, value_b), (bootstrap_a, bootstrap_b))
     return Paired(
         value_a,
         value_b,
@@ -74,84 +86,94 @@ def compare(
         p_mcnemar=mcnemar(a, b),
         n=len(a),
         groups=len(tables[0]),
-        detectable=POWER_Z * float(np.nanstd(spread, ddof=1)) if moves(spread) else math.nan,
+        detectable=POWER_Z * float(np.nanstd(differences, ddof=1))
+        if moves(differences)
+        else math.nan,
     )
 
 
-def percentiles(spread: "Array") -> tuple[float, float]:
-    """The 2.5th and 97.5th percentiles of the resamples. Both are NaN if too many resamples are NaN
-    (is_known)."""
+def percentiles(differences: "Array") -> tuple[float, float]:
+    """The 2.5th and 97.5th percentiles of the differences in the resamples. Both are NaN if too
+    many differences are NaN (is_known)."""
     import numpy as np
 
-    if not is_known(spread):
+    if not is_known(differences):
         return math.nan, math.nan
-    low, high = np.nanpercentile(spread, [2.5, 97.5])
+    low, high = np.nanpercentile(differences, [2.5, 97.5])
     return float(low), float(high)
 
 
-def interval(values: tuple[float, float], resamples: Sequence["Array"]) -> tuple[float, float]:
-    """The 95% confidence interval of the difference of a biased metric. `values` and `resamples`
-    are those of a and of b.
+def interval(
+    values: tuple[float, float], bootstrap_values: Sequence["Array"]
+) -> tuple[float, float]:
+    """The 95% confidence interval of the difference of a biased metric, such as the expected
+    calibration error. `values`: the value of a and of b. `bootstrap_values`: the values of a and of
+    b in the resamples.
 
-    Noise makes the value of such a metric too large. Resampling adds noise once more, so
-    percentiles would be biased. The basic interval (Davison and Hinkley 1997, section 5.2)
-    subtracts the bias that resampling added.
+    Noise makes the value of such a metric too large. A resample has the noise of the data and its
+    own noise, so its value is larger still. Therefore the basic bootstrap interval is used. Its
+    ends are 2 * difference minus the percentiles. This removes as much bias as resampling adds.
+    Davison and Hinkley 1997, section 5.2.
 
-    This correction is right for calibration bins in which confidence and accuracy differ (a gap).
-    In a bin without a gap, the bias of the value is E|N(0, s²)|. The mean over resamples is
-    E|N(0, 2s²)|, so resampling adds only sqrt(2) - 1 times that bias. So each end of the interval
-    is moved outwards by the part of the bias that the correction misses. That part is calculated as
-    if no bin of the model had a gap."""
-    low, high = percentiles(resamples[1] - resamples[0])
-    twice, (bias_a, bias_b) = 2 * (values[1] - values[0]), biases(values, resamples)
+    Resampling may add less bias than the value has. Let one bin of the calibration error have
+    noise of variance s², and let its confidence equal its accuracy. Then the bias of the value is
+    E|N(0, s²)|, and the mean over resamples is E|N(0, 2s²)|. Resampling adds only sqrt(2) - 1 times
+    the bias of the value. The remaining bias is UNSEEN times the bias that resampling adds.
+
+    In other bins less bias remains. The interval allows for the largest case. The low end is moved
+    down by the remaining bias of b, and the high end is moved up by that of a."""
+    low, high = percentiles(bootstrap_values[1] - bootstrap_values[0])
+    twice, (bias_a, bias_b) = 2 * (values[1] - values[0]), biases(values, bootstrap_values)
     return twice - high - UNSEEN * bias_b, twice - low + UNSEEN * bias_a
 
 
-def biases(values: Sequence[float], resamples: Sequence["Array"]) -> list[float]:
-    """For each value, the mean of its resamples minus the value; 0 if the difference is
-    negative."""
+def biases(values: Sequence[float], bootstrap_values: Sequence["Array"]) -> list[float]:
+    """For each value, the bias that resampling adds. It is the mean over the resamples minus the
+    value, or 0 if this is negative."""
     import numpy as np
 
     return [
         max(0.0, float(np.nanmean(drawn)) - value)
-        for value, drawn in zip(values, resamples, strict=True)
+        for value, drawn in zip(values, bootstrap_values, strict=True)
     ]
 
 
-def moves(spread: "Array") -> bool:
-    """Whether the resamples differ by more than rounding errors. False if too many of them are NaN
-    (is_known)."""
+def moves(differences: "Array") -> bool:
+    """Whether the differences vary between resamples by more than rounding errors. False if too
+    many differences are NaN (is_known)."""
     import numpy as np
 
-    return bool(is_known(spread) and np.nanmax(spread) - np.nanmin(spread) > EQUAL)
+    return bool(is_known(differences) and np.nanmax(differences) - np.nanmin(differences) > EQUAL)
 
 
 def sign_flip(metric: Metric, a: "Array", b: "Array", resamples: int = RESAMPLES) -> float:
-    """The two-sided p-value over random exchanges of the two models' rows. `a` and `b` have the
-    shape (clusters, k). NaN if the difference is undefined."""
+    """The two-sided p-value of the difference of b and a. `a` and `b` have one row for each cluster
+    and the shape (clusters, k). Each resample exchanges the rows of a and b for randomly chosen
+    clusters. NaN if the observed difference is undefined."""
     sum_a, sum_b = a.sum(axis=0), b.sum(axis=0)
     observed = float(metric.finish(sum_b) - metric.finish(sum_a))
     if not math.isfinite(observed):
         return math.nan
     units = pooled(b - a)
-    moved = weighted(partial(_exchanges, len(units), resamples), units)
-    differences = metric.finish(sum_b - moved) - metric.finish(sum_a + moved)
-    # Differences that are equal in theory can differ in the last bit. An undefined (NaN) difference
-    # counts as extreme, because it is no evidence against the null hypothesis.
+    exchanged = weighted(partial(_exchanges, len(units), resamples), units)
+    differences = metric.finish(sum_b - exchanged) - metric.finish(sum_a + exchanged)
+    # Differences that are equal in theory can differ in the last bit, hence EQUAL. An undefined
+    # (NaN) difference counts as extreme. This makes the p-value larger, which is conservative.
     extreme = int((~(abs(differences) < abs(observed) - EQUAL)).sum())
     return (1 + extreme) / (1 + resamples)
 
 
-@lru_cache(maxsize=2)  # shared by the metrics of a task, in both precisions
+# The metrics of a task use the same exchanges. Two arrays are kept: single and double precision.
+@lru_cache(maxsize=2)
 def _exchanges(length: int, resamples: int, is_single: bool) -> "Array":
     """An array of shape (resamples, length): 1 if a row is exchanged, else 0."""
     import numpy as np
 
-    return np.asarray(_sides(length, resamples), dtype=np.float32 if is_single else np.float64)
+    return np.asarray(_coin_flips(length, resamples), dtype=np.float32 if is_single else np.float64)
 
 
 @lru_cache(maxsize=12)  # the same size as the cache of draws in kodata.metrics.resampling
-def _sides(length: int, resamples: int) -> Any:
+def _coin_flips(length: int, resamples: int) -> Any:
     import numpy as np
 
     return np.random.default_rng(SEED).integers(0, 2, size=(resamples, length), dtype=np.int8)
@@ -160,7 +182,7 @@ def _sides(length: int, resamples: int) -> Any:
 def mcnemar(a: Sequence[Any], b: Sequence[Any]) -> float | None:
     """McNemar's exact p-value, computed from the items that only one of the models got right. None
     unless every item is right or wrong."""
-    # bdtr gives the binomial distribution. Importing scipy.stats would take seconds.
+    # bdtr is the cumulative binomial distribution. Importing scipy.stats would take seconds.
     from scipy.special import bdtr
 
     if any(item not in (0, 1) for item in (*a, *b)):
@@ -187,8 +209,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def resampled(metric: Metric, table: "Array") -> "Array":
-    """The metric over RESAMPLES bootstrap resamples of the table's clusters. NaN for a single
-    cluster."""
+    """The values of a metric in RESAMPLES bootstrap resamples of clusters. `table` has one row for
+    each cluster (resampling.vectors). For a single cluster, the result is one NaN."""
     import numpy as np
 
     if len(table) < 2:
@@ -197,12 +219,13 @@ def resampled(metric: Metric, table: "Array") -> "Array":
     return _resampled(metric, units.tobytes(), len(units), RESAMPLES)
 
 
-@lru_cache(maxsize=32)  # one model takes part in several comparisons
-def _resampled(metric: Metric, rows: bytes, length: int, resamples: int) -> "Array":
+# Cached, because several comparisons use the same model. The key of a cache cannot be an array, so
+# the rows are passed as bytes.
+@lru_cache(maxsize=32)
+def _resampled(metric: Metric, table_bytes: bytes, length: int, resamples: int) -> "Array":
     import numpy as np
 
-    values = metric.finish(
-        resample(np.frombuffer(rows).reshape(length, -1), resamples, metric.squared)
-    )
+    table = np.frombuffer(table_bytes).reshape(length, -1)
+    values = metric.finish(resample(table, resamples, metric.squared))
     values.flags.writeable = False
     return values

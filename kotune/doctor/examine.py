@@ -1,9 +1,12 @@
-"""Checks whether this machine can run kotune. Each check gives a finding, which is `ok`, `warning`
-or `fix`, and what to do about it.
+"""Checks whether this machine can run kotune. The result of a check is a finding. It has a state
+and, unless the state is `ok`, a remedy.
 
-`warning` means that some recipes cannot run. `fix` means that no recipe can run. The checks also
-work without a network, and in the light install, which has no packages for training. No finding
-contains a token."""
+- `warning`: something is missing or scarce, such as a GPU, a token or disk space. Some recipes or
+  commands may need it.
+- `fix`: something is broken, unsupported or unusable. Correct it before a run.
+
+The checks also work without a network. They also work in the light install, which has no packages
+for training. No finding contains a token."""
 
 import os
 import sys
@@ -37,7 +40,8 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
 
 
 def as_json(findings: list[Finding]) -> dict[str, object]:
-    """The findings as JSON values."""
+    """The findings, in a form that json.dumps accepts. The key `ok` is False if a finding has the
+    state `fix`. Warnings do not change it."""
     return {
         "ok": all(finding.state != "fix" for finding in findings),
         "checks": [asdict(finding) for finding in findings],

@@ -22,7 +22,7 @@ from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
 from kotune.score import batches
 from kotune.score.model import BATCH_SIZE
-from kotune.score.shared import on_device
+from kotune.score.shared import limits
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def likelihood(shape: Shape, speed: Speed, works: Sequence[Work], variant: str) 
     total = 0.0
     for work in works:
         tokens = (work.items or 0) * work.prompt
-        passes = math.ceil(tokens / on_device("cuda", BATCH_SIZE).read)
+        passes = math.ceil(tokens / limits("cuda", BATCH_SIZE).read)
         products = speed.products(shape.in_products(tokens, 0), assumptions.SCORING)
         total += max(passes * python, products)
     return total

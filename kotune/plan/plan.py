@@ -25,7 +25,7 @@ from kotune.recipe.schema import Limit, Recipe
 from kotune.score import batches
 from kotune.score.model import BATCH_SIZE
 from kotune.score.scoring import VARIANTS
-from kotune.score.shared import on_device
+from kotune.score.shared import limits
 from kotune.train import config as axolotl_config
 from kotune.train.head import CHUNK
 
@@ -296,7 +296,7 @@ def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
 def _choices(plan: Plan, mode: Mode, batch_size: int) -> int:
     """Bytes of the largest batch of questions whose choices are scored."""
     longest = [task.longest for task in plan.works if task.choices]
-    room = on_device("cuda", batch_size)
+    room = limits("cuda", batch_size)
     return memory.of_choices(plan.shape, mode.method.in_fp32, room, max(longest)) if longest else 0
 
 

@@ -1,5 +1,5 @@
-"""Tables on how runs were made, in English or Korean: data cards, the parity proof, and how to
-reproduce each run."""
+"""Tables on how runs were made, in English or Korean. They are the data cards, the proof that each
+model is scored on the prompt it was trained on (parity), and how to reproduce each run."""
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -23,21 +23,21 @@ NOTHING = "-"
 
 
 def data(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """The tables of each set of training data (its data card), with the names of the runs that
-    trained on it."""
-    sets: list[_Data] = []
+    """Yields the data card of each set of training data. A data card is several tables. If there is
+    more than one set, the title of a table names the runs that trained on its set."""
+    sets: list[_TrainingData] = []
     for run in result.runs:
-        data = next((data for data in sets if data.manifest == run.manifest), None)
-        if data is None:
-            sets.append(data := _Data(run.manifest, []))
-        data.runs.append(result.names[run.folder])
-    for data in sets:
-        suffix = f": {' / '.join(data.runs)}" if len(sets) > 1 else ""
+        trained_on = next((each for each in sets if each.manifest == run.manifest), None)
+        if trained_on is None:
+            sets.append(trained_on := _TrainingData(run.manifest, []))
+        trained_on.runs.append(result.names[run.folder])
+    for each in sets:
+        suffix = f": {' / '.join(each.runs)}" if len(sets) > 1 else ""
         for table in (_sources, data_tables.labels, data_tables.dropped, data_tables.leaks):
-            yield table(data.manifest, phrases, suffix)
+            yield table(each.manifest, phrases, suffix)
 
 
-class _Data(NamedTuple):
+class _TrainingData(NamedTuple):
     """A set of training data, and the names of the runs that trained on it."""
 
     manifest: Manifest
@@ -83,8 +83,10 @@ def parity(result: Result, phrases: Phrases) -> Table:
         (phrases("labels_checked"), *(_label_status(proof.labels, phrases) for proof in proofs))
     )
     lengths = [proof.lengths for proof in proofs]
-    rows.append((phrases("longest"), *(f"{of.longest:,} / {of.sequence_len:,}" for of in lengths)))
-    over = (phrases("over_of", n=f"{of.too_long:,}", number=f"{of.rows:,}") for of in lengths)
+    rows.append(
+        (phrases("longest"), *(f"{each.longest:,} / {each.sequence_len:,}" for each in lengths))
+    )
+    over = (phrases("over_of", n=f"{each.too_long:,}", number=f"{each.rows:,}") for each in lengths)
     rows.append((phrases("over"), *over))
     return Table(
         phrases("parity_title"),

@@ -93,7 +93,11 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
         batch_size_per_gpu: int
 
         def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
-            answers, self.written, reading = [""] * len(requests), [], self.batch_size_per_gpu
+            answers, self.generation_batches, reading = (
+                [""] * len(requests),
+                [],
+                self.batch_size_per_gpu,
+            )
             for size, numbers in batches.parts(self, requests, self.most).items():
                 self.batch_size_per_gpu = size = min(size, self.most)
                 generated = super().generate_until(

@@ -245,7 +245,7 @@ def evaluated(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Ev
     import torch
 
     torch.manual_seed(SEED)  # base, tuned and repeated runs use the same random numbers
-    model.written = []
+    model.generation_batches = []
     result = _result(task, model, limit)
     samples = [sample_of(sample, task) for sample in result["samples"][task.name]]
     if task.generates:

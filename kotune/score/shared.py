@@ -66,8 +66,8 @@ def model_class(base: Any) -> Any:
 
     class SharedModel(base):  # type: ignore[misc]
         shares: bool | None = None  # whether contexts are shared; None: not tried yet
-        written: list[int] = []  # noqa: RUF012  (batch sizes of generated answers; each caller sets its own)
-        max_shared: float  # if _longest() of the requests is at least this, plain lm_eval answers
+        generation_batches: list[int] = []  # noqa: RUF012  (batch sizes of generated answers; each caller sets its own)
+        shared_below: float  # if _longest() of the requests is at least this, plain lm_eval answers
         tok_encode: Any
 
         def _loglikelihood_tokens(
@@ -78,8 +78,8 @@ def model_class(base: Any) -> Any:
         ) -> list[Answer]:
             if self.shares is None:
                 self.shares = _can_share(self, super()._loglikelihood_tokens)
-                self.max_shared = _max_shared(self.model) if self.shares else 0
-            if self.shares and _longest(requests) < self.max_shared:
+                self.shared_below = _shared_below(self.model) if self.shares else 0
+            if self.shares and _longest(requests) < self.shared_below:
                 return loglikelihoods(self, requests, disable_tqdm)
 
             def ask(left: list[Request]) -> list[Answer]:
@@ -103,7 +103,9 @@ def model_class(base: Any) -> Any:
                 return list(super(SharedModel, self).generate_until(left, disable_tqdm))
 
             keyed = [(request.args, request) for request in requests]
-            return memory.answers_within_memory(self, "generate_until", keyed, ask, self.written)
+            return memory.answers_within_memory(
+                self, "generate_until", keyed, ask, self.generation_batches
+            )
 
     return SharedModel
 
@@ -140,16 +142,16 @@ def _require_copies(lm: Any) -> None:
         raise TypeError("the model has an encoder")
     ids = torch.tensor([[1]], device=lm.device)
     out = _forward(lm, ids, torch.ones_like(ids), torch.zeros_like(ids), 1, use_cache=True)
-    read = out.past_key_values
-    kinds = {type(layer) for layer in getattr(read, "layers", ())}
-    if type(read) is not DynamicCache or not kinds <= {DynamicLayer, DynamicSlidingWindowLayer}:
+    cache = out.past_key_values
+    kinds = {type(layer) for layer in getattr(cache, "layers", ())}
+    if type(cache) is not DynamicCache or not kinds <= {DynamicLayer, DynamicSlidingWindowLayer}:
         raise TypeError(
-            f"a {type(read).__name__} of {', '.join(sorted(kind.__name__ for kind in kinds))} is"
+            f"a {type(cache).__name__} of {', '.join(sorted(kind.__name__ for kind in kinds))} is"
             " not supported"
         )
 
 
-def _max_shared(model: Any) -> float:
+def _shared_below(model: Any) -> float:
     """The length of a text, in ids, from which on a model's keys can depend on the text's length.
     Infinite for most models.
 
@@ -207,7 +209,7 @@ def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> 
     return [done[number] for number in range(len(requests))]
 
 
-def on_device(device: str, batch_size: int) -> Room:
+def limits(device: str, batch_size: int) -> Room:
     """The limits of a batch on a device of torch's type `device`."""
     return Room(*(batch_size * most for most in (ON_CPU if device == "cpu" else ON_GPU)))
 
@@ -216,7 +218,7 @@ def _next_batch(
     lm: Any, waiting: Sequence[Question]
 ) -> tuple[Sequence[Question], dict[int, Answer]]:
     """The first questions that form one batch, and the answers to its requests."""
-    room = on_device(lm.device.type, memory.batch_size(lm))
+    room = limits(lm.device.type, memory.batch_size(lm))
     batch = waiting[: fitting(waiting, room, lm.max_length)]
     parts: dict[int, list[Answer]] = {
         choice.request: [] for question in batch for choice in question.choices
@@ -286,12 +288,12 @@ def _read_on(
     return _predicted(lm, out.logits, targets)
 
 
-def _copied(read: Any, rows: Any) -> Any:
+def _copied(cache: Any, rows: Any) -> Any:
     """A copy of the given rows of a cache. `rows` can name a row several times. The original stays
     unchanged: the layers that _require_copies() allows replace their tensors by new ones when they
     are reordered, and never change them in place."""
-    copied = copy(read)
-    copied.layers = [copy(layer) for layer in read.layers]
+    copied = copy(cache)
+    copied.layers = [copy(layer) for layer in cache.layers]
     copied.reorder_cache(rows)
     return copied
 

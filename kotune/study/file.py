@@ -1,5 +1,6 @@
-"""Reads a study file. The file has recipes and, for some keys, the values that vary. Every
-combination of a recipe and values is a cell, which is an ordinary run of the recipe.
+"""Reads a study file. It names recipes, and lists values for some recipe keys. A cell is one of the
+recipes with one value for each of these keys. The study has a cell for every combination. A cell is
+an ordinary run of its recipe.
 
 A study file is checked as strictly as a recipe, with messages in the same form. Some problems are
 reported before any cell starts: too many cells, duplicate runs, and runs that cannot be compared.
@@ -20,8 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from kodata.errors import did_you_mean
 from kotune.errors import RecipeError
-from kotune.recipe import reading as recipes
-from kotune.recipe import strict_yaml
+from kotune.recipe import reading, strict_yaml
 from kotune.recipe.reading import problem_list, validation_problems
 from kotune.recipe.schema import Limit, Recipe, Strict
 from kotune.recipe.schema import limit as parsed_limit
@@ -30,16 +30,19 @@ from kotune.shipped import PROGRAM
 
 MOST_CELLS = 500
 ALL = "all"  # a value of `samples` that stands for the whole data set
-ARMS = ("model", "adapter", "template")  # the keys, besides recipes, whose values are compared
-SIZE = re.compile(r"data\.\d+\.samples")
-CHOICE = re.compile(r"axolotl\..+|data\.\d+\.weight")
-# A choice is made by validation loss. These keys change which tokens, rows or batches the loss is
-# computed over. So losses with different values of these keys cannot be compared.
-NOT_COMPARED = re.compile(
+# A study compares arms. An arm is a recipe with a value for each of these keys that varies.
+ARMS = ("model", "adapter", "template")
+SIZE_KEY = re.compile(r"data\.\d+\.samples")
+# The keys whose best values a study chooses, by validation loss.
+CHOICE_KEY = re.compile(r"axolotl\..+|data\.\d+\.weight")
+# These keys must not vary. They change the tokens, rows or batches over which the validation loss
+# is computed. So losses with different values of these keys cannot be compared.
+CHANGES_LOSS = re.compile(
     r"axolotl\.(sequence_len|excess_length_strategy|train_on_inputs|sample_packing|datasets|eval).*"
 )
-# These keys do not change the trained model. They only change what is written during training.
-NOT_TRAINED = re.compile(r"axolotl\.(logging|save).*")
+# These keys must not vary either, because they do not change the trained model. They only change
+# what is written during training.
+NO_EFFECT = re.compile(r"axolotl\.(logging|save).*")
 MAY_VARY = "vary model, adapter, template, seed, data.N.samples, data.N.weight or an axolotl key"
 Value = str | int | float | bool | None
 
@@ -47,8 +50,10 @@ Value = str | int | float | bool | None
 class StudyFile(Strict):
     """The content of a study file.
 
+    - `recipes`: the paths of the recipes, relative to the study file
     - `vary`: for each key that varies, its values; keys have the same form as in --set
     - `limit`: the same as the option --limit of `run`
+    - `target_task`: as in Study; None for the first task of the first recipe
     """
 
     recipes: tuple[Path, ...] = Field(min_length=1)
@@ -58,7 +63,7 @@ class StudyFile(Strict):
 
     @field_validator("recipes")
     @classmethod
-    def _on_one_line(cls, files: tuple[Path, ...]) -> tuple[Path, ...]:
+    def _without_control_characters(cls, files: tuple[Path, ...]) -> tuple[Path, ...]:
         for file in files:
             if strict_yaml.BREAKS.search(str(file)):
                 raise PydanticCustomError(
@@ -69,10 +74,10 @@ class StudyFile(Strict):
 
     @field_validator("limit")
     @classmethod
-    def _as_of_run(cls, limit: Any) -> Limit:
+    def _checked_limit(cls, limit: Any) -> Limit:
         try:
             return parsed_limit(limit)
-        except ValueError as error:  # only parsed_limit() raises it
+        except ValueError as error:
             raise PydanticCustomError("limit", "{message}", {"message": str(error)}) from None
 
 
@@ -81,11 +86,13 @@ class Cell:
     """One run of a study.
 
     - `overrides`: overrides in the form KEY=VALUE of --set
-    - `arm`: the name of the variant that is compared
+    - `name`: the recipe's name, then KEY=VALUE for each key that varies
+    - `arm`: the name of the variant that is compared, which is the recipe's name and the values of
+      the ARMS that vary
     - `entry`: the index of the data entry whose size varies (default: the first one)
     - `samples`: the number of training rows of that entry; None for all rows
-    - `choice`: the other keys that vary, except the seed. Their best values are chosen by
-      validation loss.
+    - `choice`: each key that varies and that matches CHOICE_KEY, with the cell's value
+    - `resolved`: the recipe with the overrides
     """
 
     recipe: Path
@@ -103,8 +110,10 @@ class Cell:
 class Study:
     """The cells of a study file, in the order in which they run.
 
-    The first seed and small sizes come first, so an interrupted study is already useful.
-    `target_task`: the task whose primary metric is compared with the targets."""
+    All cells with the first seed run before those with the second. For the same seed, small sizes
+    run before large ones. So an interrupted study is already useful. `target_task`: the task on
+    which the report's verdicts and targets are based. A target is a value of the task's primary
+    metric, such as a baseline (findings.Target)."""
 
     file: Path
     cells: tuple[Cell, ...]
@@ -117,11 +126,13 @@ class Study:
 
     def folder(self, cell: Cell, runs_dir: Path) -> Path:
         """The folder of a cell's run."""
-        return runs_dir / recipes.run_name(cell.recipe, cell.resolved, self.limit)
+        return runs_dir / reading.run_name(cell.recipe, cell.resolved, self.limit)
 
 
 def load(path: Path) -> Study:
-    """The study in a study file. Raises RecipeError with every problem."""
+    """Read and check a study file. Raises RecipeError with all problems of the first check that
+    fails. The checks are: the file's form, its keys and values, each cell, and all cells
+    together."""
     content = _content(path)
     files = [Path(normpath(path.parent / file)) for file in content.recipes]
     cells = _cells(path, files, content.vary)
@@ -130,7 +141,7 @@ def load(path: Path) -> Study:
     target = content.target_task
     if target not in (None, *tasks):
         hint = did_you_mean(target, tasks)
-        refuse(path, [f"target_task: `{shown(target)}` scores none of the recipes{hint}"])
+        refuse(path, [f"target_task: `{shown(target)}` is not a task of the recipes{hint}"])
     ordered = sorted(cells, key=lambda cell: _order(cell, content.vary))
     return Study(path, tuple(ordered), content.limit, target or tasks[0])
 
@@ -173,19 +184,19 @@ def _too_many(content: StudyFile) -> Iterator[str]:
 
 
 def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-    """The problems of keys and values that do not depend on a recipe."""
-    sized = [key for key in vary if SIZE.fullmatch(key)]
+    """The problems of keys and values that can be found without a recipe."""
+    sized = [key for key in vary if SIZE_KEY.fullmatch(key)]
     if len(sized) > 1:
-        yield f"vary: {' and '.join(sized)} both vary, but a study has one size; keep one of them"
+        yield f"vary: only one data.N.samples may vary, found {', '.join(sized)}; keep one of them"
     for key, values in vary.items():
-        if NOT_COMPARED.fullmatch(key):
+        if CHANGES_LOSS.fullmatch(key):
             yield (
-                f"vary.{shown(key)}: validation losses with different values of it cannot be"
-                " compared; set it in the recipes"
+                f"vary.{shown(key)}: must not vary, because it changes how the validation loss is"
+                " computed; set it in the recipes"
             )
-        if NOT_TRAINED.fullmatch(key):
+        if NO_EFFECT.fullmatch(key):
             yield (
-                f"vary.{shown(key)}: does not change the training, so there is nothing to choose;"
+                f"vary.{shown(key)}: must not vary, because it does not change the trained model;"
                 " set it in the recipes"
             )
         for index, value in enumerate(values):
@@ -199,7 +210,7 @@ def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]
     names, cells, problems = _names(files), [], dict[str, str]()
     for file, values in product(files, _combined(vary)):
         name = " ".join(
-            (names[file], *(f"{key}={_word(key, value)}" for key, value in values.items()))
+            (names[file], *(f"{key}={_value_in_name(key, value)}" for key, value in values.items()))
         )
         try:
             cells.append(_cell(file, values, name, names[file]))
@@ -210,8 +221,8 @@ def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]
     return cells
 
 
-def _word(key: str, value: Value) -> Value:
-    return ALL if value is None and SIZE.fullmatch(key) else value
+def _value_in_name(key: str, value: Value) -> Value:
+    return ALL if value is None and SIZE_KEY.fullmatch(key) else value
 
 
 def _combined(vary: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]:
@@ -220,9 +231,9 @@ def _combined(vary: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]
 
 
 def _override(key: str, value: Value) -> str:
-    """The setting in the form KEY=VALUE. --set reads from it the same value that the study file
-    has. For a size, `all` becomes null."""
-    plain = None if value == ALL and SIZE.fullmatch(key) else value
+    """The setting in the form KEY=VALUE of --set, which reads it as the same value. For a size,
+    `all` becomes null."""
+    plain = None if value == ALL and SIZE_KEY.fullmatch(key) else value
     text = yaml.safe_dump([plain], default_flow_style=True, allow_unicode=True, width=math.inf)
     return f"{key}={text.strip()[1:-1]}"
 
@@ -236,8 +247,8 @@ def _names(files: Sequence[Path]) -> dict[Path, str]:
 
 def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
     overrides = tuple(_override(key, value) for key, value in values.items())
-    resolved = recipes.load(file, overrides)
-    size = next((key for key in values if SIZE.fullmatch(key)), "data.0.samples")
+    resolved = reading.load(file, overrides)
+    size = next((key for key in values if SIZE_KEY.fullmatch(key)), "data.0.samples")
     return Cell(
         file,
         overrides,
@@ -246,7 +257,7 @@ def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
         entry=(entry := int(size.split(".")[1])),
         samples=resolved.data[entry].samples,
         seed=resolved.seed,
-        choice=tuple((key, value) for key, value in values.items() if CHOICE.fullmatch(key)),
+        choice=tuple((key, value) for key, value in values.items() if CHOICE_KEY.fullmatch(key)),
         resolved=resolved,
     )
 
@@ -258,12 +269,18 @@ def _order(cell: Cell, vary: Mapping[str, Sequence[Value]]) -> tuple[float, floa
 
 
 def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) -> Iterator[str]:
-    """A message for every key that differs between cells although it must be equal. Models,
-    adapters and templates are allowed to differ. The size, the seed and the choices are allowed to
-    differ if they vary in the study file."""
+    """The messages about keys that must have the same value in all cells, but do not. There is one
+    message for each such key under `vary`, and one for each recipe that differs from the first.
+
+    These keys may differ: all keys in ARMS, and those under `vary` that are the seed, a size or a
+    choice (CHOICE_KEY)."""
     free = {
         *ARMS,
-        *(key for key in vary if key == "seed" or SIZE.fullmatch(key) or CHOICE.fullmatch(key)),
+        *(
+            key
+            for key in vary
+            if key == "seed" or SIZE_KEY.fullmatch(key) or CHOICE_KEY.fullmatch(key)
+        ),
     }
     first, differing = dict(_flat(cells[0].resolved.model_dump(mode="json"))), dict[str, Path]()
     for cell in cells[1:]:
@@ -272,14 +289,14 @@ def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) 
             if keys.get(key) != first.get(key) and key not in free:
                 differing.setdefault(key, cell.recipe)
     for key in sorted(differing.keys() & vary.keys()):
-        yield f"vary.{key}: runs that differ in it cannot be compared; {MAY_VARY}"
+        yield f"vary.{key}: runs with different values cannot be compared; {MAY_VARY}"
     not_varied = differing.keys() - vary.keys()
     for file in dict.fromkeys(differing.values()):
         keys_of_file = ", ".join(sorted(key for key in not_varied if differing[key] == file))
         if keys_of_file:
             yield (
                 f"recipes: {cells[0].recipe} and {file} cannot be compared: they differ in"
-                f" {keys_of_file}; make them equal"
+                f" {keys_of_file}; use the same values in both"
             )
 
 
@@ -299,6 +316,6 @@ def duplicates(cells: Sequence[Cell]) -> Iterator[str]:
     """A message for every cell that is the same run as an earlier one."""
     first: dict[str, Cell] = {}
     for cell in cells:
-        other = first.setdefault(recipes.digest(cell.resolved, None), cell)
+        other = first.setdefault(reading.digest(cell.resolved, None), cell)
         if other is not cell:
             yield f"vary: `{other.name}` and `{cell.name}` are the same run; keep one of them"

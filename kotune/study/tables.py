@@ -23,13 +23,15 @@ MADE_WITH = ("device", "precision", "limit", "versions")  # keys of run_tables.F
 
 def of_task(words: Sentences) -> list[Table]:
     """The tables about one task."""
-    made = (curve(words), targets(words), pairs(words), floors(words), laws(words))
+    made = (curve(words), targets(words), pairs(words), seed_variation(words), laws(words))
     return [table for table in made if table.rows]
 
 
 def curve(words: Sentences) -> Table:
-    """A table with a row for each point. Each row also has the value of the arm's base model. The
-    baselines are in the notes of the table."""
+    """A table with a row for each arm and size. A size is a number of training rows.
+
+    A row has the mean score over the seeds, its interval, the score of the untuned model, and the
+    time and cost of training. The notes list the baselines, for example the chance level."""
     findings, say = words.findings, words.say
     rows = []
     for index, point in enumerate(findings.scores.points):
@@ -63,9 +65,9 @@ def lines(findings: Findings, say: Phrases) -> dict[str, float]:
     }
 
 
-def in_words(lines: Mapping[str, float]) -> str:
+def in_words(baselines: Mapping[str, float]) -> str:
     """Baselines with their values, as one line of text."""
-    return "; ".join(f"{name} {number(value)}" for name, value in lines.items())
+    return "; ".join(f"{name} {number(value)}" for name, value in baselines.items())
 
 
 def _spent(point: Point, price: Price | None) -> Row:
@@ -74,7 +76,8 @@ def _spent(point: Point, price: Price | None) -> Row:
 
 
 def targets(words: Sentences) -> Table:
-    """A table of where each arm passes each target."""
+    """A table with a row for each arm and target. It shows the range of sizes in which the arm
+    passes the target. A size is a number of training rows."""
     say, rows = words.say, []
     for passing in words.findings.passings:
         how = say.word("study_how", "law" if passing.is_fitted else "sizes")
@@ -89,7 +92,8 @@ def targets(words: Sentences) -> Table:
 
 
 def pairs(words: Sentences) -> Table:
-    """A table of every pair of arms, at every size that both have."""
+    """A table of the comparisons of arms. There is a row for each pair of `findings.pairs` and each
+    size that both arms have. A size is a number of training rows."""
     findings, say = words.findings, words.say
     rows = [
         (f"{pair.a} → {pair.b}", f"{rows:,}", *_difference(comparison))
@@ -120,12 +124,17 @@ def _difference(comparison: Comparison) -> Row:
     )
 
 
-def floors(words: Sentences) -> Table:
+def seed_variation(words: Sentences) -> Table:
     """A table of the variation between seeds."""
-    say, seed_floors = words.say, words.findings.floors
+    say = words.say
     rows = [
-        (f.arm, f"{f.degrees}", *(amount(x, words.is_share) for x in (f.deviation, f.difference)))
-        for f in seed_floors
+        (
+            of_arm.arm,
+            f"{of_arm.degrees}",
+            amount(of_arm.deviation, words.is_share),
+            amount(of_arm.difference, words.is_share),
+        )
+        for of_arm in words.findings.floors
     ]
     head = tuple(map(say, ("study_arm", "study_degrees", "deviation", "study_stays_under")))
     return Table(say("study_floor", **words.of), head, rows, 1, [say("study_floor_note")])
@@ -135,25 +144,28 @@ def laws(words: Sentences) -> Table:
     """A table of each arm's fitted law, or the reason why there is none."""
     findings, say, rows = words.findings, words.say, []
     for fitted in findings.curves.values():
-        exponent = twice = more = NOTHING
+        exponent = predicted = gain = NOTHING
         if not fitted.why:
-            more = _interval(fitted.more, "+.3f")
+            gain = _interval(fitted.more, "+.3f")
         if not fitted.why and not fitted.is_flat:
             exponent = f"{fitted.exponent[0]:.2f} ~ {fitted.exponent[1]:.2f}"
-            twice = number(fitted.at([AHEAD * findings.scores.sizes(fitted.arm)[-1]])[0].value)
+            size = AHEAD * findings.scores.sizes(fitted.arm)[-1]
+            predicted = number(fitted.at([size])[0].value)
         result = (
             say.word("study_why", fitted.why)
             if fitted.why
             else say("study_flat" if fitted.is_flat else "study_fitted")
         )
-        rows.append((fitted.arm, result, exponent, twice, more))
+        rows.append((fitted.arm, result, exponent, predicted, gain))
     head = _head(say, "arm", "state_head", "exponent", "twice", "doubling")
     return Table(say("study_laws", **words.of), head, rows, 2, [say("study_laws_note")])
 
 
 def choices(tried: Sequence[Tried], say: Phrases) -> Iterator[Table]:
-    """A table of the validation losses of every choice. Yields nothing if no choice had to be
-    made."""
+    """Yields a table of all candidates and their validation losses. A candidate is a set of values
+    for the settings to choose, for example the learning rate. The table marks the chosen ones.
+
+    Yields nothing if the study has no settings to choose."""
     rows = [
         (
             each.arm,
@@ -174,8 +186,8 @@ def choices(tried: Sequence[Tried], say: Phrases) -> Iterator[Table]:
 
 
 def chosen(tried: Sequence[Tried], say: Phrases) -> Iterator[str]:
-    """Sentences about the choices made for each arm, and about the sizes at which no choice could
-    be made."""
+    """Yields sentences for each arm: one for each chosen candidate, with the sizes at which it was
+    chosen, and one that lists the sizes at which none could be chosen."""
     for arm in dict.fromkeys(each.arm for each in tried):
         of_arm = [each for each in tried if each.arm == arm and each.choice]
         made: dict[str, list[int]] = {}
@@ -204,10 +216,10 @@ def absent(failed: Sequence[FailedCell], say: Phrases) -> Iterator[Table]:
 
 
 def next_steps(
-    steps: Sequence[Step], price: Price | None, say: Phrases, more: Sequence[str]
+    steps: Sequence[Step], price: Price | None, say: Phrases, notes: Sequence[str]
 ) -> Table:
-    """A table of further data sets. `more`: sentences about what more of the same data would
-    add."""
+    """A table of the data sets that the study does not use. `notes`: further notes for the
+    table, about the gain from more of the study's own data."""
     rows = [_step(step, price, say) for step in steps]
     head = (
         "source",
@@ -219,7 +231,9 @@ def next_steps(
         "study_minutes_head",
         "cost_won",
     )
-    return Table(say("study_next"), tuple(map(say, head)), rows, 3, [say("study_next_note"), *more])
+    return Table(
+        say("study_next"), tuple(map(say, head)), rows, 3, [say("study_next_note"), *notes]
+    )
 
 
 def _step(step: Step, price: Price | None, say: Phrases) -> Row:

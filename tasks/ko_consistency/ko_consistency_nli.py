@@ -1,12 +1,20 @@
-"""The functions of ko_consistency_nli.yaml. lm_eval loads this file by its path, from any folder.
+"""The functions that ko_consistency_nli.yaml names. lm_eval loads this file by its path, from any
+folder.
 
-A doc is kodata's record (guid, source, premise, hypothesis, label) with `item` (the record's own
-guid) and `prompt` (a key of PROMPTS). Prompts differ in one thing at a time, so that each metric
-has one cause:
+A doc is one prompt for one record. It has the keys of kodata's record (source, premise, hypothesis,
+label) and three others:
 
-- the wording, with the labels in the usual order;
-- the order of the labels, in the usual wording;
-- for contradictions, which sentence is the premise."""
+- `prompt`: the name of the prompt, a key of PROMPTS
+- `item`: the guid of the record
+- `guid`: `item`, a space and `prompt`
+
+Each prompt differs from the usual prompt in only one of these properties:
+
+- the wording, with the labels in the usual order
+- the order of the labels, in the usual wording
+- for contradictions, which sentence is the premise
+
+So it is known which property causes a difference between answers."""
 
 import importlib.util
 import sys
@@ -37,20 +45,21 @@ swap_consistent, swap_contradiction = (
 
 # The prompt of klue_nli_ko, and the same prompt with premise and hypothesis exchanged.
 USUAL, SWAP = "usual", "swap"
-WORDED = {f"wording_{number}": (number, 0) for number in range(1, len(WORDINGS))}
-# Rotations of the labels. Together with the usual order, each label comes first once.
-ORDERED = {f"order_{number}": (0, number) for number in range(1, len(LABELS))}
-# For each name of a prompt: its index in WORDINGS, and the index of the label that comes first.
-PROMPTS = {USUAL: (0, 0), **WORDED, **ORDERED, SWAP: (0, 0)}
-UNCHANGED = (USUAL, *WORDED, *ORDERED)
+OTHER_WORDINGS = {f"wording_{number}": (number, 0) for number in range(1, len(WORDINGS))}
+# The labels are rotated. In the usual order and in these orders, each label comes first once.
+OTHER_ORDERS = {f"order_{number}": (0, number) for number in range(1, len(LABELS))}
+# For each prompt: the index of its wording in WORDINGS, and the index of the label that it lists
+# first. SWAP has the same numbers as USUAL, and question() exchanges its two sentences.
+PROMPTS = {USUAL: (0, 0), **OTHER_WORDINGS, **OTHER_ORDERS, SWAP: (0, 0)}
+UNCHANGED = (USUAL, *OTHER_WORDINGS, *OTHER_ORDERS)
 
 # The prompts that each metric compares.
 COMPARED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("agreement", "pair_agreement", "fleiss_kappa", "consistent_and_right"), UNCHANGED
     ),
-    "wording_agreement": (USUAL, *WORDED),
-    "order_agreement": (USUAL, *ORDERED),
+    "wording_agreement": (USUAL, *OTHER_WORDINGS),
+    "order_agreement": (USUAL, *OTHER_ORDERS),
     **dict.fromkeys(("swap_consistent", "swap_contradiction"), (USUAL, SWAP)),
 }
 
@@ -58,9 +67,10 @@ COMPARED: dict[str, tuple[str, ...]] = {
 def dataset(
     source: str, premises: int, data_path: str | dict[str, str] | None = None, **_: object
 ) -> Splits:
-    """The docs of `premises` premises of the scored split. These are the premises with the lowest
-    draws, so they do not depend on --limit. Docs are sorted by premise, then by item. `data_path`
-    as in kodata.scored.dataset()."""
+    """The docs of some premises of the scored split. `premises` is the number of premises. They are
+    drawn at random by a hash of their text. The draw is the same for every model and every --limit.
+    Premises are in the order of the draw, and each premise's records are adjacent. `data_path` as
+    in kodata.scored.dataset()."""
     import datasets
 
     test = scored.dataset(source, data_path)["test"]
@@ -104,8 +114,9 @@ def target(doc: Record) -> int:
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
-    """The doc's item for each metric that uses its prompt. Raises ValueError if a likelihood is not
-    finite."""
+    """For each metric that uses the doc's prompt, the value that the metric's aggregation takes.
+    For `acc` it is 1 or 0. For the other metrics it is a tuple that begins with the premise. Raises
+    ValueError if a likelihood is not finite."""
     gold, predicted, prompt = target(doc), likeliest(doc, results), doc["prompt"]
     has_swap = doc["label"] == "contradiction"
     values: Ingredients = {

@@ -512,7 +512,7 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(
     assert "NOT THE SAME" in done.stdout
     assert [line.split() for line in lines if line.split()[:1] == ["seed"]] == [["seed", "42", "1"]]
     assert (
-        "추론(nli_sample_ko, acc): quickstart-llama, LoRA 모델은 튜닝 뒤"
+        "추론(nli_sample_ko, acc): quickstart-llama, LoRA 모델은 튜닝 후"
         in cli("compare", "a", "--lang", "ko").stdout
     )
 

@@ -206,7 +206,7 @@ def test_only_three_seeds_speak_of_the_model(tmp_path: Path) -> None:
     runs = three(tmp_path, run(tmp_path, 42, "quickstart-deepseek"))
     for language, models, adapters in (
         ("en", "holds for the model as", "these adapters"),
-        ("ko", "모델 자체를 두고", "이 어댑터들을"),
+        ("ko", "모델 전반에 적용", "이 어댑터들"),
     ):
         say = Phrases(language)
         enough, some, two = (Result.of(part) for part in (runs[:3], runs, runs[:2]))
@@ -235,9 +235,9 @@ def test_a_report_shows_the_seeds_and_whose_answers_are_quoted(
     say = Phrases(language)
     report = Report(Result.of(three(tmp_path)), say)
     assert say("seeds_title") in [table.title for table in report.results()]
+    variants = f"1 {say.word('variants', 'base')} → 1 {say.word('variants', 'tuned')}"
     assert [report.sides(found) for found in report.changes] == [
-        "nli_sample_ko:"
-        f" 1\u00a0{say.word('variants', 'base')}\u00a0→\u00a01\u00a0{say.word('variants', 'tuned')}"
+        "nli_sample_ko: " + variants.replace(" ", "\u00a0")
     ]
     assert [one.b.others for one in comparisons(report.result.runs[:1])] == [()] * 4
     assert list(seeds(Result.of(report.result.runs[:1]), say)) == []

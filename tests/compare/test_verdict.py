@@ -25,7 +25,7 @@ from kotune_tasks.card import cards
 from tests.finished import Made, finished
 
 SAY = {language: Phrases(language) for language in LANGUAGES}
-CLAIMS = re.compile("better|worse|좋아졌|나빠졌|더 좋|더 나쁩")
+CLAIMS = re.compile("better|worse|개선|악화|우수")
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,8 @@ def test_a_clear_difference_is_told_in_points_with_its_interval(runs: list[Finis
     )
     assert (
         said(runs, found(runs), "ko")
-        == "추론(nli_sample_ko, acc): quickstart-deepseek, LoRA 쪽이 quickstart-llama, LoRA 쪽보다"
-        " 3.1점 더 좋습니다(1.2~5.0). p = .003, n = 3,000."
+        == "추론(nli_sample_ko, acc): quickstart-deepseek, LoRA 모델이 quickstart-llama, LoRA"
+        " 모델보다 3.1%p 우수합니다(95% 신뢰구간 1.2~5.0, 보정 p값 = .003, n = 3,000)."
     )
     assert "tuning made quickstart-llama, LoRA better by 3.1 points (1.2 to 5.0)" in said(
         runs, found(runs, between=False)
@@ -81,6 +81,9 @@ def test_a_lower_figure_is_worse_and_its_sizes_are_told_without_a_sign(
 ) -> None:
     lower = found(runs, difference=-0.031, ci_low=-0.05, ci_high=-0.012)
     assert "is worse than quickstart-llama, LoRA by 3.1 points (1.2 to 5.0)" in said(runs, lower)
+    assert "quickstart-llama, LoRA 모델이 quickstart-deepseek, LoRA 모델보다 3.1%p 우수" in said(
+        runs, lower, "ko"
+    )
     brier = found(runs, "brier", difference=-0.031, ci_low=-0.05, ci_high=-0.012)
     assert outcome(brier) == "better"
 
@@ -92,9 +95,7 @@ def test_no_difference_says_what_would_have_been_seen(runs: list[Finished]) -> N
         "-0.3 points (-2.0 to 1.4), p = .710, n = 3,000; minimum detectable difference: 2.6 points"
     )
     assert told in said(runs, unclear)
-    assert "차이가 2.6점 이상이었다면 열에 여덟 번은 찾았을 것입니다(보정 전)" in said(
-        runs, unclear, "ko"
-    )
+    assert "최소 검출 가능 차이는 2.6%p입니다(검정력 80%, 보정 전)" in said(runs, unclear, "ko")
 
 
 def test_where_all_groups_differ_alike_what_would_have_been_seen_is_said_to_be_unknown(
@@ -171,17 +172,17 @@ def test_the_verdict_on_naturalness_says_that_people_have_not_judged_it(
         (
             {"p_value": 0.03, "p_holm": 0.09},
             "adjustment",
-            ("not adjusted for the number", "비교 수에 맞춰 보정한 것이 아니며"),
+            ("not adjusted for the number", "다중 비교 보정을 하지 않은 구간이며"),
         ),
         (
             {"p_value": 0.07, "p_holm": 0.07, "groups": 12},
             "test",
-            ("(p = .070 before", "묶음이 12개일 때"),
+            ("(p = .070 before", "클러스터가 12개이면"),
         ),
         (
             {"ci_low": -0.001, "p_holm": 0.04},
             "interval",
-            ("the interval contains 0", "구간에 0이 들어 있습니다"),
+            ("the interval contains 0", "신뢰구간이 0을 포함합니다"),
         ),
         ({}, None, ()),
         ({"ci_low": -0.01, "p_value": 0.3, "p_holm": 0.3}, None, ()),

@@ -128,14 +128,17 @@ def test_a_bad_question_is_named_with_field_and_value(
     [
         (
             {"data": [{"paragraphs": [{"qas": [QA]}]}]},
-            "data[0].paragraphs[0] is not as in KorQuAD 1.0 ('context')",
+            "data[0].paragraphs[0] does not have the layout of KorQuAD 1.0 ('context')",
         ),
-        ({"data": [{"title": "가"}]}, "data[0] is not as in KorQuAD 1.0 ('paragraphs')"),
+        (
+            {"data": [{"title": "가"}]},
+            "data[0] does not have the layout of KorQuAD 1.0 ('paragraphs')",
+        ),
         ({"data": [[]]}, "row 1: [] is not an object with named fields"),
-        ([QA], "data[0] is not as in KorQuAD 1.0"),
+        ([QA], "data[0] does not have the layout of KorQuAD 1.0"),
         ({"data": []}, "no rows in it"),
         ({"data": [{"title": "가", "paragraphs": []}]}, "no questions in it"),
-        (squad("질문"), "data[0].paragraphs[0] is not as in KorQuAD 1.0"),
+        (squad("질문"), "data[0].paragraphs[0] does not have the layout of KorQuAD 1.0"),
         (squad(QA, title=None), "title is missing"),
     ],
 )

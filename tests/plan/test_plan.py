@@ -680,7 +680,7 @@ def test_a_plan_says_that_it_predicts_wherever_it_stands() -> None:
     assert any("Assumed: 90%" in note for note in notes)
     for page, word in (
         ("plan.md", "predictions, not measured"),
-        ("plan.ko.md", "예측이며 실제로 재지 않았습니다"),
+        ("plan.ko.md", "예측값이며 측정값이 아닙니다"),
     ):
         assert word in " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
 

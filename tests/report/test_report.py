@@ -244,8 +244,8 @@ NOT_PROVEN = {
         "NOT PROVEN: no task scores the trained prompt",
     ),
     "ko": (
-        "증명되지 않음, quickstart-llama, LoRA: nli_sample_ko.",
-        "증명되지 않음: 학습한 프롬프트로 채점하는 태스크가 없음",
+        "프롬프트 일치 미확인(quickstart-llama, LoRA): nli_sample_ko.",
+        "일치 미확인: 학습 프롬프트로 채점하는 태스크가 없음",
     ),
 }
 
@@ -402,7 +402,8 @@ def test_metrics_without_a_value_are_told_in_one_line(tmp_path: Path) -> None:
 def test_one_run_alone_has_no_number(tmp_path: Path, language: str) -> None:
     say = Phrases(language)
     report = Report(Result.of(load([finished(tmp_path / "a", MADE)])), say)
-    variants = "\u00a0→\u00a0".join(say.word("variants", name) for name in ("base", "tuned"))
+    variants = " → ".join(say.word("variants", name) for name in ("base", "tuned"))
+    variants = variants.replace(" ", "\u00a0")
     assert {report.sides(found) for found in report.changes} == {f"nli_sample_ko: {variants}"}
 
 
@@ -417,7 +418,7 @@ def test_what_a_card_says_is_said_in_korean_for_every_source(tmp_path: Path) -> 
     manifest["entries"][0]["obliges"] = SOURCES["klue_nli"].CARD.obliges
     write_json(folder / "data" / "manifest.json", manifest)
     (note,) = Report(Result.of(load([folder])), say).origins()[0].notes
-    assert "출처(KLUE, Park et al. 2021)를 밝히고" in note
+    assert "출처(KLUE, Park et al. 2021)를 표시하고" in note
 
 
 def test_signals_stand_beside_those_of_native_and_translated_text() -> None:

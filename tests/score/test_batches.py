@@ -126,7 +126,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[tuple[int, in
 @pytest.fixture
 def fresh(lm: Any) -> Any:
     """The same, as it was before anything was written."""
-    lm.most, lm.written, lm.batch_size_per_gpu = batches.MOST, [], BATCH_SIZE
+    lm.most, lm.generation_batches, lm.batch_size_per_gpu = batches.MOST, [], BATCH_SIZE
     return lm
 
 
@@ -142,10 +142,10 @@ def test_answers_in_batches_of_their_own_are_those_of_one_batch_in_the_order_of_
     fresh: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = fresh.generate_until(ASKED, disable_tqdm=True)
-    assert fresh.written == [32] and len(set(whole)) > 1
+    assert fresh.generation_batches == [32] and len(set(whole)) > 1
     in_parts(monkeypatch, (1, [2]), (4, [5, 0, 3, 1, 4]))
     assert fresh.generate_until(ASKED, disable_tqdm=True) == whole
-    assert fresh.written == [1, 4] and fresh.batch_size_per_gpu == BATCH_SIZE
+    assert fresh.generation_batches == [1, 4] and fresh.batch_size_per_gpu == BATCH_SIZE
 
 
 def test_out_of_memory_halves_the_batches_of_answers_and_leaves_those_of_choices(
@@ -159,7 +159,11 @@ def test_out_of_memory_halves_the_batches_of_answers_and_leaves_those_of_choices
     told = scoring._result(task, fresh, None)["answers"]
     assert told == [f"답 {prompt}" for prompt in PROMPTS]
     assert calls == [(64, 1), (256, 5), (128, 5), (64, 5)]
-    assert (fresh.most, fresh.batch_size_per_gpu, fresh.written) == (64, BATCH_SIZE, [64, 64])
+    assert (fresh.most, fresh.batch_size_per_gpu, fresh.generation_batches) == (
+        64,
+        BATCH_SIZE,
+        [64, 64],
+    )
     scoring._result(task, fresh, None)
     assert calls[4:] == [(64, 1), (64, 5)]  # it stays so for what comes after
 

@@ -135,7 +135,7 @@ def test_answers_of_finished_batches_are_kept(repeats: int) -> None:
     assert made.generate_until(requests, disable_tqdm=True) == expected
     # Answers alone have smaller batches from here on.
     assert (made.most, made.batch_size_per_gpu) == (1, 2)
-    assert made.written == [2, 1]  # both sizes gave answers
+    assert made.generation_batches == [2, 1]  # both sizes gave answers
     assert made.cache_hook is hook
     assert [len(batch) for batch in asked] == [2, 2] + [1] * (4 * repeats - 2)
     assert [text for batch in asked[2:] for text in batch] == [

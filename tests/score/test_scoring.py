@@ -44,7 +44,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
 
     def evaluated(task: Any, model: Any, limit: int | None) -> scoring.Evaluated:
         done.append((task.name, base.on))
-        model.written = [256, 64, 256]
+        model.generation_batches = [256, 64, 256]
         return scoring.Evaluated({"acc": metric(float(base.on), 1)}, [{"doc_id": 0}])
 
     def task(name: str, _: TaskData) -> Any:

@@ -198,7 +198,7 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
         ),
         (
             "recipes: [a.yml]\nvary: {leaks: [drop, keep]}",
-            "vary.leaks: runs that differ in it cannot be compared; vary",
+            "vary.leaks: runs with different values cannot be compared; vary",
         ),
         (
             "recipes: [a.yml, write.yml]\nvary: {seed: [1]}",
@@ -206,7 +206,7 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
         ),
         (
             "recipes: [a.yml]\nvary: {seed: [1]}\ntarget_task: nli_sample",
-            "target_task: `nli_sample` scores none",
+            "target_task: `nli_sample` is not a task of the recipes",
         ),
         (
             f"recipes: [a.yml]\nvary: {{seed: [{NUMBERS}], data.0.samples: [{NUMBERS}]}}",
@@ -217,23 +217,23 @@ NUMBERS = ", ".join(map(str, range(1, 101)))
         ),
         (
             "recipes: [a.yml]\nvary: {data.0.samples: [1], data.1.samples: [1]}",
-            "both vary, but a study has one size",
+            "only one data.N.samples may vary, found data.0.samples, data.1.samples; keep one",
         ),
         (
             "recipes: [a.yml]\nvary: {axolotl.sequence_len: [64, 128]}",
-            "axolotl.sequence_len: validation losses with diff",
+            "axolotl.sequence_len: must not vary, because it changes how the validation loss",
         ),
         (
             "recipes: [a.yml]\nvary: {axolotl.evals_per_epoch: [1, 2]}",
-            "axolotl.evals_per_epoch: validation losses with",
+            "axolotl.evals_per_epoch: must not vary, because it changes how",
         ),
         (
             "recipes: [a.yml]\nvary: {axolotl.logging_steps: [1, 2]}",
-            "axolotl.logging_steps: does not change the training",
+            "axolotl.logging_steps: must not vary, because it does not change the trained model",
         ),
         (
             "recipes: [a.yml]\nvary: {axolotl.saves_per_epoch: [1]}",
-            "axolotl.saves_per_epoch: does not change the training",
+            "axolotl.saves_per_epoch: must not vary, because it does not change the trained model",
         ),
     ],
 )
@@ -265,7 +265,9 @@ def test_values_are_judged_together(write: Callable[[str], Path]) -> None:
 
 
 def test_what_differs_is_told_whole(write: Callable[[str], Path]) -> None:
-    with pytest.raises(RecipeError, match=r"they differ in data\.0\.form, leaks; make them equal"):
+    with pytest.raises(
+        RecipeError, match=r"they differ in data\.0\.form, leaks; use the same values in both"
+    ):
         file.load(write("recipes: [a.yml, write.yml]\nvary: {seed: [1]}"))
 
 

@@ -148,7 +148,7 @@ def test_where_no_loss_is_shared_nothing_is_chosen_nor_reported_and_that_is_said
         write_text(run.folder / "metrics.jsonl", "")
     reread = [ScoredCell(cell, Finished(run.folder)) for cell, run in cells]
     none = report.StudyReport(study, (reread, []), Phrases("ko"), None)
-    assert not none.points and "아무것도 고르지 않았고" in writing.in_markdown(none)
+    assert not none.points and "후보를 선택하지 않았으며" in writing.in_markdown(none)
     halves = [
         at for at, (cell, _) in enumerate(cells) if cell.samples == 1000 and cell.arm == "llama"
     ]
@@ -456,8 +456,8 @@ def test_the_next_step_lists_what_is_not_trained_on_with_leaks_that_are_counted_
     assert table.rows[0][1] == "CC0-1.0" and "premises of KLUE-NLI train" in table.rows[0][2]
     told = tables.next_steps([nsmc, mine], PRICE, Phrases("ko"), []).rows
     assert "KLUE-NLI 학습 데이터의 전제" in told[0][2] and told[1][:2] == (
-        "직접 가져온 대화",
-        "직접 확인해야 함",
+        "직접 준비한 대화",
+        "직접 확인 필요",
     )
     assert table.rows[1][3:] == ("your own", "-", "-", "-", "-")
     assert (

@@ -562,7 +562,7 @@ def test_the_shipped_groups_are_whole_and_no_question_stands_twice_or_gives_its_
 
 
 def test_what_is_for_scoring_only_is_refused_as_training_data(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"paraphrases: .* for scoring only; leave it out"):
+    with pytest.raises(DataError, match=r"paraphrases: .* for scoring only; remove it"):
         convert([Entry("paraphrases")], tmp_path / "out", seed=1)
     assert not (tmp_path / "out").exists()
     text = "model: quickstart-llama\ndata: [{source: paraphrases}]\n"

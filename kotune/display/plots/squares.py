@@ -16,28 +16,31 @@ from kotune.display.plots.drawing import (
     layers,
 )
 
-CELL, SQUARE = 46, 250  # pixels: height of a row of a matrix, height of a calibration plot
-FULL = 0.4  # highest opacity at which text is readable in the light and the dark style
+ROW_HEIGHT, PLOT_HEIGHT = 46, 250  # pixels: of a row of a matrix, and of a calibration plot
+# The highest opacity of a cell's fill. Above it, the cell's text is hard to read in the light or in
+# the dark style.
+MAX_OPACITY = 0.4
 # The area of a dot in square pixels, for a bin with no items and for a bin with all items.
-DOTS = (16.0, 200.0)
+DOT_AREAS = (16.0, 200.0)
 
 
 class Dot(NamedTuple):
-    """A bin of a calibration plot. `confidence` is its mean confidence, `right` its accuracy, and
-    `share` its share of all items. All are from 0 to 1."""
+    """A bin of a calibration plot. `confidence` is the mean confidence of its items, and
+    `accuracy` their accuracy. `share` is its share of all items. All are from 0 to 1."""
 
     confidence: float
-    right: float
+    accuracy: float
     share: float
 
 
 def confusion(
     choices: Sequence[str], counts: Sequence[Sequence[int]], axes: tuple[str, str]
 ) -> Spec:
-    """Draw a confusion matrix with right answers in rows and the model's answers in columns.
+    """Draw a confusion matrix. The rows are the expected answers, the columns the model's answers.
 
-    A cell shows its count and its share of the row. Its opacity is the share, and its colour shows
-    whether the answer is right. `axes` has the title of the columns, then the title of the rows."""
+    A cell shows its count and its share of the row. A larger share makes the cell more opaque. The
+    colour shows whether the model's answer is right. `axes` has the title of the columns, then
+    the title of the rows."""
     cells = [
         {
             "y": gold,
@@ -50,34 +53,34 @@ def confusion(
         for gold, row in zip(choices, counts, strict=True)
         for answer, n in zip(choices, row, strict=True)
     ]
-    side = {"type": "ordinal", "sort": [*choices], "scale": {"paddingInner": 0.04}}
+    ordinal = {"type": "ordinal", "sort": [*choices], "scale": {"paddingInner": 0.04}}
     shown = {"domain": False, "labelAngle": 0, "labelLimit": 90, "labelColor": "var(--text)"}
-    place = {
-        "x": {"field": "x", **side, "axis": {**shown, "orient": "top", "title": axes[0]}},
-        "y": {"field": "y", **side, "axis": {**shown, "title": axes[1]}},
+    position = {
+        "x": {"field": "x", **ordinal, "axis": {**shown, "orient": "top", "title": axes[0]}},
+        "y": {"field": "y", **ordinal, "axis": {**shown, "title": axes[1]}},
     }
-    full = {
+    opacity = {
         "field": "share",
         "type": "quantitative",
-        "scale": {"domain": [0, 1], "range": [0, FULL]},
+        "scale": {"domain": [0, 1], "range": [0, MAX_OPACITY]},
         "legend": None,
     }
     drawn = (
         (
             cells,
             {"type": "rect", "stroke": "var(--line)"},
-            {**place, "fill": {"field": "fill", "scale": None}, "fillOpacity": full},
+            {**position, "fill": {"field": "fill", "scale": None}, "fillOpacity": opacity},
         ),
         (
             cells,
             {"type": "text", "fontSize": TEXT + 2, "dy": -8},
-            {**place, "text": {"field": "n"}},
+            {**position, "text": {"field": "n"}},
         ),
-        (cells, {"type": "text", "dy": 9}, {**place, "text": {"field": "percent"}}),
+        (cells, {"type": "text", "dy": 9}, {**position, "text": {"field": "percent"}}),
     )
     return {
         "width": WIDTH,
-        "height": CELL * len(choices),
+        "height": ROW_HEIGHT * len(choices),
         "autosize": FITTED,
         "layer": layers(drawn),
     }
@@ -90,7 +93,7 @@ def reliability(variants: Mapping[str, Sequence[Dot]], axes: tuple[str, str]) ->
     rows = [
         {
             "x": dot.confidence,
-            "y": dot.right,
+            "y": dot.accuracy,
             "share": dot.share,
             "kind": kind,
             "stroke": KINDS[kind][0],
@@ -99,7 +102,7 @@ def reliability(variants: Mapping[str, Sequence[Dot]], axes: tuple[str, str]) ->
         for kind, dots in variants.items()
         for dot in dots
     ]
-    place = {
+    position = {
         name: channel(
             name, Axis(title, form=".2~f", ticks=SHARES), {"domain": [0, 1]}, labelFlush=True
         )
@@ -109,13 +112,13 @@ def reliability(variants: Mapping[str, Sequence[Dot]], axes: tuple[str, str]) ->
     size = {
         "field": "share",
         "type": "quantitative",
-        "scale": {"domain": [0, 1], "range": DOTS},
+        "scale": {"domain": [0, 1], "range": DOT_AREAS},
         "legend": None,
     }
-    full = {**place, **tint, "fill": {"field": "fill", "scale": None}, "size": size}
+    dot_encoding = {**position, **tint, "fill": {"field": "fill", "scale": None}, "size": size}
     drawn = (
-        ([{"x": 0, "y": 0}, {"x": 1, "y": 1}], {"type": "line", **DASHED}, place),
-        (rows, {"type": "line", "strokeWidth": 2}, {**place, **tint}),
-        (rows, {"type": "point", "opacity": 1, "strokeWidth": 2}, full),
+        ([{"x": 0, "y": 0}, {"x": 1, "y": 1}], {"type": "line", **DASHED}, position),
+        (rows, {"type": "line", "strokeWidth": 2}, {**position, **tint}),
+        (rows, {"type": "point", "opacity": 1, "strokeWidth": 2}, dot_encoding),
     )
-    return {"width": WIDTH, "height": SQUARE, "autosize": FITTED, "layer": layers(drawn)}
+    return {"width": WIDTH, "height": PLOT_HEIGHT, "autosize": FITTED, "layer": layers(drawn)}
