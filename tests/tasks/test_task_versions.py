@@ -38,24 +38,26 @@ def asked(task: str) -> dict[str, Any]:
     place of KLUE-NLI."""
     settings, source = told(task), cards()[task].source.replace("klue_nli", "nli_sample")
     path = SAMPLES / source if (SAMPLES / source).is_dir() else None
-    file, make = settings["custom_dataset"].split(".")
-    functions = loaded(file, next(TASKS.glob(f"*/{file}.py")).parent.name)
     given = {**settings["metadata"], **settings.get("dataset_kwargs", {}), "source": source}
-    docs = getattr(functions, make)(**given, data_path=path and str(path))["test"]
+    docs = _function(settings["custom_dataset"])(**given, data_path=path and str(path))["test"]
     return {
-        "prompts": [_rendered(settings, functions, doc) for doc in islice(docs, SHOWN)],
+        "prompts": [_rendered(settings, doc) for doc in islice(docs, SHOWN)],
         "split": settings["test_split"],
         "decoding": settings.get("generation_kwargs"),
         "metrics": sorted(metric["metric"] for metric in settings["metric_list"]),
     }
 
 
-def _rendered(settings: dict[str, Any], functions: Any, doc: Record) -> list[Any]:
+def _function(name: str) -> Any:
+    """The function that a YAML names as `file.function`, in any folder of tasks."""
+    file, function = name.split(".")
+    return getattr(loaded(file, next(TASKS.glob(f"*/{file}.py")).parent.name), function)
+
+
+def _rendered(settings: dict[str, Any], doc: Record) -> list[Any]:
     """Question, choices and right answer."""
     names = ("doc_to_text", "doc_to_choice", "doc_to_target")
-    return [
-        getattr(functions, settings[name].split(".")[1])(doc) for name in names if name in settings
-    ]
+    return [_function(settings[name])(doc) for name in names if name in settings]
 
 
 def now() -> dict[str, dict[str, Any]]:
