@@ -3,8 +3,8 @@ files.
 
 Every run writes the same bytes. Every premise has three hypotheses, one per label, side by side in
 a shuffled order; no premise occurs twice, in one part or across parts.
-Hypotheses of validation and test are not among those of training, as far as its words allow. Text
-and code are ours (CC0).
+As far as the few words allow, no hypothesis is a premise of any part, and hypotheses of validation
+and test are not those of training. Text and code are ours (CC0).
 
     python -m kodata.nli_sample.generate
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from kodata.nli_sample.scenes import LABELS, TYPES, Scene
 
 SEED = 20261130
-TRIES = 50  # draws of a hypothesis that training does not have
+TRIES = 50  # draws of a hypothesis
 PREMISES = {"train": 804, "validation": 102, "test": 300}
 
 
@@ -37,36 +37,36 @@ def parts() -> dict[str, list[dict[str, str]]]:
     rng = random.Random(SEED)
     remaining = scenes(sum(PREMISES.values()))
     rows: dict[str, list[dict[str, str]]] = {}
-    trained: set[str] = set()
+    avoided = {scene.premise for scene in remaining}
     for part, count in PREMISES.items():
         chosen, remaining = remaining[:count], remaining[count:]
         rng.shuffle(chosen)
-        rows[part] = [row for scene in chosen for row in rows_of(scene, rng, trained)]
+        rows[part] = [row for scene in chosen for row in rows_of(scene, rng, avoided)]
         if part == "train":
-            trained.update(row["hypothesis"] for row in rows[part])
+            avoided.update(row["hypothesis"] for row in rows[part])
         for number, row in enumerate(rows[part]):
             row["guid"] = f"nli-sample-v2_{part}_{number:05}"
     return rows
 
 
-def rows_of(scene: Scene, rng: random.Random, trained: set[str]) -> list[dict[str, str]]:
-    """The three rows of a premise, without their guid. None has a hypothesis of `trained` where
-    TRIES draws find another."""
+def rows_of(scene: Scene, rng: random.Random, avoided: set[str]) -> list[dict[str, str]]:
+    """The three rows of a premise, without their guid. A hypothesis is not in `avoided`, unless
+    TRIES draws find no other."""
     return [
         {
             "guid": "",
             "source": scene.source,
             "premise": scene.premise,
-            "hypothesis": _untrained(scene, label, trained),
+            "hypothesis": _hypothesis(scene, label, avoided),
             "gold_label": label,
         }
         for label in rng.sample(LABELS, len(LABELS))
     ]
 
 
-def _untrained(scene: Scene, label: str, trained: set[str]) -> str:
+def _hypothesis(scene: Scene, label: str, avoided: set[str]) -> str:
     for _ in range(TRIES):
-        if (hypothesis := scene.hypothesis(label)) not in trained:
+        if (hypothesis := scene.hypothesis(label)) not in avoided:
             break
     return hypothesis
 
