@@ -50,6 +50,21 @@ class Rewritten(NamedTuple):
     rows: int
 
 
+class Parts(NamedTuple):
+    """The texts of a record, each by itself. The leak check looks for test questions in them.
+
+    - `texts`: all texts that a training example of the record contains
+    - `common`: those that many records may share: a hypothesis, a question, or the single turns of
+      a longer chat
+    - `pair`: the two texts that a question of the data set consists of, such as premise and
+      hypothesis. None if one text identifies the question.
+    """
+
+    texts: tuple[str, ...]
+    common: tuple[str, ...] = ()
+    pair: tuple[str, str] | None = None
+
+
 SourceItem = Record | Refused | NotRead | Rewritten  # what Source.read() yields
 
 
@@ -110,3 +125,6 @@ class Source(Protocol):
     def texts(self, record: Record) -> tuple[str, ...]:
         """The texts that identify the record. Training on them is a leak if they occur in test data
         (see prepare/leaks.py)."""
+
+    def parts(self, record: Record) -> Parts:
+        """The record's texts, each by itself (see prepare/parts.py)."""

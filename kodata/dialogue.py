@@ -9,8 +9,8 @@ from hashlib import blake2b
 from itertools import groupby
 from typing import NamedTuple
 
-from kodata.card import Message, Refused
-from kodata.text import clean
+from kodata.card import Message, Parts, Refused
+from kodata.text import after_thought, clean
 
 # What messages_of() drops from a dialogue.
 EMPTY, UNASKED, UNANSWERED = (
@@ -77,6 +77,19 @@ def transcript(messages: Iterable[Message]) -> str:
 def next_turn(messages: list[Message]) -> str:
     """The prompt that asks for the last turn of a dialogue. It contains all turns before it."""
     return f"대화:\n{transcript(messages[:-1])}\n\n이 대화에 이어질 B의 말을 쓰세요."
+
+
+def parts_of(messages: list[Message], *more: str) -> Parts:
+    """The parts of a chat, and of more texts that a training example may contain. Common to other
+    chats may be one of several turns before the last answer, without the system turn and
+    thoughts."""
+    spoken = tuple(
+        after_thought(turn["content"]) if turn["role"] == "assistant" else turn["content"]
+        for turn in messages[:-1]
+        if turn["role"] != "system"
+    )
+    texts = (*(turn["content"] for turn in messages), *more)
+    return Parts(texts, spoken if len(spoken) > 1 else ())
 
 
 def digest(messages: Iterable[Message]) -> int:

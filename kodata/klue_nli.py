@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Record, SourceItem
+from kodata.card import Card, Parts, Record, SourceItem
 from kodata.errors import did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import FileFinder
@@ -136,6 +136,12 @@ def group(record: Record) -> str:
 def texts(record: Record) -> tuple[str, ...]:
     """The premise. A hypothesis is short, and without its premise it does not determine a label."""
     return (record["premise"],)
+
+
+def parts(record: Record) -> Parts:
+    """Premise and hypothesis, which together are the question."""
+    pair = record["premise"], record["hypothesis"]
+    return Parts(pair, (record["hypothesis"],), pair)
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:

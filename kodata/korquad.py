@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kodata.card import Card, NotRead, Record, Refused, SourceItem
+from kodata.card import Card, NotRead, Parts, Record, Refused, SourceItem
 from kodata.errors import DataError, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import FileFinder
@@ -101,6 +101,12 @@ def texts(record: Record) -> tuple[str, ...]:
     """The passage alone, to check for leaks. The question is not used, because many questions are
     too short to identify a record, such as 감독은 누구인가?"""
     return (record["context"],)
+
+
+def parts(record: Record) -> Parts:
+    """Passage and question, which together are what is asked. The answer stands in the passage."""
+    pair = record["context"], record["question"]
+    return Parts(pair, (record["question"],), pair)
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from kodata.card import Card, Record, SourceItem
+from kodata.card import Card, Parts, Record, SourceItem
 from kodata.reading import files as data_files
 from kodata.reading.folder import FileFinder
 from kodata.reading.keys import known
@@ -79,6 +79,11 @@ def group(record: Record) -> str:
 def texts(record: Record) -> tuple[str, ...]:
     """The article."""
     return (record["document"],)
+
+
+def parts(record: Record) -> Parts:
+    """The article and its summary. The article alone is what is asked."""
+    return Parts((record["document"], record["summary"]))
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:

@@ -6,7 +6,7 @@ split from train. read() also yields the records with an empty document (5 in tr
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Record, SourceItem
+from kodata.card import Card, Parts, Record, SourceItem
 from kodata.errors import did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import FileFinder
@@ -81,6 +81,11 @@ def group(record: Record) -> str:
 def texts(record: Record) -> tuple[str, ...]:
     """The review."""
     return (record["document"],)
+
+
+def parts(record: Record) -> Parts:
+    """The review."""
+    return Parts((record["document"],))
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:

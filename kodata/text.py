@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 from unicodedata import normalize
 
@@ -160,6 +160,7 @@ def spaced(text: str) -> str:
     return " ".join(composed(text).split())
 
 
+@lru_cache(maxsize=16)  # the leak check folds each text of a row several times
 def folded(text: str) -> str:
     """Only the letters and digits of a text, in compatibility form (NFKC, which also unifies full
     and half width) and case-folded."""

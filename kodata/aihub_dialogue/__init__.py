@@ -14,9 +14,9 @@ from pathlib import Path
 from kodata import test_part
 from kodata.aihub_dialogue import archive
 from kodata.aihub_dialogue.shapes import Dialogue, dialogues
-from kodata.card import Card, Message, Record, Refused, Rewritten, SourceItem
+from kodata.card import Card, Message, Parts, Record, Refused, Rewritten, SourceItem
 from kodata.control_text import is_complete, records_of
-from kodata.dialogue import digest, messages_of, next_turn, transcript
+from kodata.dialogue import digest, messages_of, next_turn, parts_of, transcript
 from kodata.errors import DataError, NoTestError, did_you_mean
 from kodata.reading.folder import user_folder
 from kodata.records import as_chat, with_numbered_guids
@@ -92,6 +92,11 @@ def texts(record: Record) -> tuple[str, ...]:
     """All turns before the last answer as one text. Single turns such as 네 would be the same in
     many dialogues."""
     return ("\n".join(turn["content"] for turn in record["messages"][:-1]),)
+
+
+def parts(record: Record) -> Parts:
+    """Every turn, and the summary if there is one."""
+    return parts_of(record["messages"], *filter(None, [record.get("summary")]))
 
 
 def files(
@@ -272,6 +277,7 @@ __all__ = [
     "group",
     "is_cut",
     "messages",
+    "parts",
     "question",
     "read",
     "texts",

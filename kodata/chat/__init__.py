@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kodata import test_part
-from kodata.card import Card, Message, Record, Refused, SourceItem
+from kodata.card import Card, Message, Parts, Record, Refused, SourceItem
 from kodata.chat.turns import KEYS, SHAPES, shape, thought_key, turns
 from kodata.control_text import is_complete, neutralize_record
-from kodata.dialogue import next_turn
+from kodata.dialogue import next_turn, parts_of
 from kodata.errors import DataError, NoTestError, did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import user_folder
@@ -86,6 +86,11 @@ def texts(record: Record) -> tuple[str, ...]:
     """All turns before the last answer as one text. Single turns such as 네 would be the same in
     many chats."""
     return (_before(record["messages"]),)
+
+
+def parts(record: Record) -> Parts:
+    """Every turn. If there are several before the last answer, others may share one of them."""
+    return parts_of(record["messages"])
 
 
 def files(

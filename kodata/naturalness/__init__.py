@@ -7,7 +7,7 @@ tasks/ko_naturalness/README.md."""
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Message, Record, Refused, SourceItem
+from kodata.card import Card, Message, Parts, Record, Refused, SourceItem
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import files as data_files
 from kodata.reading.keys import known
@@ -59,6 +59,11 @@ def group(record: Record) -> str:
 def texts(record: Record) -> tuple[str, ...]:
     """The prompt."""
     return (record["prompt"],)
+
+
+def parts(record: Record) -> Parts:
+    """The prompt."""
+    return Parts((record["prompt"],))
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from kodata import klue_nli
 from kodata.card import Card, SourceItem
 from kodata.errors import DataError, did_you_mean
-from kodata.klue_nli import FORMS, answer, group, messages, question, texts
+from kodata.klue_nli import FORMS, answer, group, messages, parts, question, texts
 from kodata.reading.links import refuse_stray_link
 from kodata.records import with_unique_guids
 
@@ -61,6 +61,7 @@ __all__ = [
     "files",
     "group",
     "messages",
+    "parts",
     "question",
     "read",
     "texts",

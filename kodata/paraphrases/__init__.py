@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from kodata.card import Card, Message, Record, Refused
+from kodata.card import Card, Message, Parts, Record, Refused
 from kodata.errors import DataError, did_you_mean
 from kodata.reading import files as data_files
 from kodata.reading.folder import FileFinder
@@ -73,6 +73,11 @@ def group(record: Record) -> str:
 def texts(record: Record) -> tuple[str, ...]:
     """The question. Training text that contains it may also contain its answer."""
     return (record["question"],)
+
+
+def parts(record: Record) -> Parts:
+    """The question."""
+    return Parts((record["question"],))
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:

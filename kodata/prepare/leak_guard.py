@@ -1,19 +1,22 @@
-"""Handles training rows whose text occurs in the test data of a scored task: drops them, refuses
-the recipe, or keeps and reports them.
+"""Handles training rows that repeat test data of a scored task: drops them, refuses the recipe, or
+keeps and reports them.
 
-Leaks are counted by source, task and kind (leaks.KINDS), both as rows and as distinct texts, since
-many rows may have the same text."""
+A row is a leak if its identifying text occurs in test data (kodata.prepare.leaks), or if it
+contains both parts of a test question (kodata.prepare.parts). Leaks are counted by source, task and
+kind (leaks.KINDS), both as rows and as distinct texts, since many rows may have the same text. Rows
+that share only a hypothesis, a question or a single turn are counted too, and always kept."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
-from kodata.card import Record, Source
+from kodata.card import Parts, Record, Source
 from kodata.errors import DataError
 from kodata.prepare.entries import DataLocation, Entry, location_of, source_at
 from kodata.prepare.leaks import TestTexts
+from kodata.prepare.parts import TestParts
 from kodata.prepare.usable import Tally, usable_records
 from kodata.text import folded
 
@@ -39,30 +42,70 @@ class TextsInTests(TypedDict):
     texts: int
 
 
+class SharedCount(TypedDict):
+    """The training rows of a source that share a hypothesis, a question or a single turn with a
+    task's test rows, and are no leaks to this task. `texts`: the number of distinct shared
+    texts."""
+
+    source: str
+    task: str
+    rows: int
+    texts: int
+
+
+class ComparedCount(TypedDict):
+    """The number of a task's distinct test texts and of its distinct pairs (Parts.pair)."""
+
+    texts: int
+    pairs: int
+
+
 class LeakCounts(TypedDict):
-    """The part of the manifest about leaks."""
+    """The part of the manifest about leaks. `compared` is by task."""
 
     policy: str
+    compared: dict[str, ComparedCount]
     found: list[LeakCount]
+    shared: list[SharedCount]
     between_tests: list[TextsInTests]
 
 
+class _Leak(NamedTuple):
+    task: str
+    kind: str
+    text: str
+
+
+class _Comparison(NamedTuple):
+    """What a training row has in common with test data. `shared`: as in parts.Found."""
+
+    leaks: list[_Leak]
+    shared: dict[str, set[str]]
+
+
 class LeakGuard:
-    """Looks up every training row in the test texts of the scored tasks."""
+    """Compares every training row with the test data of the scored tasks."""
 
     def __init__(self, tasks: Mapping[str, DataLocation], policy: str) -> None:
         """`tasks`: for each task the location of its source. `policy`: Scored.leaks. Raises
         DataError if test data cannot be read."""
         self.policy, self._tasks = policy, tasks
         self.tallies = {task: Tally() for task in tasks}  # counts of each task's test rows
-        texts = (
-            (task, text)
-            for task, location in tasks.items()
-            for text in test_texts(location, self.tallies[task])
-        )
-        self._tests = TestTexts(texts)
+        texts: list[tuple[str, str]] = []
+        questions: list[tuple[str, Parts]] = []
+        for task, location in tasks.items():
+            source = source_at(location)
+            for record in _test_records(location, self.tallies[task]):
+                texts += ((task, text) for text in source.texts(record))
+                parts = source.parts(record)
+                if parts.common or parts.pair:
+                    questions.append((task, parts))
+        self._tests, self._parts = TestTexts(texts), TestParts(questions)
         self._rows: Counter[Key] = Counter()
         self._texts: dict[Key, set[str]] = defaultdict(set)
+        self._shared_rows: Counter[tuple[str, str]] = Counter()  # by source and task
+        self._shared_texts: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._foreign: dict[str, frozenset[str]] = {}
         self._example = ""
 
     def without_leaks(
@@ -78,20 +121,41 @@ class LeakGuard:
 
     def drops(self, source: Source, record: Record) -> bool:
         """Whether without_leaks() would drop a row. Does not count the row."""
-        return self.policy == "drop" and any(
-            self._tests.find(text) for text in source.texts(record)
-        )
+        return self.policy == "drop" and bool(self._compare(source, record).leaks)
+
+    def _compare(self, source: Source, record: Record) -> _Comparison:
+        """What a row has in common with test data. At most one leak for each text and task."""
+        foreign = self._foreign_to(source.CARD.name)
+        leaks = [
+            _Leak(task, kind, text)
+            for text in source.texts(record)
+            for task, kind in self._tests.find(text, foreign).items()
+        ]
+        texts = source.parts(record).texts
+        pairs, shared = self._parts.find(texts)
+        tasks = {leak.task for leak in leaks}
+        leaks += (_Leak(task, "pair", "\n".join(texts)) for task in sorted(pairs - tasks))
+        return _Comparison(leaks, shared)
+
+    def _foreign_to(self, source: str) -> frozenset[str]:
+        """The tasks whose test data are of another source."""
+        if source not in self._foreign:
+            tasks = (task for task, location in self._tasks.items() if location.source != source)
+            self._foreign[source] = frozenset(tasks)
+        return self._foreign[source]
 
     def _count_leaks(self, source: Source, record: Record) -> bool:
-        """Counts the leaks of a row. Returns whether the row has any."""
-        is_leak = False
-        for text in source.texts(record):
-            for task, kind in self._tests.find(text).items():
-                is_leak = True
-                self._example = self._example or f"guid {record['guid']}: {text[:60]!r}"
-                self._rows[source.CARD.name, task, kind] += 1
-                self._texts[source.CARD.name, task, kind].add(folded(text))
-        return is_leak
+        """Counts what a row has in common with test data. Returns whether the row has a leak."""
+        leaks, shared = self._compare(source, record)
+        name = source.CARD.name
+        for task, kind, text in leaks:
+            self._example = self._example or f"guid {record['guid']}: {text[:60]!r}"
+            self._rows[name, task, kind] += 1
+            self._texts[name, task, kind].add(folded(text))
+        for task in shared.keys() - {leak.task for leak in leaks}:
+            self._shared_rows[name, task] += 1
+            self._shared_texts[name, task] |= shared[task]
+        return bool(leaks)
 
     def verdict(self, entries: Iterable[Entry]) -> LeakCounts:
         """The part of the manifest about leaks. Raises DataError if there are leaks and the policy
@@ -112,10 +176,31 @@ class LeakGuard:
                 for leak in leaks
             )
             raise DataError(
-                f"leaks: refuse: training text occurs in test text: {counts}; for example"
+                f"leaks: refuse: training rows repeat test data: {counts}; for example"
                 f" {self._example}; set `leaks: drop` to drop these rows"
             )
-        return {"policy": self.policy, "found": leaks, "between_tests": self._between(entries)}
+        return {
+            "policy": self.policy,
+            "compared": self._compared(),
+            "found": leaks,
+            "shared": self._shared(),
+            "between_tests": self._between(entries),
+        }
+
+    def _compared(self) -> dict[str, ComparedCount]:
+        texts, pairs = self._tests.number(), self._parts.pairs()
+        return {task: {"texts": texts[task], "pairs": pairs[task]} for task in self._tasks}
+
+    def _shared(self) -> list[SharedCount]:
+        return [
+            {
+                "source": name,
+                "task": task,
+                "rows": rows,
+                "texts": len(self._shared_texts[name, task]),
+            }
+            for (name, task), rows in sorted(self._shared_rows.items())
+        ]
 
     def _between(self, entries: Iterable[Entry]) -> list[TextsInTests]:
         """Test texts that a scored task has in common with another source's test split (leaks of
@@ -136,17 +221,17 @@ class LeakGuard:
         ]
 
 
-def test_texts(location: DataLocation, tally: Tally | None = None) -> Iterator[str]:
-    """The texts of a source's test split, for the leak check. `tally` counts the rows. Raises
-    DataError if the test split cannot be read."""
-    source = source_at(location)
-    for record in usable_records(source.read("test", location.path), "test", tally or Tally()):
-        yield from source.texts(record)
+def _test_records(location: DataLocation, tally: Tally) -> Iterator[Record]:
+    """The usable records of a source's test split. `tally` counts the rows. Raises DataError if the
+    test split cannot be read."""
+    return usable_records(source_at(location).read("test", location.path), "test", tally)
 
 
 def _available(location: DataLocation) -> Iterator[str]:
     """The test texts of a source that is trained on; none if its test split is not available."""
+    source = source_at(location)
     try:
-        yield from test_texts(location)
+        for record in _test_records(location, Tally()):
+            yield from source.texts(record)
     except DataError:
         return

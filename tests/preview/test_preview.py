@@ -280,7 +280,7 @@ def test_counts_stand_in_the_tables() -> None:
         ("klue_nli", "neutral", "2 (25.0%)", "2 (100.0%)"),
         ("klue_nli", "all", "8", "2"),
     ]
-    assert ("klue_nli", "occurs in the test text of a scored task", "1,234") in dropped.rows
+    assert ("klue_nli", "repeats test data of a scored task", "1,234") in dropped.rows
     assert leaks.rows == [
         ("klue_nli", "nsmc_ko", "equal except for spacing, punctuation, width and case", "9", "3")
     ]
