@@ -22,7 +22,7 @@ from kotune.recipe.reading import load as load_recipe
 from kotune.report.comparison_tables import references
 from kotune.report.report import Report
 from kotune.report.writing import write_as
-from kotune.runs.finished import Finished, find, load
+from kotune.runs.finished import SCORED_FILES, Finished, find, load
 from kotune.runs.folder import read_json, sha256, write_json, write_text
 from kotune_tasks.card import cards
 from tests.conftest import ROOT, Cli
@@ -123,7 +123,7 @@ def test_what_is_not_the_same_is_told_with_both_values(tmp_path: Path) -> None:
     manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
     manifest["entries"][0]["kept"]["train"] = 399
     write_json(tmp_path / "b" / "data" / "manifest.json", manifest)
-    told = {row.what: (row.a, row.b) for row in differences(*runs)}
+    told = {row.what: (row.a, row.b) for row in differences(*load([run.folder for run in runs]))}
     assert set(told) == {
         "seed",
         "limit",
@@ -393,6 +393,39 @@ def test_an_edited_file_of_a_run_is_told(tmp_path: Path, name: str) -> None:
         match=f"{name}: changed since it was made; run `./cli.py run recipes/made.yml` again",
     ):
         write_as(Report(Result.of(load([folder])), Phrases("en")), None, tmp_path / "page.md")
+
+
+@pytest.mark.parametrize("kind", ["adapter", "tokenizer"])
+def test_a_run_whose_model_was_replaced_after_scoring_is_refused(
+    cli: Cli, tmp_path: Path, kind: str
+) -> None:
+    """By compare and by report, whatever they show. A run without its model is complete."""
+    folder, file = finished(tmp_path / "a"), SCORED_FILES[kind]
+    write_text(folder / file, "as scored")
+    score = {**RECORD["stages"]["score"], "inputs": {kind: sha256(folder / file)}}
+    write_json(folder / "run.json", {**RECORD, "stages": {**RECORD["stages"], "score": score}})
+    assert cli("compare", "a", "--json").returncode == 0
+    write_text(folder / file, "another")
+    told = f"a/{file}: changed since it was scored; put the scored file back, or run `./cli.py"
+    for words in (("compare", "a", "--json"), ("report", "a")):
+        done = cli(*words)
+        assert (done.returncode, done.stdout) == (1, "") and told in done.stderr, words
+    (folder / file).unlink()
+    assert cli("compare", "a").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["data/manifest.json", "parity.json"])
+def test_a_run_with_an_edited_proof_or_manifest_is_refused_when_it_is_loaded(
+    tmp_path: Path, name: str
+) -> None:
+    folder, stages = finished(tmp_path / "a"), RECORD["stages"]
+    prepare = {**stages["prepare"], "made": {name: sha256(folder / name)}}
+    write_json(folder / "run.json", {**RECORD, "stages": {**stages, "prepare": prepare}})
+    load([folder])
+    edited = (folder / name).read_text(encoding="utf-8").replace("1", "2", 1)
+    write_text(folder / name, edited)
+    with pytest.raises(KotuneError, match=f"{name}: changed since it was made"):
+        load([folder])
 
 
 def test_the_run_with_which_49_others_are_compared_is_resampled_once(tmp_path: Path) -> None:
