@@ -47,8 +47,8 @@ BASE_INPUTS = (
 # and its definition.
 PER_TASK = ("test", "tasks")
 # The score stage's other inputs, on which base answers do not depend: the adapter, the training
-# data of baselines, and the parity proof.
-OTHER_INPUTS = ("adapter", "adapter_config", "data", "proven")
+# and validation data of baselines, and the parity proof.
+OTHER_INPUTS = ("adapter", "adapter_config", "data", "validation", "proven")
 
 
 class Link(NamedTuple):
