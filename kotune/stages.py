@@ -153,7 +153,8 @@ def _score_inputs(job: Job) -> Inputs:
         "tokenizer_files": {
             name: known for name in TOKENIZER_FILES if (known := _known_sha256(job, name))
         },
-        "data": _known_sha256(job, TRAIN),  # baselines are made from it
+        "data": _known_sha256(job, TRAIN),  # baselines learn from it
+        "validation": _known_sha256(job, VALIDATION),  # one of two baselines is chosen on it
         "test": _test_files(job),
         "tasks": _tasks(job),
         "code": code().digest("kotune.score.job.run", kept_keys=NOTHING),

@@ -28,7 +28,7 @@ class Made:
     model: str = "quickstart-llama"
     adapter: str = "lora"
     rates: tuple[float, float] = (0.35, 0.75)
-    premises: int = 40
+    premises: int = 50  # enough for a verdict
     first: int = 0
     asked: str = "어느 것입니까?"
     seed: int = 7

@@ -136,6 +136,7 @@ def compare(
         len(clusters),
         n_groups,
         detectable,
+        is_alike=all(part.variance == 0 for part in parts),
     )
     return OfSeeds(pooled, of_a, of_b)
 
@@ -148,7 +149,7 @@ def interval(difference: float, parts: Sequence[Part]) -> Tested:
     variance = sum(part.variance for part in parts)
     if not variance > paired.EQUAL**2 or not math.isfinite(difference):  # none, or NaN
         if variance == 0 == difference:
-            return Tested(0.0, 0.0, 1.0, math.nan)
+            return Tested(math.nan, math.nan, 1.0, math.nan)
         return Tested(math.nan, math.nan, math.nan, math.nan)
     degrees = freedom(parts)
     error, quantile = math.sqrt(variance), float(stdtrit(degrees, 0.975))

@@ -4,6 +4,7 @@ adjusted p-value and the confidence interval. kotune.report.sentences writes the
 import math
 
 from kotune.compare.comparison import Comparison
+from kotune.compare.paired import FEWEST_CLUSTERS
 
 ALPHA = 0.05
 
@@ -12,15 +13,21 @@ def outcome(comparison: Comparison) -> str:
     """The supported claim about a primary metric:
 
     - `better`, `worse`, `same`: how b compares with a
+    - `few`: nothing is claimed, because there are fewer than FEWEST_CLUSTERS clusters
+    - `alike`: nothing is claimed, because all clusters have the same difference: no interval
     - `undefined`: the interval or the p-value is missing
     - `void`: a value is missing
     """
     paired, p_holm = comparison.paired, comparison.p_holm
     if not (math.isfinite(paired.value_a) and math.isfinite(paired.value_b)):
         return "void"
+    if paired.is_alike:
+        return "alike"
     figures = (paired.difference, paired.ci_low, paired.ci_high)
     if p_holm is None or not all(map(math.isfinite, (*figures, p_holm))):
         return "undefined"
+    if paired.groups < FEWEST_CLUSTERS:
+        return "few"
     is_supported = paired.ci_low > 0 < paired.difference or paired.ci_high < 0 > paired.difference
     if p_holm > ALPHA or not is_supported:
         return "same"
@@ -34,8 +41,7 @@ def doubted_by(comparison: Comparison) -> str | None:
     - `adjustment`: the p-value is significant only before Holm's adjustment
     - `test`: the p-value is not significant
     - `interval`: the interval contains 0
-
-    With few clusters a bootstrap interval is too narrow, while the test is exact."""
+    """
     paired, p_holm = comparison.paired, comparison.p_holm
     if p_holm is None or not all(map(math.isfinite, (paired.ci_low, paired.ci_high, p_holm))):
         return None

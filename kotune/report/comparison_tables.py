@@ -47,7 +47,7 @@ def criteria(result: Result, phrases: Phrases) -> list[Table]:
             if cards()[comparison.task].criterion == name
         ]
         rows = [
-            (*_named(comparison, numbers, phrases), *_figures(comparison))
+            (*_named(comparison, numbers, phrases), *_figures(comparison, phrases))
             for comparison in compared
             if not _is_void(comparison)
         ]
@@ -138,13 +138,13 @@ def _spread(comparison: Comparison) -> Row:
     return ", ".join(texts), number(mean(values)), number(stdev(values)), ends
 
 
-def _figures(comparison: Comparison) -> Row:
+def _figures(comparison: Comparison, phrases: Phrases) -> Row:
     paired, chance = comparison.paired, cards()[comparison.task].chance.get(comparison.metric)
     return (
         number(paired.value_a),
         number(paired.value_b),
         number(paired.difference, "+.3f"),
-        _interval(paired.ci_low, paired.ci_high),
+        phrases("alike") if paired.is_alike else _interval(paired.ci_low, paired.ci_high),
         p_text(paired.p_value),
         p_text(comparison.p_holm),
         p_text(paired.p_mcnemar),
@@ -199,7 +199,7 @@ def _lines(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterat
         yield phrases("chance"), number(chance[primary]), *blank, NOTHING
     for comparison in result.baselines:
         if comparison.a.run is run and comparison.task == task:
-            cells = _figures(comparison)
+            cells = _figures(comparison, phrases)
             source = phrases(
                 "own_items" if comparison.a.variant in cards()[task].lines else "own_rows"
             )

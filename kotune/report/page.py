@@ -59,7 +59,7 @@ def spans(report: Report) -> Groups:
     significant are included, too."""
     rows: dict[str, dict[str, list[plots.PlotRow]]] = {}
     for comparison in report.result.comparisons:
-        if comparison.is_share and outcome(comparison) not in ("undefined", "void"):
+        if comparison.is_share and outcome(comparison) not in ("undefined", "void", "alike"):
             titled = rows.setdefault(_criterion(comparison.task, report), {})
             titled.setdefault(f"{comparison.task} {comparison.metric}", []).append(
                 _span(comparison, report)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kotune.compare.comparison import Comparison, Side
-from kotune.compare.paired import Paired
+from kotune.compare.paired import FEWEST_CLUSTERS, Paired
 from kotune.compare.result import Result, title_of
 from kotune.compare.seeds import ENOUGH, groups
 from kotune.compare.verdict import doubted_by, outcome
@@ -20,8 +20,7 @@ from kotune_tasks.card import cards
 @dataclass(frozen=True)
 class Verdict:
     """A claim and its sentence. `outcome` is `better`, `worse` or `same` (no significant
-    difference) for b compared with a. It is `undefined` if there is no confidence interval. It is
-    `void` if a metric has no value, for example because too many answers are empty."""
+    difference) for b compared with a. kotune.compare.verdict.outcome() has the other outcomes."""
 
     outcome: str
     text: str
@@ -51,7 +50,6 @@ def notes(result: Result, phrases: Phrases) -> list[str]:
     """Notes on the limits of the verdicts: tasks that are not scored or not proven, and differences
     between the runs. The last note depends on the number of seeds: the claims are about models, or
     only about these adapters."""
-    primaries = sum(comparison.is_primary for comparison in result.comparisons)
     first = result.names[result.runs[0].folder]
     differences = [
         phrases("unlike", a=first, b=result.names[folder], n=len(rows))
@@ -62,9 +60,24 @@ def notes(result: Result, phrases: Phrases) -> list[str]:
         line for run in result.runs for line in not_scored(run.manifest, phrases)
     )
     scope = (
-        [_scope(result, phrases), phrases("how_sure", n=primaries)] if result.comparisons else []
+        [_scope(result, phrases), phrases("how_sure", tests=_tests(result, phrases))]
+        if result.comparisons
+        else []
     )
     return [*missing, *differences, *_not_proven(result, phrases), *scope]
+
+
+def _tests(result: Result, phrases: Phrases) -> str:
+    """The number of p-values that Holm's method adjusts together. Comparisons with baselines are
+    adjusted on their own, so they are counted on their own."""
+    models, baselines = (
+        sum(
+            comparison.p_holm is not None and math.isfinite(comparison.p_holm)
+            for comparison in family
+        )
+        for family in (result.comparisons, result.baselines)
+    )
+    return phrases("two_families" if baselines else "one_family", n=models, baselines=baselines)
 
 
 def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
@@ -136,7 +149,12 @@ def _baseline_verdict(
         by_outcome.setdefault(outcome(comparison), []).append(comparison)
     outcomes = [result for result in phrases.words("verdict_line") if result in by_outcome]
     sentences = (
-        phrases.phrase("verdict_line", result, lines=_named(by_outcome[result], phrases))
+        phrases.phrase(
+            "verdict_line",
+            result,
+            lines=_named(by_outcome[result], phrases),
+            fewest=FEWEST_CLUSTERS,
+        )
         for result in outcomes
     )
     values = _phrase_values(comparisons[0], names, phrases)
@@ -160,14 +178,15 @@ def _signed(comparison: Comparison) -> str:
 def _figures(comparison: Comparison, result: str, phrases: Phrases) -> dict[str, str]:
     """The numbers in a verdict's phrase: difference, confidence interval and p-value. If the
     verdict is `better` or `worse`, a negative difference and its interval are negated, because the
-    phrase itself says that b is better or worse. Empty for `undefined` and `void`."""
+    phrase itself says that b is better or worse. Empty for `undefined` and `void`. For `alike`, the
+    interval is not used."""
     paired = comparison.paired
     if result in ("undefined", "void"):
         return {}
     by, low, high = paired.difference, paired.ci_low, paired.ci_high
     if result in ("better", "worse") and by < 0:
         by, low, high = -by, -high, -low
-    nearest = low if result != "same" else math.inf
+    nearest = low if result in ("better", "worse") else math.inf
     shown = amount(by, comparison.is_share, nearest)
     return {
         "by": phrases("points", n=shown) if comparison.is_share else shown,
@@ -175,6 +194,8 @@ def _figures(comparison: Comparison, result: str, phrases: Phrases) -> dict[str,
         "high": amount(high, comparison.is_share, nearest),
         "p": _equals(comparison.p_holm),
         "seen": _doubt(comparison, phrases) + _detectable(paired, comparison.is_share, phrases),
+        "groups": f"{paired.groups:,}",
+        "fewest": f"{FEWEST_CLUSTERS}",
     }
 
 
@@ -190,7 +211,6 @@ def _doubt(comparison: Comparison, phrases: Phrases) -> str:
             "doubted_by",
             doubt,
             p=_equals(comparison.paired.p_value),
-            groups=f"{comparison.paired.groups:,}",
         )
         if doubt
         else ""
@@ -198,7 +218,5 @@ def _doubt(comparison: Comparison, phrases: Phrases) -> str:
 
 
 def _detectable(paired: Paired, is_share: bool, phrases: Phrases) -> str:
-    if not math.isfinite(paired.detectable) or paired.detectable <= 0:
-        return phrases("would_have_seen_unknown", groups=f"{paired.groups:,}")
     number = amount(paired.detectable, is_share)
     return phrases("would_have_seen", n=phrases("points", n=number) if is_share else number)

@@ -8,15 +8,15 @@ from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
 from kotune.layout import REPORT_MARKDOWN, REPORT_PAGE
 from kotune.report.report import Report
-from kotune.runs.finished import Finished, explain_malformed
+from kotune.runs.finished import explain_malformed, load
 from kotune.runs.folder import publish, write_text
 
 
 def write(folder: Path, phrases: Phrases, price: Price | None = None) -> list[Path]:
     """Write report.html and report.md of a run. Returns their paths. Raises KotuneError if the run
-    is not finished or its files are damaged."""
+    is not finished, or if its files are damaged or changed."""
     with explain_malformed(folder):
-        report = Report(Result.of([Finished(folder)], price), phrases)
+        report = Report(Result.of(load([folder]), price), phrases)
         return write_as(report, folder / REPORT_PAGE, folder / REPORT_MARKDOWN, write_text)
 
 

@@ -15,7 +15,21 @@ from pydantic import TypeAdapter
 from kodata.errors import UserError, brief
 from kotune import layout
 from kotune.errors import TRACEBACK, KotuneError, RecipeError, os_error
-from kotune.layout import CONFIG, MANIFEST, METRICS, PARITY, RECIPE, RECORD, SCORES
+from kotune.layout import (
+    ADAPTER,
+    ADAPTER_CONFIG,
+    CONFIG,
+    MANIFEST,
+    METRICS,
+    MODEL,
+    PARITY,
+    RECIPE,
+    RECORD,
+    SCORES,
+    TEMPLATE,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+)
 from kotune.recipe import reading as recipes
 from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.runs import guard
@@ -41,6 +55,14 @@ from kotune_tasks.card import cards
 
 # Errors that code can raise if a value of a run file has an unexpected type or size.
 UNFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
+# The tuned model's files, by the name of the score stage's input that has their digest.
+SCORED_FILES = {
+    "adapter": ADAPTER,
+    "adapter_config": ADAPTER_CONFIG,
+    "template": f"{MODEL}/{TEMPLATE}",
+    "tokenizer": TOKENIZER,
+    "tokenizer_config": TOKENIZER_CONFIG,
+}
 T = TypeVar("T")
 Line = TypeVar("Line", Item, Answer)
 
@@ -131,12 +153,30 @@ class Finished:
             raise self._damaged(layout.samples(kind, task)) from None
 
     def check(self) -> None:
-        """Check every file that comparisons and reports read. Raises KotuneError for a file that
-        changed after its stage wrote it, and for a missing file other than metrics.jsonl."""
+        """Check every file that comparisons and reports read, and the tuned model.
+
+        Raises KotuneError for a file that changed after its stage wrote or scored it, and for a
+        missing file other than metrics.jsonl and the model's files."""
         _ = self.recipe, self.config, self.manifest, self.parity, self.logs
         for task, entry in self.scores.items():
             for kind in entry.sha256:
                 self._scored(task, kind)
+        for file in self.replaced():
+            raise KotuneError(
+                f"{self.folder / file}: changed since it was scored; put the scored file back, or"
+                f" run `{self.command}` again"
+            )
+
+    def replaced(self) -> Iterator[str]:
+        """The tuned model's files that changed after they were scored.
+
+        A missing file is not listed, because a run may be copied without its model. A file whose
+        digest is not recorded is not listed either. Raises KotuneError if a file cannot be read."""
+        inputs = self.record.score.inputs
+        for name, file in SCORED_FILES.items():
+            path = self.folder / file
+            if name in inputs and path.exists() and _digest(path, guard.MOST) != inputs[name]:
+                yield file
 
     def _scored(self, task: str, kind: str) -> Path:
         """The path of a samples file. Raises KotuneError if the file is missing or changed since
@@ -276,7 +316,7 @@ def load(folders: Sequence[Path]) -> list[Finished]:
     """The runs in the given order. If two folders have the same name, their runs are named by path.
 
     Raises KotuneError for a run that is given twice, and for a folder that is not a scored run or
-    whose files are damaged or changed (Finished)."""
+    whose files are damaged or changed (Finished.check)."""
     seen: dict[Path, Path] = {}
     for folder in folders:
         if (path := folder.resolve()) in seen:
@@ -285,15 +325,16 @@ def load(folders: Sequence[Path]) -> list[Finished]:
     runs = [Finished(folder) for folder in folders]
     names = [run.name for run in runs]
     for run in runs:
+        run.check()
         run.name = str(run.folder) if names.count(run.name) > 1 else run.name
     return runs
 
 
-def _digest(path: Path) -> str:
-    """The SHA-256 digest of a file. Raises KotuneError if the file has more than MAX_LINES bytes or
+def _digest(path: Path, most: int = MAX_LINES) -> str:
+    """The SHA-256 digest of a file. Raises KotuneError if the file has more than `most` bytes or
     cannot be read."""
     try:
-        return sha256(path, most=MAX_LINES)
+        return sha256(path, most=most)
     except OSError as error:
         raise KotuneError(os_error(error)) from None
 

@@ -17,15 +17,9 @@ from kodata import drafts
 from kodata.reading.regular import opened
 from kotune.errors import KotuneError
 from kotune.layout import (
-    ADAPTER,
-    ADAPTER_CONFIG,
     CONFIG,
-    MODEL,
     RECORD,
     SCORES,
-    TEMPLATE,
-    TOKENIZER,
-    TOKENIZER_CONFIG,
     TRAIN,
     VALIDATION,
     samples,
@@ -53,8 +47,8 @@ BASE_INPUTS = (
 # and its definition.
 PER_TASK = ("test", "tasks")
 # The score stage's other inputs, on which base answers do not depend: the adapter, the training
-# data of baselines, and the parity proof.
-OTHER_INPUTS = ("adapter", "adapter_config", "data", "proven")
+# and validation data of baselines, and the parity proof.
+OTHER_INPUTS = ("adapter", "adapter_config", "data", "validation", "proven")
 
 
 class Link(NamedTuple):
@@ -72,14 +66,6 @@ CHAIN = (
     Link("train", VALIDATION, "prepare", VALIDATION),
     Link("train", CONFIG, "render", CONFIG),
     Link("score", "data", "prepare", TRAIN),
-)
-# Files that are inputs of the score stage. A copied run folder may lack them.
-SCORED_FILES = (
-    ("adapter", ADAPTER),
-    ("adapter_config", ADAPTER_CONFIG),
-    ("template", f"{MODEL}/{TEMPLATE}"),
-    ("tokenizer", TOKENIZER),
-    ("tokenizer_config", TOKENIZER_CONFIG),
 )
 
 
@@ -196,10 +182,8 @@ def _disagreements(run: Finished) -> Iterator[str]:
         made = maker.files.get(link.file) if maker else None
         if made is None or stages[link.stage].inputs.get(link.name) != made:
             yield f"stage {link.stage} read another {link.file} than stage {link.maker} made"
-    for name, file in SCORED_FILES:
-        path = run.folder / file
-        if path.exists() and sha256(path) != run.record.score.inputs.get(name):
-            yield f"{file} changed since it was scored"
+    for file in run.replaced():
+        yield f"{file} changed since it was scored"
 
 
 def _copy(run: Finished, task: str, root: Path) -> None:

@@ -2,9 +2,10 @@
 compared item by item.
 
 The majority baseline and the classifiers (kodata/metrics/classifiers.py) learn from the run's own
-training rows. The task's own code scores their answers. Some tasks define further baselines
-(`lines` in their YAML), for example lead-3 or texts that people wrote. The task scores these
-together with each answer of the model."""
+training rows. Of two classifiers that see both sentences, only the one that is better on the run's
+validation rows is a baseline. The task's own code scores their answers. Some tasks define further
+baselines (`lines` in their YAML), for example lead-3 or texts that people wrote. The task scores
+these together with each answer of the model."""
 
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from kodata.card import Record
 from kodata.errors import DataError
 from kodata.metrics.classifiers import Classifier, Majority, views
 from kodata.prepare.output import doc_of
-from kotune.layout import TRAIN
+from kotune.layout import TRAIN, VALIDATION
 from kotune.runs.reading import rows_of
 from kotune.score.harness import Loaded
 from kotune.score.samples import SampleRow
@@ -23,7 +24,12 @@ from kotune.score.samples import SampleRow
 # More rows would take minutes and change the results little.
 ROWS = 25_000
 NEVER = -100.0  # log-probability of a choice that occurs in no training row
+# Added to the log-probability of a baseline's answer. Of equally likely labels, the task then
+# chooses the same one. Without it, `prediction` and `acc` could disagree.
+CHOSEN = 1e-9
 MAJORITY = "majority"
+# Classifiers of which only the one that is better on validation is kept; the first one in a tie.
+RIVALS = ("overlap", "crossed")
 # Fields that are copied from a model's sample to a baseline's sample.
 SAME = ("guid", "source", "doc_id", "doc_hash", "cluster", "question_hash", "target_hash", "gold")
 Known = Majority | Classifier
@@ -74,7 +80,7 @@ class BaselineScorer:
 
     def _learn(self, source: str) -> Learned:
         """Learn the baselines of a source."""
-        records = self._records(source)
+        records = self._records(source, TRAIN)
         if not records:
             return Learned(0, {}, "not trained")
         try:
@@ -82,13 +88,34 @@ class BaselineScorer:
         except DataError:
             has_one_label = len(records) > 1 and len({record["label"] for record in records}) == 1
             return Learned(len(records), {}, "one label" if has_one_label else "too few")
-        return Learned(len(records), {MAJORITY: Majority(records), **classifiers}, None)
+        kept: dict[str, Known] = {MAJORITY: Majority(records)}
+        kept.update(self._without_worse(source, classifiers))
+        return Learned(len(records), kept, None)
 
-    def _records(self, source: str) -> list[Record]:
-        """The documents of the source's training rows. If there are more than `rows`, only every
-        second, third, ... document, so that at most `rows` remain."""
-        records = [doc_of(row) for _, row in rows_of(self._root / TRAIN) if row["source"] == source]
+    def _without_worse(
+        self, source: str, classifiers: dict[str, Classifier]
+    ) -> dict[str, Classifier]:
+        """The classifiers without the rival that answers fewer of the validation rows right."""
+        rivals = [name for name in RIVALS if name in classifiers]
+        if len(rivals) < 2:
+            return classifiers
+        docs = self._records(source, VALIDATION)
+        labels = [doc["label"] for doc in docs]
+        right = {name: _count_right(classifiers[name], docs, labels) for name in rivals}
+        best = max(rivals, key=lambda name: right[name])
+        return {name: of for name, of in classifiers.items() if name not in rivals or name == best}
+
+    def _records(self, source: str, part: str) -> list[Record]:
+        """The documents of the source's rows in a file of data/. If there are more than `rows`,
+        only every second, third, ... document, so that at most `rows` remain."""
+        records = [doc_of(row) for _, row in rows_of(self._root / part) if row["source"] == source]
         return records[:: -(-len(records) // self._rows) or 1]
+
+
+def _count_right(classifier: Classifier, docs: list[Record], labels: list[str]) -> int:
+    """The number of documents whose label is predicted."""
+    predicted = classifier.predict(docs) if docs else []
+    return sum(map(str.__eq__, predicted, labels))
 
 
 def _scored_by_task(task: Loaded, samples: list[SampleRow]) -> dict[str, list[SampleRow]]:
@@ -139,6 +166,7 @@ def _answerer(task: Loaded) -> Any:
             for label, likelihood in likelihoods.items()
         }
         best = max(answers, key=lambda text: answers[text])
+        answers[best] += CHOSEN
         results: list[Any] = [best]
         if not task.generates:
             results = [

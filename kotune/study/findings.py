@@ -36,6 +36,8 @@ CLAIMED = {
     "better": (1, 1),
     "worse": (-1, -1),
     "same": (-1, 1),
+    "few": (-1, 1),
+    "alike": (-1, 1),
     "undefined": (-1, 1),
     "void": (-1, 1),
 }

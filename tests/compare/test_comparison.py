@@ -22,7 +22,7 @@ from kotune.recipe.reading import load as load_recipe
 from kotune.report.comparison_tables import references
 from kotune.report.report import Report
 from kotune.report.writing import write_as
-from kotune.runs.finished import Finished, find, load
+from kotune.runs.finished import SCORED_FILES, Finished, find, load
 from kotune.runs.folder import read_json, sha256, write_json, write_text
 from kotune_tasks.card import cards
 from tests.conftest import ROOT, Cli
@@ -55,7 +55,7 @@ def test_base_is_compared_with_tuned_and_then_tuned_with_tuned(tmp_path: Path) -
     scores = read_json(tmp_path / "a" / "scores.json")["nli_sample_ko"]
     assert found[0].paired.value_a == pytest.approx(scores["base"]["acc"]["value"])
     assert found[0].paired.value_b == pytest.approx(scores["tuned"]["acc"]["value"])
-    assert (found[0].paired.n, found[0].paired.groups) == (120, 40)
+    assert (found[0].paired.n, found[0].paired.groups) == (150, 50)
     assert [one.is_lower_better for one in found[:4]] == [False, False, False, True]
 
 
@@ -87,9 +87,9 @@ def test_faults_of_naturalness_are_compared_and_its_signals_are_not() -> None:
 
 
 def test_only_items_that_both_were_asked_are_compared_and_the_rest_is_told(tmp_path: Path) -> None:
-    runs = two(tmp_path, b=Made(model="other", first=10, premises=50))
+    runs = two(tmp_path, b=Made(model="other", first=10, premises=60))
     between = comparisons(runs)[-1]
-    assert (between.paired.n, between.paired.groups) == (90, 30)
+    assert (between.paired.n, between.paired.groups) == (120, 40)
     told = {row.what: (row.a, row.b) for row in differences(*runs)}
     assert told == {"nli_sample_ko items that the other was not asked": (30, 60)}
 
@@ -123,7 +123,7 @@ def test_what_is_not_the_same_is_told_with_both_values(tmp_path: Path) -> None:
     manifest = read_json(tmp_path / "b" / "data" / "manifest.json")
     manifest["entries"][0]["kept"]["train"] = 399
     write_json(tmp_path / "b" / "data" / "manifest.json", manifest)
-    told = {row.what: (row.a, row.b) for row in differences(*runs)}
+    told = {row.what: (row.a, row.b) for row in differences(*load([run.folder for run in runs]))}
     assert set(told) == {
         "seed",
         "limit",
@@ -395,6 +395,39 @@ def test_an_edited_file_of_a_run_is_told(tmp_path: Path, name: str) -> None:
         write_as(Report(Result.of(load([folder])), Phrases("en")), None, tmp_path / "page.md")
 
 
+@pytest.mark.parametrize("kind", ["adapter", "tokenizer"])
+def test_a_run_whose_model_was_replaced_after_scoring_is_refused(
+    cli: Cli, tmp_path: Path, kind: str
+) -> None:
+    """By compare and by report, whatever they show. A run without its model is complete."""
+    folder, file = finished(tmp_path / "a"), SCORED_FILES[kind]
+    write_text(folder / file, "as scored")
+    score = {**RECORD["stages"]["score"], "inputs": {kind: sha256(folder / file)}}
+    write_json(folder / "run.json", {**RECORD, "stages": {**RECORD["stages"], "score": score}})
+    assert cli("compare", "a", "--json").returncode == 0
+    write_text(folder / file, "another")
+    told = f"a/{file}: changed since it was scored; put the scored file back, or run `./cli.py"
+    for words in (("compare", "a", "--json"), ("report", "a")):
+        done = cli(*words)
+        assert (done.returncode, done.stdout) == (1, "") and told in done.stderr, words
+    (folder / file).unlink()
+    assert cli("compare", "a").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["data/manifest.json", "parity.json"])
+def test_a_run_with_an_edited_proof_or_manifest_is_refused_when_it_is_loaded(
+    tmp_path: Path, name: str
+) -> None:
+    folder, stages = finished(tmp_path / "a"), RECORD["stages"]
+    prepare = {**stages["prepare"], "made": {name: sha256(folder / name)}}
+    write_json(folder / "run.json", {**RECORD, "stages": {**stages, "prepare": prepare}})
+    load([folder])
+    edited = (folder / name).read_text(encoding="utf-8").replace("1", "2", 1)
+    write_text(folder / name, edited)
+    with pytest.raises(KotuneError, match=f"{name}: changed since it was made"):
+        load([folder])
+
+
 def test_the_run_with_which_49_others_are_compared_is_resampled_once(tmp_path: Path) -> None:
     folders = [
         finished(tmp_path / f"run-{number}", Made(seed=number, premises=10)) for number in range(50)
@@ -415,7 +448,7 @@ def test_json_has_every_key_and_null_where_there_is_no_number(cli: Cli, tmp_path
     told = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(name))
     keys = (
         "task metric a b value_a value_b difference ci_low ci_high p_value p_holm p_mcnemar n"
-        " groups detectable seeds"
+        " groups detectable is_alike seeds"
     )
     assert all(list(row) and set(row) == set(keys.split()) for row in told["comparisons"])
     assert len(told["comparisons"]) == 12
@@ -450,7 +483,7 @@ def test_a_run_is_held_against_its_reference_lines_item_by_item(tmp_path: Path) 
     assert told[0].paired.value_b == pytest.approx(
         runs[0].scores["nli_sample_ko"].tuned["acc"].value
     )
-    assert (told[0].paired.n, told[0].paired.groups) == (120, 40)
+    assert (told[0].paired.n, told[0].paired.groups) == (150, 50)
     assert [one.p_holm for one in told] == paired.holm([one.paired.p_value for one in told])
     before = [one.p_holm for one in comparisons(load([finished(tmp_path / "c"), tmp_path / "b"]))]
     assert [
@@ -480,7 +513,7 @@ def test_the_table_of_lines_has_chance_measured_and_published_lines_and_says_wha
         ("2", "chance", "0.333"),
         ("2", "Some-BERT", "0.875"),
     ]
-    assert table.rows[1][5].startswith("+0.4") and table.rows[1][8] == "120 / 40"
+    assert table.rows[1][5].startswith("+0.3") and table.rows[1][8] == "150 / 50"
     assert table.rows[3][9] == "https://example.org (dev)"
     assert {len(row) for row in table.rows} == {len(table.head)}
     absent = (

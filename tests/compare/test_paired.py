@@ -107,30 +107,26 @@ def test_macro_f1_and_triples_are_compared_as_they_are_defined() -> None:
 def test_the_same_run_twice_is_no_difference_at_all() -> None:
     a, _, clusters = world(50, 0, (0.5, 0.5), seed=7)
     found = paired.compare(MEAN, a, a, clusters)
-    assert (found.difference, found.ci_low, found.ci_high, found.p_value, found.p_mcnemar) == (
-        0,
-        0,
-        0,
-        1,
-        1,
-    )
+    assert (found.difference, found.p_value, found.p_mcnemar, found.is_alike) == (0, 1, 1, True)
+    assert math.isnan(found.ci_low) and math.isnan(found.ci_high)
 
 
-def test_where_no_resample_differs_nothing_is_said_of_what_would_have_been_seen() -> None:
+def test_where_no_resample_differs_there_is_no_interval_and_no_detectable_difference() -> None:
     a, b, clusters = (
         [1.0, 0.0, 0.0] * 20,
         [1.0, 1.0, 0.0] * 20,
         [number // 3 for number in range(60)],
     )
     found = paired.compare(MEAN, a, b, clusters)
-    assert (found.difference, found.ci_low, found.ci_high) == pytest.approx((1 / 3,) * 3)
-    assert math.isnan(found.detectable)
+    assert found.difference == pytest.approx(1 / 3) and found.p_value < 0.001 and found.is_alike
+    assert all(map(math.isnan, (found.ci_low, found.ci_high, found.detectable)))
     other = paired.compare(MEAN, [*a, 1.0], [*b, 0.0], [*clusters, 20])
-    assert other.detectable > 0
+    assert other.detectable > 0 and other.ci_low < other.ci_high and not other.is_alike
 
 
 def test_one_cluster_has_no_interval_and_an_undefined_metric_no_p_value() -> None:
-    assert math.isnan(paired.compare(MEAN, [1.0], [0.0], ["a"]).ci_low)
+    alone = paired.compare(MEAN, [1.0], [0.0], ["a"])
+    assert math.isnan(alone.ci_low) and not alone.is_alike
     part = [("a", 0, 0), ("b", 1, 1)]
     found = paired.compare(METRICS["triple_acc"], part, part, ["a", "b"])
     assert math.isnan(found.p_value)
@@ -251,7 +247,8 @@ def test_intervals_of_a_calibration_error_cover_the_truth_as_often_as_they_say(
 def test_an_ece_is_compared_with_itself_without_an_interval_made_of_nothing() -> None:
     a, _ = calibrated(200, 0.1, seed=1)
     found = paired.compare(METRICS["ece"], a, a, range(200))
-    assert (found.difference, found.ci_low, found.ci_high, found.p_value) == (0, 0, 0, 1)
+    assert (found.difference, found.p_value, found.is_alike) == (0, 1, True)
+    assert math.isnan(found.ci_low) and math.isnan(found.ci_high)
 
 
 def test_there_is_no_interval_where_more_than_a_twentieth_of_the_resamples_are_undefined() -> None:

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from kodata.metrics.metrics import MEAN
 from kotune.compare.comparison import Comparison, Side
 from kotune.compare.differences import Difference
-from kotune.compare.paired import Paired, compare
+from kotune.compare.paired import FEWEST_CLUSTERS, Paired, compare
 from kotune.compare.result import Result, titles
 from kotune.compare.verdict import doubted_by, outcome
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.words import amount, p_text
 from kotune.report.comparison_tables import criteria
+from kotune.report.page import spans
+from kotune.report.report import Report
 from kotune.report.sentences import notes, verdicts
 from kotune.runs.finished import Finished, load
 from kotune_tasks.card import cards
@@ -98,22 +100,49 @@ def test_no_difference_says_what_would_have_been_seen(runs: list[Finished]) -> N
     assert "최소 검출 가능 차이는 2.6%p입니다(검정력 80%, 보정 전)" in said(runs, unclear, "ko")
 
 
-def test_where_all_groups_differ_alike_what_would_have_been_seen_is_said_to_be_unknown(
+def test_where_all_groups_differ_alike_there_is_no_interval_and_no_verdict(
     runs: list[Finished],
 ) -> None:
-    alike = found(
-        runs,
-        difference=0.0,
-        ci_low=0.0,
-        ci_high=0.0,
-        p_holm=1.0,
-        groups=2,
-        n=4,
-        detectable=math.nan,
+    """However small the p-value is."""
+    paired = compare(MEAN, [0.0] * 180, [1.0, 0.0, 0.0] * 60, [at // 3 for at in range(180)])
+    alike = replace(found(runs), paired=paired, p_holm=paired.p_value)
+    assert outcome(alike) == "alike" and paired.p_value < 0.001
+    told = "33.3 points, n = 180. All 60 groups have the same difference: no interval."
+    assert told in said(runs, alike)
+    assert "클러스터 60개의 차이가 모두 같아" in said(runs, alike, "ko")
+    (table,) = criteria(Result(runs, [alike], titles(runs), {}), SAY["en"])
+    assert "all groups alike" in table.rows[0]
+    page_of_spans = spans(Report(Result(runs, [alike], titles(runs), {}), SAY["en"]))
+    assert page_of_spans == {}
+
+
+def test_with_fewer_groups_than_the_test_needs_figures_are_told_without_a_verdict(
+    runs: list[Finished],
+) -> None:
+    few, enough = (found(runs, groups=n) for n in (FEWEST_CLUSTERS - 1, FEWEST_CLUSTERS))
+    assert (outcome(few), outcome(enough)) == ("few", "better")
+    told = (
+        "3.1 points (1.2 to 5.0), n = 3,000. These items form 49 groups. A verdict needs 50: with"
+        " fewer, the test finds too many differences that do not exist."
     )
-    assert "n = 4; the minimum detectable difference is not known, because all 2 groups" in said(
-        runs, alike
-    )
+    assert told in said(runs, few)
+    assert "클러스터가 49개입니다" in said(runs, few, "ko")
+    for one in (few, replace(few, a=Side(runs[0], "base"), b=Side(runs[0], "tuned"))):
+        for language in LANGUAGES:
+            assert not CLAIMS.search(said(runs, one, language))
+
+
+def test_the_note_counts_the_comparisons_that_were_adjusted_together(
+    runs: list[Finished],
+) -> None:
+    void = found(runs, value_b=math.nan, p_holm=math.nan)
+    line = replace(found(runs, between=False), a=Side(runs[0], "majority"))
+    models = Result(runs, [found(runs), found(runs, between=False), void], titles(runs), {})
+    both = replace(models, baselines=[line] * 5)
+    assert "Holm's method (comparisons: 2)," in notes(models, SAY["en"])[-1]
+    told = "(between models: 2 comparisons; with baselines: 5, adjusted separately)"
+    assert told in notes(both, SAY["en"])[-1]
+    assert "모델 비교 2개와 기준선 비교 5개" in notes(both, SAY["ko"])[-1]
 
 
 def test_what_is_undefined_is_said_to_be(runs: list[Finished]) -> None:
@@ -175,9 +204,9 @@ def test_the_verdict_on_naturalness_says_that_people_have_not_judged_it(
             ("not adjusted for the number", "다중 비교 보정을 하지 않은 구간이며"),
         ),
         (
-            {"p_value": 0.07, "p_holm": 0.07, "groups": 12},
+            {"p_value": 0.07, "p_holm": 0.07, "groups": 60},
             "test",
-            ("(p = .070 before", "클러스터가 12개이면"),
+            ("(p = .070 before the adjustment)", "보정 전 p값 .070"),
         ),
         (
             {"ci_low": -0.001, "p_holm": 0.04},

@@ -85,7 +85,7 @@ def test_page_and_markdown_hold_the_same_figures(
 def test_the_verdict_comes_first_then_the_criteria_asked_about_then_other_names(
     tmp_path: Path,
 ) -> None:
-    page, text = written(finished(tmp_path / "a", MADE))
+    page, text = written(finished(tmp_path / "a"))
     for whole in (page, text):
         places = [whole.index(f"{name}") for name in ("tuning made quickstart-llama", "one seed")]
         headed = re.search(r"(## |<h2>)Reasoning", whole)

@@ -23,6 +23,10 @@ TASK = "nli_sample_ko"
 ASKED = {"test": {TASK: "x"}, "tasks": {TASK: "m"}}
 INPUTS = {
     "template": "t",
+    "tokenizer": "k",
+    "tokenizer_config": "k",
+    "adapter": "k",
+    "adapter_config": "k",
     "code": "c",
     "versions": {"torch": "2"},
     "device": "cpu",

@@ -2,6 +2,8 @@
 scored by the task itself."""
 
 import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 
 from kodata import klue_nli, nli_sample
 from kodata.errors import DataError
-from kodata.metrics.classifiers import Classifier, Majority, views
+from kodata.metrics.classifiers import Classifier, Majority, views, word_pairs
 from kodata.reading import files
+from kotune.layout import TRAIN
 from kotune.runs.folder import write_text
 from kotune.runs.task_data import TaskData
 from kotune.score import baselines
@@ -25,13 +28,15 @@ pytest.importorskip("sklearn")
 pytest.importorskip("lm_eval")
 
 
-def write_rows(folder: Path, records: list[Any]) -> None:
-    """Training rows, as far as lines are made of them."""
+def write_rows(folder: Path, records: list[Any], held: Sequence[Any] = ()) -> None:
+    """Training rows and validation rows, as far as lines are made of them."""
     row = {"guid": "g", "source": "nli_sample", "form": "label", "messages": []}
-    lines = [
-        json.dumps({**row, "doc": json.dumps(record)}, ensure_ascii=False) for record in records
-    ]
-    write_text(folder / "data" / "train.jsonl", "\n".join(lines) + "\n")
+    for name, part in (("train", records), ("validation", held)):
+        lines = [
+            json.dumps({**row, "doc": json.dumps(record)}, ensure_ascii=False) + "\n"
+            for record in part
+        ]
+        write_text(folder / "data" / f"{name}.jsonl", "".join(lines))
 
 
 def trained(folder: Path, rows: int = 600, most: int = baselines.ROWS) -> BaselineScorer:
@@ -106,6 +111,101 @@ def test_training_rows_of_one_label_are_no_line_and_no_crash_after_hours_of_scor
         Classifier(neutral, "overlap")
 
 
+REUSED = ("비가 온다", "눈이 온다", "해가 뜬다", "달이 진다")
+# Which pairs of an entailment and a contradiction mean the same is arbitrary, so that only pairs of
+# words tell them apart.
+CROSSED = [
+    {"premise": a, "hypothesis": b, "label": "entailment" if (i + j) % 2 else "contradiction"}
+    for i, a in enumerate(REUSED)
+    for j, b in enumerate(
+        ("우산이 필요하다", "장갑이 필요하다", "모자가 필요하다", "등불이 필요하다")
+    )
+]
+
+
+TEXTS = ("가나다{0} 라마바{0}", "사아자{0} 차카타{0}")
+# Every row has new words. The hypothesis repeats the premise or does not.
+SHARED = [
+    {
+        "premise": a.format(n),
+        "hypothesis": b.format(n),
+        "label": "entailment" if a == b else "contradiction",
+    }
+    for n in range(15)
+    for a in TEXTS
+    for b in TEXTS
+]
+
+
+@pytest.mark.parametrize(
+    ("records", "held", "kept"),
+    [
+        (CROSSED * 5, CROSSED, "crossed"),
+        (SHARED[:40], SHARED[40:], "overlap"),
+        (CROSSED * 5, (), "overlap"),
+    ],
+    ids=["pairs of words", "overlap", "no validation rows"],
+)
+def test_of_the_classifiers_of_both_sentences_the_better_on_validation_is_the_line(
+    tmp_path: Path, records: list[Any], held: Sequence[Any], kept: str
+) -> None:
+    write_rows(tmp_path, records, held)
+    known = BaselineScorer(tmp_path)._learned("nli_sample").known
+    assert list(known) == ["majority", "hypothesis_only", kept]
+    told = known[kept].likelihoods(held) if held else []
+    answers = [max(each, key=lambda label: each[label]) for each in told]
+    assert answers == [record["label"] for record in held]
+
+
+def test_a_pair_of_words_is_counted_once_and_in_one_order() -> None:
+    assert word_pairs("비가 온다 비가", "우산이 온다") == [
+        "비가 온다",
+        "비가 우산이",
+        "온다 온다",
+        "온다 우산이",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["nli_sample_ko", "nli_sample_ko_gen", "nli_sample_consistency_ko"]
+)
+def test_the_majority_lines_answer_is_right_exactly_if_it_is_the_gold_answer(
+    tmp_path: Path, name: str
+) -> None:
+    """The labels of the training rows are equally frequent, so all are equally likely."""
+    whole = list(only_records(nli_sample.read("train")))
+    labels = ("contradiction", "entailment", "neutral")
+    rows = [
+        record
+        for label in labels
+        for record in [one for one in whole if one["label"] == label][:100]
+    ]
+    write_rows(tmp_path, rows)
+    task, lines = found(BaselineScorer(tmp_path), name)
+    samples = lines.samples["majority"]
+    golds = [task.right_answer(task.task.eval_docs[sample["doc_id"]]) for sample in samples]
+    right = [
+        (sample["prediction"] == gold, sample["metrics"]["acc"] == 1)
+        for sample, gold in zip(samples, golds, strict=True)
+        if "acc" in sample["metrics"]
+    ]
+    assert {(True, True), (False, False)} == set(right)
+
+
+@pytest.mark.slow
+def test_both_classifiers_of_both_sentences_take_under_20_cpu_seconds_on_klue(
+    real_klue: Path,
+) -> None:
+    """All 24,998 rows. Overlap: .60 of the official dev file; pairs of words: .37."""
+    train, test = (list(only_records(klue_nli.read(part, real_klue))) for part in ("train", "test"))
+    begun, right = time.process_time(), {}
+    for name in baselines.RIVALS:
+        told = Classifier(train, name).predict(test)
+        right[name] = sum(map(str.__eq__, told, (record["label"] for record in test))) / len(test)
+    assert time.process_time() - begun < 20
+    assert right["overlap"] > 0.58 > 0.45 > right["crossed"] > 0.35
+
+
 @pytest.mark.parametrize("items", [1, 171])
 def test_a_task_whose_answer_is_no_label_has_no_line(tmp_path: Path, items: int) -> None:
     assert found(trained(tmp_path), "nli_sample_write_ko", items)[1] == BaselineAnswers({}, 0, None)
@@ -178,7 +278,7 @@ def test_reviews_have_a_line_of_their_own() -> None:
 
 def test_of_many_rows_so_many_are_taken_from_all_over(tmp_path: Path) -> None:
     lines = trained(tmp_path, rows=250, most=100)
-    records = lines._records("nli_sample")
+    records = lines._records("nli_sample", TRAIN)
     every = [record["guid"] for record in list(only_records(nli_sample.read("train")))[:250]]
     assert [record["guid"] for record in records] == every[::3]
 

@@ -21,6 +21,7 @@ KINDS = {
     "better": ("var(--good)", "var(--good)"),
     "worse": ("var(--bad)", "var(--bad)"),
     "same": ("var(--quiet)", "var(--page)"),
+    "few": ("var(--quiet)", "var(--page)"),
 }
 DASHED: Spec = {"strokeDash": [4, 3], "strokeWidth": 1.5, "stroke": "var(--bad)"}
 # Text with an outline in the page's colour, so that lines behind it stay readable.
