@@ -54,5 +54,5 @@ def test_changes_leave_out_an_item_whose_right_answer_differs(
         write_json(folders[1] / "scores.json", scores)
     compared = comparisons(load(folders))
     *_, between = changes(compared)
-    assert between.n == compared[-1].paired.n == 119
+    assert between.n == compared[-1].paired.n == 3 * Made().premises - 1
     assert not between.is_tuning

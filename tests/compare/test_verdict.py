@@ -206,7 +206,7 @@ def test_the_verdict_on_naturalness_says_that_people_have_not_judged_it(
         (
             {"p_value": 0.07, "p_holm": 0.07, "groups": 60},
             "test",
-            ("(p = .070 before the adjustment)", "보정 전 p값 .070"),
+            ("(p = .070 before the adjustment)", "보정 전 p값 = .070"),
         ),
         (
             {"ci_low": -0.001, "p_holm": 0.04},
