@@ -7,6 +7,9 @@ from kotune.errors import RecipeError
 from kotune.recipe import strict_yaml
 from kotune.recipe.unseen import refuse_unseen
 
+# `seed` and `seeds` exclude each other. So to set one of them removes the other.
+REPLACED = {"seed": "seeds", "seeds": "seed"}
+
 
 def apply(raw: strict_yaml.Written, override: str) -> None:
     """Set one key of `raw` in place. `override` has the form `a.b.0.c=value`, where 0 is the index
@@ -36,6 +39,8 @@ def apply(raw: strict_yaml.Written, override: str) -> None:
     else:
         _item(parent, last, f"--set {strict_yaml.shown(key)}")
         parent[int(last)] = value
+    if (replaced := REPLACED.get(key.partition(".")[0])) is not None:
+        raw.pop(replaced, None)
 
 
 def _item(parent: Any, name: str, where: str) -> Any:
