@@ -1,6 +1,7 @@
 """Applies `--set key=value`, which changes one key of a recipe. The value must follow the same
 rules as a value in a recipe file."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from kotune.errors import RecipeError
@@ -41,6 +42,12 @@ def apply(raw: strict_yaml.Written, override: str) -> None:
         parent[int(last)] = value
     if (replaced := REPLACED.get(key.partition(".")[0])) is not None:
         raw.pop(replaced, None)
+
+
+def with_seed(overrides: Sequence[str], seed: int) -> tuple[str, ...]:
+    """The overrides for the run of one seed: `seed=N` replaces those of `seed` and `seeds`."""
+    kept = (each for each in overrides if each.partition("=")[0].split(".")[0] not in REPLACED)
+    return (*kept, f"seed={seed}")
 
 
 def _item(parent: Any, name: str, where: str) -> Any:

@@ -241,7 +241,10 @@ class Recipe(Strict):
 
     def all_seeds(self, number: int | None = None) -> tuple[int, ...]:
         """The seeds to train: those of the recipe, or its first `number` ones. If the recipe names
-        fewer, 1, 2, 3, ... follow, without those that it names."""
+        fewer, 1, 2, 3, ... follow, without those that it names. Raises RecipeError if `number` is
+        not between 1 and MAX_SEEDS."""
+        if number is not None and not 1 <= number <= MAX_SEEDS:
+            raise RecipeError(f"--seeds {number}: give a number of seeds, 1 to {MAX_SEEDS}")
         named = self.seeds or (self.seed,)
         more = (seed for seed in count(1) if seed not in named)
         return tuple(islice(chain(named, more), len(named) if number is None else number))

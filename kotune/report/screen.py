@@ -11,14 +11,15 @@ from kotune.report import comparison_tables as tables
 from kotune.report import cost_tables
 from kotune.report.sentences import notes, verdicts
 
-STYLES = {"better": "green", "worse": "red", "same": "", "undefined": "yellow", "void": "yellow"}
+# Other outcomes have no colour.
+STYLES = {"better": "green", "worse": "red", "undefined": "yellow", "void": "yellow"}
 
 
 def show(result: Result, phrases: Phrases, console: Console | None = None) -> None:
     """Print the comparison."""
     console = table.unbroken(console)
     for verdict in verdicts(result, phrases):
-        console.print(Text(verdict.text, STYLES[verdict.outcome]))
+        console.print(Text(verdict.text, STYLES.get(verdict.outcome, "")))
     console.print()
     for note in notes(result, phrases):
         console.print(Text(note))
