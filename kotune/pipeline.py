@@ -59,11 +59,13 @@ PACKAGES = (
 @dataclass(frozen=True)
 class RunOptions:
     """The options of the command line, without the recipe. `command()` returns the command that
-    starts the same run again."""
+    starts the same run again. `seeds`: how many seeds to train (kotune.study.seeds); None for those
+    of the recipe."""
 
     overrides: tuple[str, ...] = ()
     until: str = "report"
     limit: Limit = None
+    seeds: int | None = None
     runs_dir: Path = RUNS
     dry_run: bool = False
     lang: str = LANGUAGES[0]  # the language of the report; the screen is English
@@ -71,17 +73,18 @@ class RunOptions:
     device: Device | None = None  # `cpu`: do not use a GPU, and accept that the run may take hours
 
     def command(self, recipe_file: Path) -> str:
-        words = as_options(self.overrides, self.limit, self.lang) + (
-            ["--device", self.device] if self.device else []
-        )
+        words = as_options(self.overrides, self.limit, self.lang)
+        words += ["--seeds", str(self.seeds)] if self.seeds else []
+        words += ["--device", self.device] if self.device else []
         name, *arguments = self.launcher or ("",)
         words += ["--launcher", name] if name else []
         return command(recipe_file, *words, runs_dir=self.runs_dir, passed=arguments)
 
 
 def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
-    """Run the stages of a recipe up to `options.until`. Returns the run, whose folder is
-    `<runs_dir>/<recipe>-<hash>`. If `options.dry_run` is set, only show the state of each stage."""
+    """Run the stages of a recipe up to `options.until`, with the recipe's first seed. Returns the
+    run, whose folder is `<runs_dir>/<recipe>-<hash>`. If `options.dry_run` is set, only show the
+    state of each stage."""
     with chosen(options.device):
         return _run(recipe_file, options, screen)
 

@@ -180,7 +180,7 @@ def test_a_recipe_whose_data_was_not_downloaded_runs_whole_on_the_small_set_of_i
         "--set",
         f"data.0.path={ROOT / 'kodata' / 'samples' / 'korquad'}",
     )
-    short = ("--set", "axolotl.max_steps=5", "--limit", "4")
+    short = ("--set", "axolotl.max_steps=5", "--limit", "4", "--seeds", "1")
     done = cli("run", ROOT / "recipes" / "llama_korquad_lora.yml", *words, *short)
     assert done.returncode == 0, done.stdout + done.stderr
     (folder,) = (tmp_path / "runs").iterdir()

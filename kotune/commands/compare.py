@@ -42,26 +42,28 @@ def compare(
     Compare the base model with the tuned model of each RUN, and each RUN with the first. The result
     shows which is better, by how much, and how certain that is.
 
-    RUN is a run folder or a recipe. For a recipe, its newest scored run in --runs-dir is used. A
-    run with --limit is used only if there is none over all items."""
+    RUN is a run folder or a recipe. For a recipe, its scored runs in --runs-dir are used, all seeds
+    as one model. Runs with --limit are used only if there are none over all items."""
     import json
 
     from kotune.compare.efficiency import Price
     from kotune.compare.result import Result
+    from kotune.compare.siblings import find_all, known
     from kotune.display.page import check_writable
     from kotune.display.phrases import Phrases
     from kotune.report import screen as compare_screen
     from kotune.report.report import Report
     from kotune.report.writing import write_as
-    from kotune.runs.finished import explain_malformed, find, load
+    from kotune.runs.finished import explain_malformed, load
 
     unwind_when_terminated()
     check_writable(html, "--html")
     check_writable(md, "--md")
     hourly, phrases = Price.of(price, won_per_dollar), Phrases(lang)
-    folders = [find(run, runs_dir) for run in runs]
+    folders = [folder for run in runs for folder in find_all(run, runs_dir)]
     with explain_malformed(*folders):
-        result = Result.of(load(folders), hourly)
+        loaded = load(folders)
+        result = Result.of(loaded, hourly, known(loaded))
         if as_json:
             echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
         else:

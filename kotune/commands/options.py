@@ -79,6 +79,12 @@ limit_option = click.option(
     metavar="N|quick",
     help="Score only the first N items of each task; `quick`: each task's own small number.",
 )
+seeds_option = click.option(
+    "--seeds",
+    type=int,
+    metavar="N",
+    help="Train the recipe's first N seeds; 1, 2, 3, ... follow if it names fewer.",
+)
 html_option = click.option(
     "--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write an HTML page."
 )

@@ -10,6 +10,7 @@ from kotune.commands.options import (
     price_option,
     rate_option,
     recipe_argument,
+    seeds_option,
     set_option,
 )
 from kotune.display.terminal import echo
@@ -18,6 +19,7 @@ from kotune.display.terminal import echo
 @click.command()
 @recipe_argument
 @set_option
+@seeds_option
 @click.option(
     "--gpu",
     "gpus",
@@ -31,12 +33,15 @@ from kotune.display.terminal import echo
 def plan(
     recipe: Path,
     overrides: tuple[str, ...],
+    seeds: int | None,
     gpus: tuple[str, ...],
     price: float | None,
     won_per_dollar: float | None,
     as_json: bool,
 ) -> None:
     """Predict tokens, steps, memory, time and cost of RECIPE on each GPU.
+
+    Times are those of one seed and of all seeds.
 
     This needs neither a GPU nor the model's weights. The exit code is 1 if RECIPE fits on none of
     the GPUs."""
@@ -49,7 +54,8 @@ def plan(
     from kotune.plan.as_json import as_json as in_json
 
     unwind_when_terminated()
-    result = plans.make(recipe, overrides, gpus, Price.of(price, won_per_dollar))
+    hourly = Price.of(price, won_per_dollar)
+    result = plans.make(recipe, overrides, gpus, hourly, seeds=seeds)
     if as_json:
         echo(json.dumps(in_json(result), ensure_ascii=False, indent=2, allow_nan=False))
     else:

@@ -26,15 +26,16 @@ def report(
 ) -> None:
     """Write report.html and report.md of RUN again.
 
-    Only files of the run folder are read. RUN is a run folder or a recipe. For a recipe, its newest
-    scored run in --runs-dir is used. A run with --limit is used only if there is none over all
-    items."""
+    Only files of run folders are read. RUN is a run folder or a recipe. For a recipe, the report
+    covers all its scored seeds in --runs-dir, and is written to the folder of the first. Runs with
+    --limit are used only if there are none over all items."""
     from kotune.compare.efficiency import Price
+    from kotune.compare.siblings import find_all
     from kotune.display.phrases import Phrases
     from kotune.report.writing import write
-    from kotune.runs.finished import find
 
     unwind_when_terminated()
     hourly = Price.of(price, won_per_dollar)
-    for path in write(find(run, runs_dir), Phrases(lang), hourly):
+    folder, *others = find_all(run, runs_dir)
+    for path in write(folder, Phrases(lang), hourly, others):
         echo(path)

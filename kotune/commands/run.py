@@ -13,6 +13,7 @@ from kotune.commands.options import (
     limit_option,
     recipe_argument,
     runs_dir_option,
+    seeds_option,
     set_option,
 )
 from kotune.runs.folder import STAGES
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     help=f"Stop after this stage: {', '.join(STAGES)}.",
 )
 @limit_option
+@seeds_option
 @runs_dir_option
 @click.option("--dry-run", is_flag=True, help="List the stages to do; write nothing.")
 @lang_option
@@ -46,6 +48,7 @@ def run(
     overrides: tuple[str, ...],
     until: str,
     limit: "Limit",
+    seeds: int | None,
     runs_dir: Path,
     dry_run: bool,
     lang: str,
@@ -55,10 +58,11 @@ def run(
 ) -> None:
     """Run RECIPE: prepare data, train an adapter, score it, report.
 
-    Finished stages are not repeated. --lang is the language of the report."""
+    Each seed of RECIPE is a run of its own; together they are reported as one model. Finished
+    stages are not repeated. --lang is the language of the report."""
     from kotune.display.progress import Screen
     from kotune.pipeline import RunOptions
-    from kotune.pipeline import run as run_recipe
+    from kotune.study import seeds as of_seeds
 
     unwind_when_terminated()
     command = (launcher or "python", *passed) if launcher or passed else ()
@@ -66,10 +70,11 @@ def run(
         overrides=overrides,
         until=until,
         limit=limit,
+        seeds=seeds,
         runs_dir=runs_dir,
         dry_run=dry_run,
         lang=lang,
         launcher=command,
         device=device,
     )
-    run_recipe(recipe, options, Screen())
+    of_seeds.run(recipe, options, Screen())

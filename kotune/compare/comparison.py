@@ -2,8 +2,8 @@
 Between two runs, the tuned models are compared.
 
 Runs of one recipe with several seeds count as one model (kotune.compare.seeds). Every other run is
-compared with the first run. Items whose questions
-or right answers differ are not compared. Everything is read from the run folders."""
+compared with the first run. Items whose questions or right answers differ are not compared.
+Everything is read from the run folders."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from kotune.compare.paired import Paired, compare, holm
 from kotune.display.json_rows import JsonRow, finite
 from kotune.errors import KotuneError
 from kotune.runs.finished import Finished
-from kotune.runs.records import Answer, Answers
+from kotune.runs.records import UNDEFINED, Answer, Answers
 from kotune_tasks.card import cards
 
 
@@ -24,11 +24,13 @@ from kotune_tasks.card import cards
 class Side:
     """One side of a comparison: the `base` or `tuned` model of a run, or one of its baselines.
 
-    `others`: the runs of the same recipe with other seeds."""
+    `others`: the compared runs of the same recipe with other seeds. `known`: further runs of the
+    recipe. They are not compared, but show how much a score varies with the seed."""
 
     run: Finished
     variant: str
     others: tuple[Finished, ...] = ()
+    known: tuple[Finished, ...] = ()
 
     @property
     def runs(self) -> tuple[Finished, ...]:
@@ -42,6 +44,19 @@ class Side:
         """The answers to a task, for each run."""
         return [run.samples(task, self.variant) for run in self.runs]
 
+    def known_values(self, task: str, metric: str) -> seeds.Values:
+        """The scored value of every known seed. Empty if only the compared runs are known, or if a
+        value is undefined."""
+        if not self.known:
+            return ()
+        scores = [run.scores[task].tuned if task in run.scores else {} for run in self.all_runs]
+        values = [of_run.get(metric, UNDEFINED).value for of_run in scores]
+        return tuple(value for value in values if value is not None) if None not in values else ()
+
+    @property
+    def all_runs(self) -> tuple[Finished, ...]:
+        return (*self.runs, *self.known)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -50,6 +65,8 @@ class Comparison:
     - `p_holm`: the p-value after Holm's adjustment over the primary metrics of all comparisons made
       together; None for other metrics
     - `values`: the value of each seed of a, and of each seed of b
+    - `includes_seeds`: whether the interval and the p-value include the variation of seeds, so that
+      they hold for the models and not only for these adapters
     """
 
     task: str
@@ -59,6 +76,7 @@ class Comparison:
     paired: Paired
     p_holm: float | None = None
     values: tuple[seeds.Values, seeds.Values] = ((), ())
+    includes_seeds: bool = False
 
     @property
     def is_primary(self) -> bool:
@@ -84,9 +102,8 @@ class Comparison:
     def row(self) -> JsonRow:
         """The comparison as --json prints it."""
         named = {"task": self.task, "metric": self.metric, "a": self.a.name, "b": self.b.name}
-        return finite(
-            {**named, **self.paired._asdict(), "p_holm": self.p_holm, "seeds": self._seeds()}
-        )
+        seeds_of = {"seeds": self._seeds(), "includes_seeds": self.includes_seeds}
+        return finite({**named, **self.paired._asdict(), "p_holm": self.p_holm, **seeds_of})
 
     def _seeds(self) -> dict[str, list[JsonRow]]:
         return {"a": _values_of_seeds(self.a, self.values[0])} | {
@@ -101,14 +118,18 @@ def _values_of_seeds(side: Side, values: seeds.Values) -> list[JsonRow]:
     ]
 
 
-def comparisons(runs: Sequence[Finished]) -> list[Comparison]:
+def comparisons(runs: Sequence[Finished], known: Sequence[Finished] = ()) -> list[Comparison]:
     """Compare base with tuned within each run, then each later run's tuned model with the first
     run's.
 
-    Runs that differ only in their seeds count as one. Raises KotuneError if two runs have no item
-    in common."""
+    Runs that differ only in their seeds count as one. `known`: runs that are not compared. If they
+    have the recipe of a compared run and other seeds, they show the variation of seeds where two
+    tuned models are compared. Raises KotuneError if two runs have no item in common."""
     bases, tuned = (
-        [Side(group[0], kind, group[1:]) for group in seeds.groups(runs)]
+        [
+            Side(group[0], kind, group[1:], seeds.others(group, known))
+            for group in seeds.groups(runs)
+        ]
         for kind in ("base", "tuned")
     )
     sides = [*zip(bases, tuned, strict=True), *((tuned[0], other) for other in tuned[1:])]
@@ -169,21 +190,29 @@ def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Co
     items = shared_items(sides)
     common = [[side[key] for key in items] for side in sides]
     for metric in metrics:
-        if result := _metric(metric, common, len(a.runs)):
-            yield Comparison(task, metric, a, b, result.paired, values=(result.a, result.b))
+        # Base and tuned of the same runs are compared as they are: the claim is about these runs.
+        known = [() if a.run is b.run else side.known_values(task, metric) for side in (a, b)]
+        if result := _metric(metric, common, len(a.runs), (known[0], known[1])):
+            values, includes_seeds = (result.a, result.b), result.includes_seeds
+            yield Comparison(task, metric, a, b, result.paired, None, values, includes_seeds)
 
 
-def _metric(name: str, samples: list[list[Answer]], of_a: int) -> seeds.OfSeeds | None:
+def _metric(
+    name: str,
+    samples: list[list[Answer]],
+    of_a: int,
+    known: tuple[seeds.Values, seeds.Values],
+) -> seeds.OfSeeds | None:
     """Compare one metric over the same items of several runs. The first `of_a` runs belong to a,
-    the others to b. None if no item has the metric in all runs."""
+    the others to b. `known`: as in seeds.compare(). None if no item has the metric in all runs."""
     ingredients = [[sample.metrics.get(name) for sample in side] for side in samples]
     complete = [i for i, items in enumerate(zip(*ingredients, strict=True)) if None not in items]
     if not complete:
         return None
     runs = [[items[i] for i in complete] for items in ingredients]
     metric, clusters = METRICS.get(name, MEAN), [samples[0][i].cluster for i in complete]
-    if len(runs) > 2:
-        return seeds.compare(metric, runs[:of_a], runs[of_a:], clusters)
+    if len(runs) > 2 or min(map(len, known)) >= seeds.ENOUGH:
+        return seeds.compare(metric, runs[:of_a], runs[of_a:], clusters, known)
     paired = compare(metric, runs[0], runs[1], clusters)
     return seeds.OfSeeds(paired, (paired.value_a,), (paired.value_b,))
 

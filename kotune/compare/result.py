@@ -35,12 +35,14 @@ class Result:
     breakdowns: Sequence[Breakdown] = ()
 
     @classmethod
-    def of(cls, runs: Sequence[Finished], price: Price | None = None) -> "Result":
-        """Compare the runs."""
+    def of(
+        cls, runs: Sequence[Finished], price: Price | None = None, known: Sequence[Finished] = ()
+    ) -> "Result":
+        """Compare the runs. `known`: as in comparisons()."""
         grouped = groups(runs)
         return cls(
             runs,
-            compared := comparisons(runs),
+            compared := comparisons(runs, known),
             titles(runs),
             {run.folder: _differences(grouped, run) for run in runs[1:]},
             price,

@@ -34,6 +34,24 @@ def outcome(comparison: Comparison) -> str:
     return "better" if (paired.difference > 0) != comparison.is_lower_better else "worse"
 
 
+def claim(comparison: Comparison) -> str:
+    """What a report claims about a primary metric. It is outcome(), except for two models whose
+    variation between seeds is unknown. Then the claim is only about these adapters:
+
+    - `adapters_differ`: the adapters differ
+    - `adapters_same`: no difference is found between the adapters
+    """
+    result = outcome(comparison)
+    if comparison.is_tuning or comparison.includes_seeds:
+        return result
+    of_adapters = {
+        "better": "adapters_differ",
+        "worse": "adapters_differ",
+        "same": "adapters_same",
+    }
+    return of_adapters.get(result, result)
+
+
 def doubted_by(comparison: Comparison) -> str | None:
     """If the interval and the adjusted p-value disagree, return the one that does not support the
     difference. Return None if they agree. If they disagree, nothing is claimed.

@@ -8,7 +8,8 @@ from kotune.plan.plan import GpuPlan, Plan
 
 
 def as_json(plan: Plan) -> JsonRow:
-    """The whole plan. Units are bytes, seconds and won."""
+    """The whole plan. Units are bytes, seconds and won. `seconds` and `total_seconds` are those of
+    one seed, `cost` is that of all seeds."""
     counted, shape = plan.counted, plan.shape
     return {
         "recipe": plan.name,
@@ -29,21 +30,22 @@ def as_json(plan: Plan) -> JsonRow:
         "batch_size": plan.schedule.batch_size,
         "micro_batch_size": plan.micro,
         "steps": plan.schedule.steps,
+        "seeds": plan.seeds,
         "fits": plan.fits,
         "advice": None if plan.fits else plan.advice,
         "notes": list(plan.notes),
         "tasks": [asdict(work) for work in plan.works],
         "gpus": {
             gpu_plan.gpu.name: _gpu_json(
-                gpu_plan, plan.modes[gpu_plan.gpu.is_old].precision, plan.price
+                gpu_plan, plan.modes[gpu_plan.gpu.is_old].precision, plan.price, plan.seeds
             )
             for gpu_plan in plan.gpu_plans
         },
     }
 
 
-def _gpu_json(plan: GpuPlan, precision: str, price: Price | None) -> JsonRow:
-    spent = cost(plan.total, price)
+def _gpu_json(plan: GpuPlan, precision: str, price: Price | None, seeds: int) -> JsonRow:
+    spent = cost(plan.total_of(seeds), price)
     memory = plan.memory
     return {
         "fits": plan.micro is not None,
@@ -55,6 +57,7 @@ def _gpu_json(plan: GpuPlan, precision: str, price: Price | None) -> JsonRow:
         "answers_at_once": plan.answers,
         "seconds": {name: round(value, 2) for name, value in plan.seconds.items()},
         "total_seconds": round(plan.total, 2),
+        "total_seconds_of_all_seeds": round(plan.total_of(seeds), 2),
         "cost": spent._asdict() if spent else None,
         "notes": plan.notes,
         "source": plan.gpu.source,

@@ -80,14 +80,20 @@ class GpuPlan:
 
     @property
     def total(self) -> float:
+        """The seconds of a run with one seed."""
         return sum(self.seconds.values())
+
+    def total_of(self, seeds: int) -> float:
+        """The seconds of a run with this many seeds. The model is downloaded once, and the base
+        model is scored once."""
+        return self.total + (seeds - 1) * (self.total - self.seconds["download"] - self.base)
 
 
 @dataclass(frozen=True)
 class Plan:
     """The prediction for a recipe. `micro`: the recipe's micro-batch. `modes`: the mode for GPUs
     without native bf16 (True) and for other GPUs (False). `is_auto`: whether a run switches
-    gradient checkpointing off if memory allows."""
+    gradient checkpointing off if memory allows. `seeds`: how many seeds a run trains."""
 
     recipe: Recipe
     name: str
@@ -101,6 +107,7 @@ class Plan:
     notes: Sequence[str]
     is_auto: bool
     price: Price | None = None
+    seeds: int = 1
 
     @property
     def method(self) -> Method:
@@ -133,10 +140,13 @@ def make(
     names: Sequence[str],
     price: Price | None = None,
     counted: Counted | None = None,
+    seeds: int | None = None,
 ) -> Plan:
     """The plan of a recipe file for the named GPUs, or for all known ones. `counted`: the counts of
-    the recipe's data, if they are already known."""
+    the recipe's data, if they are already known. `seeds`: the number of seeds; None for those of
+    the recipe."""
     chosen, recipe = gpus.select(names), load(file, overrides)
+    number = len(recipe.all_seeds(seeds))
     shape = shapes.find(recipe.model)
     counted = counted or counting.count(recipe)
     configs = _configs(recipe, counted.rows)
@@ -154,6 +164,7 @@ def make(
         [*_notes(config, counted), *work.not_scored(recipe)],
         axolotl_config.is_auto(recipe),
         price,
+        number,
     )
     return replace(plan, gpu_plans=[_gpu_plan(plan, gpu) for gpu in chosen])
 

@@ -60,13 +60,13 @@ def verdict(plan: Plan, gpu_plan: GpuPlan) -> str:
     name = gpu_plan.gpu.name
     if not gpu_plan.micro:
         return f"{name}: does not fit"
-    spent = cost(gpu_plan.total, plan.price)
+    spent = cost(gpu_plan.total_of(plan.seeds), plan.price)
+    minutes = f"{gpu_plan.total / 60:,.0f} minutes"
+    if plan.seeds > 1:
+        minutes += f" for one seed, {gpu_plan.total_of(plan.seeds) / 60:,.0f} for {plan.seeds}"
     money = f", {spent.won:,.0f} won" if spent else ""
     money += f" (${spent.dollars:,.2f})" if spent and spent.dollars is not None else ""
-    return (
-        f"{name}: fits, with micro_batch_size up to {gpu_plan.micro}; about"
-        f" {gpu_plan.total / 60:,.0f} minutes{money}"
-    )
+    return f"{name}: fits, with micro_batch_size up to {gpu_plan.micro}; about {minutes}{money}"
 
 
 def _counts(plan: Plan) -> Iterator[Row]:
@@ -132,9 +132,12 @@ def _memory_note() -> str:
 def _time(plan: Plan) -> Iterator[Row]:
     for key, name in SPENT.items():
         yield name, *(f"{gpu_plan.seconds[key] / 60:,.1f}" for gpu_plan in plan.gpu_plans)
-    yield "total", *(f"{gpu_plan.total / 60:,.1f}" for gpu_plan in plan.gpu_plans)
+    for number in dict.fromkeys((1, plan.seeds)):
+        name = "total" if plan.seeds == 1 else f"total, {number} seed{'s' if number > 1 else ''}"
+        totals = (gpu_plan.total_of(number) for gpu_plan in plan.gpu_plans)
+        yield name, *(f"{seconds / 60:,.1f}" for seconds in totals)
     if plan.price:
-        costs = (cost(gpu_plan.total, plan.price) for gpu_plan in plan.gpu_plans)
+        costs = (cost(gpu_plan.total_of(plan.seeds), plan.price) for gpu_plan in plan.gpu_plans)
         yield "won", *(f"{spent.won:,.0f}" for spent in costs if spent)
 
 
@@ -150,6 +153,11 @@ def _time_notes(plan: Plan) -> Iterator[str]:
         f" bandwidth, and every answer has its maximum length; {assumptions.DOWNLOAD / 1e6:g} MB/s"
         f" of download; {assumptions.START_UP / 60:g} minutes of start-up."
     )
+    if plan.seeds > 1:
+        yield (
+            "The parts are those of the first seed. Each further seed takes the same time without"
+            " the download and without the base model's answers. --seeds N sets how many there are."
+        )
     if unknown := [work.task for work in plan.works if work.items is None]:
         yield (
             f"Not included in the time: {', '.join(unknown)}. Counting its items needs its data on"

@@ -1,11 +1,15 @@
 """Applies `--set key=value`, which changes one key of a recipe. The value must follow the same
 rules as a value in a recipe file."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from kotune.errors import RecipeError
 from kotune.recipe import strict_yaml
 from kotune.recipe.unseen import refuse_unseen
+
+# `seed` and `seeds` exclude each other. So to set one of them removes the other.
+REPLACED = {"seed": "seeds", "seeds": "seed"}
 
 
 def apply(raw: strict_yaml.Written, override: str) -> None:
@@ -36,6 +40,14 @@ def apply(raw: strict_yaml.Written, override: str) -> None:
     else:
         _item(parent, last, f"--set {strict_yaml.shown(key)}")
         parent[int(last)] = value
+    if (replaced := REPLACED.get(key.partition(".")[0])) is not None:
+        raw.pop(replaced, None)
+
+
+def with_seed(overrides: Sequence[str], seed: int) -> tuple[str, ...]:
+    """The overrides for the run of one seed: `seed=N` replaces those of `seed` and `seeds`."""
+    kept = (each for each in overrides if each.partition("=")[0].split(".")[0] not in REPLACED)
+    return (*kept, f"seed={seed}")
 
 
 def _item(parent: Any, name: str, where: str) -> Any:

@@ -41,9 +41,11 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     if secret := list(secrets.problems(raw)):
         raise RecipeError(problem_list(path, secret))  # the other checks would quote the secret
     base = defaults()
-    raw = {"adapter": base.adapter, "seed": base.seed, **raw}
-    raw.setdefault("tasks", _own_tasks(raw.get("data")))
     problems = axolotl_block.problems(raw.get("axolotl"), defaults=base.axolotl)
+    if {"seed", "seeds"} <= raw.keys():
+        problems.append("seeds: given together with `seed`; keep one of the two")
+    raw = {"adapter": base.adapter, "seed": _first_seed(raw.get("seeds"), base.seed), **raw}
+    raw.setdefault("tasks", _own_tasks(raw.get("data")))
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
@@ -84,7 +86,8 @@ def defaults() -> Defaults:
 
 
 def digest(recipe: Recipe, limit: Limit) -> str:
-    """Eight hex digits of a hash of the recipe, the defaults and the limit."""
+    """Eight hex digits of a hash of the recipe, the defaults and the limit. `seeds` is not in the
+    hash, so a further seed adds a run and changes no other."""
     hashed = [recipe.model_dump(mode="json"), defaults().model_dump(mode="json"), limit]
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -109,6 +112,13 @@ def _own_tasks(data: Any) -> list[str]:
         if isinstance(name, str) and name in kodata.SOURCES
     ]
     return list(dict.fromkeys(tasks)) or list(cards())[:1]
+
+
+def _first_seed(seeds: Any, default: int) -> int:
+    """The value of `seed` in a recipe that has only `seeds`. The default if there are none, or if
+    the first one is not valid, which the validation of `seeds` reports."""
+    first = seeds[0] if isinstance(seeds, list) and seeds else None
+    return first if type(first) is int and 0 <= first < 2**32 else default
 
 
 def validation_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -163,6 +173,7 @@ OWN_ERRORS = (
     "template",
     "task",
     "limit",
+    "seeds",
 )
 # Some messages of pydantic use Python terms. This maps their error types to YAML terms.
 YAML_TERMS = {

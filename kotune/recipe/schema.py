@@ -7,8 +7,9 @@ This module imports no heavy package.
 
 import re
 from collections.abc import Callable
+from itertools import chain, count, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -30,6 +31,8 @@ from kotune_tasks.card import cards, groups
 # The number of items to score per task. `quick` means the number that the task itself sets. None
 # means all items.
 Limit = int | Literal["quick"] | None
+Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
+MAX_SEEDS = 10
 MAX_LISTED = 20  # maximum number of entries in `data`, and of problems in a message
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -130,7 +133,10 @@ class Recipe(Strict):
     data_path: dict[str, Path] = {}
     leaks: Literal["drop", "refuse", "keep"] = "drop"
     validation_rows: int = Field(default=VALIDATION_ROWS, gt=0, le=100_000, strict=True)
-    seed: int = Field(ge=0, lt=2**32, strict=True)
+    seed: Seed
+    # The seeds that one `run` trains one after another; the first one is `seed`. Each of them has a
+    # run folder of its own, so this key is in no folder's recipe.yml and no folder's hash.
+    seeds: tuple[Seed, ...] = Field(default=(), exclude=True)
     axolotl: AxolotlConfig = {}
 
     @field_validator("model")
@@ -221,6 +227,27 @@ class Recipe(Strict):
             )
             raise PydanticCustomError("validation_rows", message)
         return rows
+
+    @field_validator("seeds")
+    @classmethod
+    def _different_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not 1 <= len(seeds) <= MAX_SEEDS:
+            message = f"{len(seeds)} seeds; give 1 to {MAX_SEEDS}, or leave the key out"
+            raise PydanticCustomError("seeds", message)
+        if twice := [seed for seed in dict.fromkeys(seeds) if seeds.count(seed) > 1]:
+            message = f"{twice[0]} is named twice, but trains the same adapter again; keep one"
+            raise PydanticCustomError("seeds", message)
+        return seeds
+
+    def all_seeds(self, number: int | None = None) -> tuple[int, ...]:
+        """The seeds to train: those of the recipe, or its first `number` ones. If the recipe names
+        fewer, 1, 2, 3, ... follow, without those that it names. Raises RecipeError if `number` is
+        not between 1 and MAX_SEEDS."""
+        if number is not None and not 1 <= number <= MAX_SEEDS:
+            raise RecipeError(f"--seeds {number}: give a number of seeds, 1 to {MAX_SEEDS}")
+        named = self.seeds or (self.seed,)
+        more = (seed for seed in count(1) if seed not in named)
+        return tuple(islice(chain(named, more), len(named) if number is None else number))
 
 
 class Defaults(Strict):

@@ -11,6 +11,7 @@ from kodata.metrics.naturalness.signals import SIGNALS
 from kotune.compare.breakdowns import Slice
 from kotune.compare.comparison import Comparison, Side
 from kotune.compare.result import Result
+from kotune.compare.seeds import groups
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.display.words import p_text
@@ -292,11 +293,15 @@ def not_the_same(result: Result, phrases: Phrases) -> Iterator[Table]:
     """For each run after the first, a table of the ways in which the run differs from the first
     run, except the models. A table that lists differences is marked as an alert."""
     a = result.names[result.runs[0].folder]
+    seeds_of_first = [run.folder for run in groups(result.runs)[0]]
     for folder, differences in result.differences.items():
-        b = result.names[folder]
+        b, same = (
+            result.names[folder],
+            "all_but_seed" if folder in seeds_of_first else "all_the_same",
+        )
         rows = [(row.what, _short(row.a, phrases), _short(row.b, phrases)) for row in differences]
         yield Table(
-            phrases("not_the_same" if rows else "all_the_same", a=a, b=b),
+            phrases("not_the_same" if rows else same, a=a, b=b),
             (phrases("what"), a, b),
             rows,
             3,

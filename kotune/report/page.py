@@ -8,7 +8,7 @@ from kotune.compare.answers import Confusion
 from kotune.compare.calibration import Bin, Calibration
 from kotune.compare.comparison import Comparison
 from kotune.compare.efficiency import LOSSES, Kind, Loss
-from kotune.compare.verdict import outcome
+from kotune.compare.verdict import claim, outcome
 from kotune.display import plots
 from kotune.display.page import render
 from kotune.display.phrases import Phrases
@@ -89,8 +89,15 @@ def _span(comparison: Comparison, report: Report) -> plots.PlotRow:
         else ""
     )
     return plots.PlotRow(
-        label, f"{value:+.1f}", [plots.Interval(value, low, high, outcome(comparison))]
+        label, f"{value:+.1f}", [plots.Interval(value, low, high, _mark(comparison))]
     )
+
+
+def _mark(comparison: Comparison) -> str:
+    """The kind of mark of a difference. Only a difference that is claimed of a model has a
+    colour."""
+    claimed = claim(comparison)
+    return claimed if claimed in ("better", "worse") else "same"
 
 
 def _drawn_spans(report: Report) -> Iterator[Figure]:

@@ -3,12 +3,15 @@ files in the run folders."""
 
 from kotune.compare.answers import Changes, Confusion, Example, changes
 from kotune.compare.calibration import Calibration, calibrations
+from kotune.compare.comparison import Side
 from kotune.compare.efficiency import Loss
 from kotune.compare.result import Result
+from kotune.compare.seeds import groups
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.report import comparison_tables, cost_tables, run_tables
 from kotune.report.lines import doubts
+from kotune.report.sentences import display_name
 from kotune.runs.finished import Finished
 
 
@@ -34,7 +37,11 @@ class Report:
 
     @property
     def title(self) -> str:
-        return self.phrases("compare_title") if self.has_several else self.name(self.result.runs[0])
+        """The name of the model, also if it was trained with several seeds."""
+        (first, *seeds), *models = groups(self.result.runs)
+        if models:
+            return self.phrases("compare_title")
+        return display_name(Side(first, "tuned", tuple(seeds)), self.result.names)
 
     def name(self, run: Finished) -> str:
         return self.result.names[run.folder]

@@ -11,8 +11,9 @@ from kotune.report import comparison_tables as tables
 from kotune.report import cost_tables
 from kotune.report.sentences import notes, verdicts
 
-STYLES = {"better": "green", "worse": "red", "same": ""}  # other outcomes: UNDECIDED
-UNDECIDED = "yellow"
+# Two adapters, whose models are not compared, have no colour.
+STYLES = {"better": "green", "worse": "red", "same": "", "adapters_differ": "", "adapters_same": ""}
+UNDECIDED = "yellow"  # all other outcomes
 
 
 def show(result: Result, phrases: Phrases, console: Console | None = None) -> None:

@@ -9,7 +9,7 @@ from kotune.compare.comparison import Comparison, Side
 from kotune.compare.paired import FEWEST_CLUSTERS, Paired
 from kotune.compare.result import Result, title_of
 from kotune.compare.seeds import ENOUGH, groups
-from kotune.compare.verdict import doubted_by, outcome
+from kotune.compare.verdict import claim, doubted_by, outcome
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount, p_text
 from kotune.report.lines import not_scored
@@ -20,7 +20,7 @@ from kotune_tasks.card import cards
 @dataclass(frozen=True)
 class Verdict:
     """A claim and its sentence. `outcome` is `better`, `worse` or `same` (no significant
-    difference) for b compared with a. kotune.compare.verdict.outcome() has the other outcomes."""
+    difference) for b compared with a. kotune.compare.verdict.claim() has the other outcomes."""
 
     outcome: str
     text: str
@@ -60,7 +60,11 @@ def notes(result: Result, phrases: Phrases) -> list[str]:
         line for run in result.runs for line in not_scored(run.manifest, phrases)
     )
     scope = (
-        [_scope(result, phrases), phrases("how_sure", tests=_tests(result, phrases))]
+        [
+            _scope(result, phrases),
+            *_known_seeds(result, phrases),
+            phrases("how_sure", tests=_tests(result, phrases)),
+        ]
         if result.comparisons
         else []
     )
@@ -103,6 +107,20 @@ def _scope(result: Result, phrases: Phrases) -> str:
     return phrases("seeds_some", some=names_of)
 
 
+def _known_seeds(result: Result, phrases: Phrases) -> Iterator[str]:
+    """A sentence on the runs that are not compared, but show the variation of seeds."""
+    runs = dict.fromkeys(
+        run.name
+        for comparison in result.comparisons
+        if comparison.includes_seeds and not comparison.is_tuning
+        for side in (comparison.a, comparison.b)
+        for run in side.known
+        if len(side.runs) < ENOUGH
+    )
+    if runs:
+        yield phrases("seeds_known", runs=", ".join(runs))
+
+
 def display_name(side: Side, names: dict[Path, str]) -> str:
     """The name of a variant in a sentence. If it has several seeds, the name lists them."""
     run, title = side.run, title_of(side.run)
@@ -113,7 +131,7 @@ def display_name(side: Side, names: dict[Path, str]) -> str:
 
 
 def _verdict(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -> Verdict:
-    kind, result = "tuning" if comparison.is_tuning else "runs", outcome(comparison)
+    kind, result = "tuning" if comparison.is_tuning else "runs", claim(comparison)
     text = phrases.phrase(
         f"verdict_{kind}",
         result,
@@ -128,14 +146,20 @@ def _verdict(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -
 def _phrase_values(
     comparison: Comparison, names: dict[Path, str], phrases: Phrases
 ) -> dict[str, str]:
-    """The values in a verdict's phrase other than the results: names, task, metric and items."""
+    """The values in a verdict's phrase other than the difference: names, task, metric, items, and
+    the value of each side."""
+    paired = comparison.paired
+    are_two = not comparison.a.others and not comparison.b.others
     return {
         "a": display_name(comparison.a, names),
         "b": display_name(comparison.b, names),
         "task": comparison.task,
         "metric": comparison.metric,
         "criterion": phrases.word("criteria", cards()[comparison.task].criterion),
-        "n": f"{comparison.paired.n:,}",
+        "n": f"{paired.n:,}",
+        "adapters": phrases.word("adapters", "two" if are_two else "more"),
+        "value_a": f"{paired.value_a:.3f}",
+        "value_b": f"{paired.value_b:.3f}",
     }
 
 
@@ -177,16 +201,17 @@ def _signed(comparison: Comparison) -> str:
 
 def _figures(comparison: Comparison, result: str, phrases: Phrases) -> dict[str, str]:
     """The numbers in a verdict's phrase: difference, confidence interval and p-value. If the
-    verdict is `better` or `worse`, a negative difference and its interval are negated, because the
-    phrase itself says that b is better or worse. Empty for `undefined` and `void`. For `alike`, the
-    interval is not used."""
+    verdict is `better`, `worse` or `adapters_differ`, a negative difference and its interval are
+    negated, because the phrase itself says which value is higher. Empty for `undefined` and `void`.
+    For `alike`, the interval is not used."""
     paired = comparison.paired
     if result in ("undefined", "void"):
         return {}
     by, low, high = paired.difference, paired.ci_low, paired.ci_high
-    if result in ("better", "worse") and by < 0:
+    is_claimed = result in ("better", "worse", "adapters_differ")
+    if is_claimed and by < 0:
         by, low, high = -by, -high, -low
-    nearest = low if result in ("better", "worse") else math.inf
+    nearest = low if is_claimed else math.inf
     shown = amount(by, comparison.is_share, nearest)
     return {
         "by": phrases("points", n=shown) if comparison.is_share else shown,

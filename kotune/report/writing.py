@@ -1,6 +1,6 @@
 """Writes a report as a page, as Markdown, or both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kotune.compare.efficiency import Price
@@ -12,11 +12,14 @@ from kotune.runs.finished import explain_malformed, load
 from kotune.runs.folder import publish, write_text
 
 
-def write(folder: Path, phrases: Phrases, price: Price | None = None) -> list[Path]:
-    """Write report.html and report.md of a run. Returns their paths. Raises KotuneError if the run
-    is not finished, or if its files are damaged or changed."""
-    with explain_malformed(folder):
-        report = Report(Result.of(load([folder]), price), phrases)
+def write(
+    folder: Path, phrases: Phrases, price: Price | None = None, others: Sequence[Path] = ()
+) -> list[Path]:
+    """Write report.html and report.md of a run into its folder. Returns their paths. `others`: the
+    folders of further seeds, which the report covers, too. Raises KotuneError if a run is not
+    finished, or if its files are damaged or changed."""
+    with explain_malformed(folder, *others):
+        report = Report(Result.of(load([folder, *others]), price), phrases)
         return write_as(report, folder / REPORT_PAGE, folder / REPORT_MARKDOWN, write_text)
 
 

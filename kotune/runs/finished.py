@@ -32,6 +32,7 @@ from kotune.layout import (
 )
 from kotune.recipe import reading as recipes
 from kotune.recipe.axolotl_keys import AxolotlConfig
+from kotune.recipe.schema import Seed
 from kotune.runs import guard
 from kotune.runs.again import again
 from kotune.runs.events import read_metrics
@@ -49,6 +50,7 @@ from kotune.runs.records import (
     Record,
     Resolved,
     TaskScores,
+    fits,
     parsed,
 )
 from kotune_tasks.card import cards
@@ -263,8 +265,8 @@ def explain_malformed(*folders: Path, remedy: str = "make the run again") -> Ite
 def find(given: Path, runs_dir: Path) -> Path:
     """The folder of a run. `given` is a run folder or a recipe.
 
-    A run folder is returned unchanged. For a recipe, the newest scored run is returned. A run with
-    --limit is used only if no run covers all items.
+    A run folder is returned unchanged. For a recipe, the newest scored run with any seed is
+    returned. A run with --limit is used only if no run covers all items.
 
     Raises RecipeError if `given` does not exist or the recipe has no scored run. If the recipe has
     no scored run and a folder of the same name could not be read, that folder's error is raised
@@ -285,8 +287,11 @@ def find(given: Path, runs_dir: Path) -> Path:
         ) as error:  # the folder is damaged, or another user owns it
             refused.append(error)
             continue
-        score = record.stages.get("score")
-        if score and folder.name == recipes.run_name(given, recipe, record.limit):
+        score, seed = record.stages.get("score"), record.as_json().get("seed")
+        if not score or not fits(seed, Seed):
+            continue
+        of_seed = recipe.model_copy(update={"seed": seed})
+        if folder.name == recipes.run_name(given, of_seed, record.limit):
             scored.append(_Scored(record.limit is None, score.finished, folder))
     if not scored and refused:
         raise refused[0]

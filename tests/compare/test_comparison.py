@@ -448,7 +448,7 @@ def test_json_has_every_key_and_null_where_there_is_no_number(cli: Cli, tmp_path
     told = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(name))
     keys = (
         "task metric a b value_a value_b difference ci_low ci_high p_value p_holm p_mcnemar n"
-        " groups detectable is_alike seeds"
+        " groups detectable is_alike seeds includes_seeds"
     )
     assert all(list(row) and set(row) == set(keys.split()) for row in told["comparisons"])
     assert len(told["comparisons"]) == 12

@@ -84,8 +84,9 @@ def test_no_spread_is_no_difference_or_nothing_known() -> None:
 
 def test_three_seeds_are_their_mean_with_the_spread_of_items_and_of_seeds() -> None:
     a, b, clusters = world(np.random.default_rng(1), 3, noise=0.3)
-    told, of_a, of_b = compare(MEAN, a, b, clusters)
-    assert not told.is_alike and compare(MEAN, a, a, clusters).paired.is_alike is False
+    told, of_a, of_b, includes_seeds = compare(MEAN, a, b, clusters)
+    assert includes_seeds and not told.is_alike
+    assert compare(MEAN, a, a, clusters).paired.is_alike is False
     assert compare(MEAN, a[:1] * 2, a[:1] * 2, clusters).paired.is_alike
     assert of_a == pytest.approx([np.mean(side) for side in a])
     assert told.difference == pytest.approx(np.mean(b) - np.mean(a))
@@ -111,10 +112,30 @@ def test_with_two_seeds_on_a_side_items_alone_are_counted_in() -> None:
     assert (one.ci_low, one.ci_high) == pytest.approx((alone.ci_low, alone.ci_high), abs=0.01)
 
 
+def test_a_known_spread_of_seeds_is_in_the_interval_of_one_seed_each() -> None:
+    a, b, clusters = world(np.random.default_rng(2), 3, noise=1.0)
+    known = tuple(tuple(float(np.mean(run)) for run in side) for side in (a, b))
+    alone = compare(MEAN, a[:1], b[:1], clusters)
+    one = compare(MEAN, a[:1], b[:1], clusters, (known[0], known[1]))
+    assert (alone.includes_seeds, one.includes_seeds) == (False, True)
+    assert one.paired.difference == alone.paired.difference
+    sums = np.subtract(b[0], a[0]).reshape(-1, 3).mean(axis=1)
+    parts = [
+        Part(sums.var(ddof=1) / 150, 149),
+        *(Part(float(np.var(side, ddof=1)), 2) for side in known),  # s² of one seed a side
+    ]
+    expected = interval(one.paired.difference, parts)
+    assert one.paired[3:6] == pytest.approx(expected[:3], rel=0.1, abs=0.002)
+    half = compare(MEAN, a[:1], b[:1], clusters, (known[0], ()))
+    assert half.paired == alone.paired and not half.includes_seeds
+    few = compare(MEAN, a[:1], b[:1], clusters, (known[0][:2], known[1]))
+    assert not few.includes_seeds
+
+
 def test_what_is_no_mean_is_combined_too_and_the_undefined_stays_undefined() -> None:
     a, b, clusters = world(np.random.default_rng(3), 3, noise=0.3)
     one, other = ([[(1, int(x)) for x in run] for run in side] for side in (a, b))
-    told, of_a, _ = compare(METRICS["macro_f1"], one, other, clusters)
+    told, of_a, *_ = compare(METRICS["macro_f1"], one, other, clusters)
     assert (
         told.value_a == pytest.approx(np.mean(of_a))
         and told.ci_low < told.difference < told.ci_high
@@ -221,6 +242,40 @@ def test_only_three_seeds_speak_of_the_model(tmp_path: Path) -> None:
         assert any(adapters in note for note in notes(two, say)) and not any(
             "seed=42, 7, 8" in note for note in notes(two, say)
         )
+
+
+def test_other_runs_of_a_recipe_show_how_much_its_seeds_vary(tmp_path: Path) -> None:
+    runs = three(tmp_path, *(run(tmp_path, seed, "quickstart-deepseek") for seed in SEEDS))
+    one, two = runs[0], runs[3]
+    alone = Result.of([one, two])
+    known = Result.of([one, two], known=runs)
+    between = [next(each for each in of.comparisons if not each.is_tuning) for of in (alone, known)]
+    assert [each.includes_seeds for each in between] == [False, True]
+    assert between[0].paired.difference == between[1].paired.difference
+    deviations = [np.std(accuracies(part, "tuned"), ddof=1) for part in (runs[:3], runs[3:])]
+    assert between[1].paired.ci_high - between[1].paired.ci_low > 2 * 2 * np.hypot(*deviations)
+    assert known.comparisons[0].paired == alone.comparisons[0].paired  # base and tuned, as before
+    assert known.as_json()["comparisons"][-1]["includes_seeds"] is True  # type: ignore[index]
+    names = "quickstart-llama-7, quickstart-llama-8, quickstart-deepseek-7, quickstart-deepseek-8"
+    for language in LANGUAGES:
+        say = Phrases(language)
+        assert say("seeds_known", runs=names) in notes(known, say)
+        assert not any("quickstart-llama-7" in note for note in notes(alone, say))
+    half = Result.of([one, two], known=runs[:3])
+    assert not half.comparisons[-1].includes_seeds
+    whole = Result.of(runs, known=runs)
+    assert all(each.includes_seeds for each in whole.comparisons)
+    assert not any("quickstart-llama-7," in note for note in notes(whole, Phrases("en")))
+
+
+def test_a_run_with_other_settings_of_axolotl_is_not_another_seed(tmp_path: Path) -> None:
+    """Its defaults may have changed since; a seed's own number of evaluations is no setting."""
+    runs = three(tmp_path)
+    for one, changes in ((runs[1], {"lora_r": 8}), (runs[2], {"seed": 8, "evals_per_epoch": 1})):
+        config = read_json(one.folder / "axolotl.yml")
+        write_json(one.folder / "axolotl.yml", {**config, **changes})
+    again = load([each.folder for each in runs])
+    assert [[one.record.seed for one in group] for group in groups(again)] == [[42, 8], [7]]
 
 
 def test_other_seeds_of_another_recipe_are_told(tmp_path: Path) -> None:

@@ -3,21 +3,24 @@
 import math
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from kodata.metrics.metrics import MEAN
 from kotune.compare.comparison import Comparison, Side
 from kotune.compare.differences import Difference
 from kotune.compare.paired import FEWEST_CLUSTERS, Paired, compare
 from kotune.compare.result import Result, titles
-from kotune.compare.verdict import doubted_by, outcome
+from kotune.compare.verdict import claim, doubted_by, outcome
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.words import amount, p_text
+from kotune.report import screen
 from kotune.report.comparison_tables import criteria
 from kotune.report.page import spans
 from kotune.report.report import Report
@@ -39,7 +42,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Finished]:
 def found(
     runs: list[Finished], metric: str = "acc", between: bool = True, **told: Any
 ) -> Comparison:
-    """A comparison of nli_sample_ko with these figures: acc .50 against .53, and clear."""
+    """A comparison of nli_sample_ko with these figures: acc .50 against .53, and clear. Where two
+    models are compared, the interval includes their seeds, unless `told` says otherwise."""
     figures = {
         "value_a": 0.5,
         "value_b": 0.531,
@@ -52,10 +56,11 @@ def found(
         "groups": 1000,
         "detectable": 0.026,
     }
-    p_holm = told.pop("p_holm", 0.003)
+    p_holm, includes_seeds = told.pop("p_holm", 0.003), told.pop("includes_seeds", between)
     b = Side(runs[1] if between else runs[0], "tuned")
     a = Side(runs[0], "tuned" if between else "base")
-    return Comparison("nli_sample_ko", metric, a, b, Paired(**{**figures, **told}), p_holm)
+    paired = Paired(**{**figures, **told})
+    return Comparison("nli_sample_ko", metric, a, b, paired, p_holm, includes_seeds=includes_seeds)
 
 
 def said(runs: list[Finished], one: Comparison, language: str = "en") -> str:
@@ -76,6 +81,45 @@ def test_a_clear_difference_is_told_in_points_with_its_interval(runs: list[Finis
     assert "tuning made quickstart-llama, LoRA better by 3.1 points (1.2 to 5.0)" in said(
         runs, found(runs, between=False)
     )
+
+
+def test_two_adapters_of_one_seed_each_differ_and_neither_model_is_called_better(
+    runs: list[Finished],
+) -> None:
+    adapters = found(runs, difference=-0.078, ci_low=-0.106, ci_high=-0.051, includes_seeds=False)
+    assert (outcome(adapters), claim(adapters)) == ("worse", "adapters_differ")
+    assert (
+        said(runs, adapters)
+        == "Reasoning (nli_sample_ko, acc): these two adapters differ by 7.8 points (items: 5.1 to"
+        " 10.6), n = 3,000: quickstart-llama, LoRA has 0.500, quickstart-deepseek, LoRA has 0.531."
+        " Another seed moves such a score by several points: --seeds 3 compares the models."
+    )
+    assert "두 어댑터의 차이는 7.8" in said(runs, adapters, "ko")
+    alike = found(
+        runs, difference=-0.003, ci_low=-0.02, ci_high=0.014, p_holm=0.71, includes_seeds=False
+    )
+    assert claim(alike) == "adapters_same"
+    assert "no difference found between these two adapters" in said(runs, alike)
+    for one in (adapters, alike):
+        for language in LANGUAGES:
+            assert not CLAIMS.search(said(runs, one, language))
+            assert "--seeds 3" in said(runs, one, language)
+    void = found(runs, value_b=math.nan, includes_seeds=False)
+    assert claim(void) == "void"
+    tuning = found(runs, between=False)
+    assert claim(tuning) == "better"  # this adapter is better than the base model
+
+
+def test_adapters_of_one_seed_each_have_no_colour(runs: list[Finished]) -> None:
+    console = Console(file=StringIO(), force_terminal=True, color_system="standard", width=400)
+    for includes_seeds in (False, True):
+        one = found(runs, includes_seeds=includes_seeds)
+        result = Result(runs, [one], titles(runs), {run.folder: [] for run in runs[1:]})
+        with console.capture() as shown:
+            screen.show(result, SAY["en"], console)
+        assert ("\x1b[32m" in shown.get()) == includes_seeds
+        (span,) = spans(Report(result, SAY["en"]))["Reasoning"][0].rows
+        assert span.intervals[0].kind == ("better" if includes_seeds else "same")
 
 
 def test_a_lower_figure_is_worse_and_its_sizes_are_told_without_a_sign(

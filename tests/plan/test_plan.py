@@ -665,11 +665,39 @@ def test_money_is_the_hours_at_the_price() -> None:
     plan = made("llama_lora", "l4", price=Price(3600, 1200))
     gpus_json: Any = as_json(plan)["gpus"]
     told = gpus_json["l4"]
-    assert told["cost"]["won"] == pytest.approx(told["total_seconds"], abs=0.1)  # a won a second
+    # A won a second.
+    assert told["cost"]["won"] == pytest.approx(told["total_seconds_of_all_seeds"], abs=0.1)
     assert told["cost"]["dollars"] == pytest.approx(told["cost"]["won"] / 1200, abs=1e-3)
     assert f"{told['cost']['won']:,.0f} won (${told['cost']['dollars']:,.2f})" in screen.verdict(
         plan, plan.gpu_plans[0]
     )
+
+
+def test_a_plan_has_the_time_of_one_seed_and_of_all() -> None:
+    """The model is downloaded once and the base model scored once."""
+    path = RECIPES / "llama_lora.yml"
+    three = plans.make(path, (), ("l4",))
+    one, four = (plans.make(path, (), ("l4",), seeds=number) for number in (1, 4))
+    (of_one,) = one.gpu_plans
+    assert [plan.seeds for plan in (one, three, four)] == [1, 3, 4]
+    assert plans.make(QUICK, (), ("l4",)).seeds == 1
+    further = of_one.total - of_one.base - of_one.seconds["download"]
+    assert of_one.base > 0 and of_one.seconds["download"] > 0
+    assert of_one.total_of(1) == of_one.total
+    assert of_one.total_of(3) == pytest.approx(of_one.total + 2 * further)
+    minutes = [f"{of_one.total_of(number) / 60:,.0f}" for number in (1, 3)]
+    assert f"about {minutes[0]} minutes for one seed, {minutes[1]} for 3" in screen.verdict(
+        three, three.gpu_plans[0]
+    )
+    rows = {row[0]: row[1] for row in list(screen.tables(three))[-1].rows}
+    assert rows["total, 1 seed"] == f"{of_one.total / 60:,.1f}"
+    assert rows["total, 3 seeds"] == f"{of_one.total_of(3) / 60:,.1f}"
+    rows = {row[0]: row[1] for row in list(screen.tables(one))[-1].rows}
+    assert rows["total"] == f"{of_one.total / 60:,.1f}" and "total, 1 seed" not in rows
+    told: Any = as_json(three)
+    assert told["seeds"] == 3
+    assert told["gpus"]["l4"]["total_seconds"] == round(of_one.total, 2)
+    assert told["gpus"]["l4"]["total_seconds_of_all_seeds"] == round(of_one.total_of(3), 2)
 
 
 def test_a_plan_says_that_it_predicts_wherever_it_stands() -> None:

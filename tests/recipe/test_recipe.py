@@ -21,7 +21,9 @@ GOOD = "model: quickstart-llama\ndata:\n  - source: nli_sample\n"
 @pytest.mark.usefixtures("users_data")
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_recipe_is_good_short_and_says_how_to_run_it(path: Path) -> None:
-    reading.load(path)
+    recipe = reading.load(path)
+    # The quickstart shows every stage in minutes; the others are to speak of their model.
+    assert recipe.all_seeds() == ((42,) if path.stem.startswith("quickstart") else (42, 1, 2))
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 14
     assert f"./cli.py run recipes/{path.name}" in text
@@ -192,6 +194,14 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         ("data: []\nmodel: quickstart-llama\n", "data: must be one entry or more"),
         (GOOD + "seed: true\n", "seed: input should be a valid integer, found `True`"),
         (GOOD + "seed: '5'\n", "seed: input should be a valid integer, found `5`"),
+        (GOOD + "seeds: 3\n", "seeds: must be a list, as in [a, b], found `3`"),
+        (GOOD + "seeds: []\n", "seeds: 0 seeds; give 1 to 10, or leave the key out"),
+        (GOOD + f"seeds: {list(range(11))}\n", "seeds: 11 seeds; give 1 to 10"),
+        (GOOD + "seeds: [7, 1, 7]\n", "seeds: 7 is named twice, but trains the same adapter"),
+        (GOOD + "seeds: [1, true]\n", "seeds.1: input should be a valid integer, found `True`"),
+        (GOOD + "seeds: [-1]\n", "seeds.0: input should be greater than or equal to 0, found `-1`"),
+        (GOOD + "seeds: ['5']\n", "seeds.0: input should be a valid integer, found `5`"),
+        (GOOD + "seeds: [1]\nseed: 1\n", "seeds: given together with `seed`; keep one"),
         (GOOD.replace("quickstart-llama", "''"), "model: `` is not a preset"),
         (
             GOOD.replace("quickstart-llama", "some/name.git"),
@@ -339,11 +349,52 @@ def test_set_changes_one_key_under_the_same_strict_rules(tmp_path: Path) -> None
         ("data.first.samples=3", "--set data.first: the list has items"),
         ("model.name=x", "a plain value has no keys"),
         ("sead=1", "sead: unknown key; did you mean seed?"),
+        ("seeds=3", "seeds: must be a list"),
+        ("seeds=[3, 3]", "seeds: 3 is named twice"),
+        ("seeds.0=3", "seeds: must be a list"),
+        ("seeds=", "seeds: must be a list"),
     ],
 )
 def test_a_bad_override_is_told(tmp_path: Path, override: str, told: str) -> None:
     with pytest.raises(RecipeError, match=told):
         reading.load(write_recipe(tmp_path, GOOD), (override,))
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "seeds"),
+    [
+        ("", (), (42,)),
+        ("seed: 5\n", (), (5,)),
+        ("seeds: [5, 42]\n", (), (5, 42)),
+        ("seeds: [5, 42]\n", ("seed=7",), (7,)),
+        ("seed: 5\n", ("seeds=[7, 8]",), (7, 8)),
+        ("seeds: [5, 42]\n", ("seeds.0=7",), (7, 42)),
+        ("", ("seeds=[7]", "seed=9"), (9,)),
+    ],
+)
+def test_seeds_are_those_of_the_recipe_or_of_the_last_override(
+    tmp_path: Path, text: str, overrides: tuple[str, ...], seeds: tuple[int, ...]
+) -> None:
+    recipe = reading.load(write_recipe(tmp_path, GOOD + text), overrides)
+    assert (recipe.all_seeds(), recipe.seed) == (seeds, seeds[0])
+
+
+def test_more_seeds_than_the_recipe_names_are_1_2_3_and_on(tmp_path: Path) -> None:
+    plain, named = (
+        reading.load(write_recipe(tmp_path, GOOD + text)) for text in ("", "seeds: [2, 5]\n")
+    )
+    assert plain.all_seeds(3) == (42, 1, 2)
+    assert named.all_seeds(1) == (2,)
+    assert named.all_seeds(4) == (2, 5, 1, 3)
+
+
+def test_seeds_are_in_no_folders_name_and_in_no_folders_recipe(tmp_path: Path) -> None:
+    """So a further seed trains only itself, and a folder of `seed: 42` is found again."""
+    one, three = (
+        reading.load(write_recipe(tmp_path, GOOD + text)) for text in ("", "seeds: [42, 1, 2]\n")
+    )
+    assert reading.digest(one, None) == reading.digest(three, None)
+    assert one.model_dump() == three.model_dump()
 
 
 def test_the_digest_changes_with_recipe_override_and_limit(tmp_path: Path) -> None:

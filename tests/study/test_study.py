@@ -117,6 +117,14 @@ def test_cells_are_the_product_with_the_first_seed_and_small_sizes_first(grid: S
     assert grid.target_task == "nli_sample_ko" and grid.limit is None
 
 
+def test_a_recipes_own_seeds_are_not_repeated_in_a_study(write: Callable[[str], Path]) -> None:
+    write_text(Path("a.yml"), RECIPE.format("llama") + "seeds: [5, 6]\n")
+    plain = file.load(write("recipes: [a.yml]\nvary: {data.0.samples: [80, all]}\n"))
+    assert [(cell.samples, cell.seed) for cell in plain.cells] == [(80, 5), (None, 5)]
+    varied = file.load(write("recipes: [a.yml]\nvary: {seed: [6, 7]}\n"))
+    assert [cell.resolved.all_seeds() for cell in varied.cells] == [(6,), (7,)]
+
+
 def test_roles_are_arm_size_seed_and_choice(write: Callable[[str], Path]) -> None:
     text = (
         "recipes: [a.yml]\n"
