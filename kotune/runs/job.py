@@ -30,6 +30,7 @@ class Job:
     limit: Limit
     lang: str = LANGUAGES[0]  # the language of the report
     launcher: Launcher = ()
+    fresh_base: bool = False  # ask the base model again; reuse no base answers of other runs
 
     @property
     def is_old_gpu(self) -> bool:

@@ -459,6 +459,8 @@ def test_a_command_that_is_told_does_the_same_again(
     grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str], reported: list[Any]
 ) -> None:
     assert command.again(grid, OPTIONS) == AGAIN
+    fresh = command.StudyOptions(fresh_base=True)
+    assert command.again(grid, fresh) == "./cli.py study grid.yml --fresh-base"
     handed = replace(
         OPTIONS,
         runs_dir=RUNS,
@@ -656,6 +658,7 @@ def test_the_limit_of_a_study_is_counted(write: Callable[[str], Path], done: lis
         ({"dry_run": True, "price": -1.0}, "--price -1.0: give a number of won above 0"),
         ({"report_only": True, "engine": "slurm"}, "--report-only: runs nothing"),
         ({"device": "cpu", "engine": "slurm"}, "--device cpu: not for an engine"),
+        ({"fresh_base": True, "engine": "slurm"}, "--fresh-base: not for an engine"),
         ({"bucket": "s3://x"}, "--bucket s3://x: is for an engine; add --on"),
         ({"passed": ("--time=1",)}, "-- --time=1: is for an engine; add --on"),
         ({"engine": "slurm", "runs_dir": Path("x")}, "--runs-dir x: an engine's runs are in runs/"),
