@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 
+from kodata.reading import guard
 from kotune import stages
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
@@ -36,7 +37,8 @@ from kotune.worker.call import call
 
 
 def _prepare(job: Job, screen: Screen) -> None:
-    manifest = job.prepare()
+    with screen.watching() as watch, guard.watched(watch):
+        manifest = job.prepare(watch)
     for line in lines.prepared(manifest):
         screen.say(line)
 
@@ -79,7 +81,9 @@ def _refuse_beyond_positions(job: Job, positions: float) -> None:
 
 
 def _render(job: Job, screen: Screen) -> None:
-    base, revision = configure(job).base, job.run.record().model_revision
+    with screen.watching() as watch, guard.watched(watch):
+        base = configure(job).base
+    revision = job.run.record().model_revision
     call(
         "parity",
         job.run.root,
@@ -133,7 +137,9 @@ def _score(job: Job, screen: Screen) -> None:
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
     hub.fetch(model, revision=base["model_revision"])
-    call("score", job.run.root, tasks=job.tasks, base={**base, "model": model}, limit=job.limit)
+    asked = {"tasks": job.tasks, "base": {**base, "model": model}, "limit": job.limit}
+    with screen.watching() as watch:
+        call("score", job.run.root, watch=watch, **asked)
     job.run.update(base_checked=base_answers.list_checked(job.run.root, job.tasks) or None)
     for line in base_answers.list_rejected(job.run.root, job.tasks):
         screen.say(line)

@@ -15,6 +15,7 @@ from kodata.errors import DataError
 from kodata.prepare.entries import DataLocation, Entry, location_of, source_at
 from kodata.prepare.leaks import TestTexts
 from kodata.prepare.usable import Tally, usable_records
+from kodata.progress import Progress, Watch, counted, unwatched
 from kodata.text import folded
 
 Key = tuple[str, str, str]  # source, task, kind
@@ -50,9 +51,12 @@ class LeakCounts(TypedDict):
 class LeakGuard:
     """Looks up every training row in the test texts of the scored tasks."""
 
-    def __init__(self, tasks: Mapping[str, DataLocation], policy: str) -> None:
-        """`tasks`: for each task the location of its source. `policy`: Scored.leaks. Raises
-        DataError if test data cannot be read."""
+    def __init__(
+        self, tasks: Mapping[str, DataLocation], policy: str, watch: Watch = unwatched
+    ) -> None:
+        """`tasks`: for each task the location of its source. `policy`: Scored.leaks. `watch` is
+        called with the number of test texts that were read. Raises DataError if test data cannot be
+        read."""
         self.policy, self._tasks = policy, tasks
         self.tallies = {task: Tally() for task in tasks}  # counts of each task's test rows
         texts = (
@@ -60,7 +64,8 @@ class LeakGuard:
             for task, location in tasks.items()
             for text in test_texts(location, self.tallies[task])
         )
-        self._tests = TestTexts(texts)
+        begin = Progress("leak check: reading test data", 0, unit="texts")
+        self._tests = TestTexts(counted(texts, begin, watch))
         self._rows: Counter[Key] = Counter()
         self._texts: dict[Key, set[str]] = defaultdict(set)
         self._example = ""
