@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 
+from kodata.reading import guard
 from kotune import stages
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
@@ -22,13 +23,13 @@ from kotune.models import generation, hub, presets
 from kotune.plan import lean
 from kotune.report import lines, writing
 from kotune.runs.events import read_metrics
-from kotune.runs.folder import read_model, write_text
+from kotune.runs.folder import Inputs, read_model, write_text
 from kotune.runs.job import Job
 from kotune.runs.manifest import Manifest
 from kotune.runs.proof import Parity
 from kotune.runs.records import TaskScores, parsed
 from kotune.runs.unfinished import Started, TrainedRecord
-from kotune.score import base_answers
+from kotune.score import base_answers, base_cache
 from kotune.score.samples import damaged_notes
 from kotune.train import config, out_of_memory, training
 from kotune.train.checkpoints import keep_matching
@@ -36,7 +37,8 @@ from kotune.worker.call import call
 
 
 def _prepare(job: Job, screen: Screen) -> None:
-    manifest = job.prepare()
+    with screen.watching() as watch, guard.watched(watch):
+        manifest = job.prepare(watch)
     for line in lines.prepared(manifest):
         screen.say(line)
 
@@ -79,7 +81,9 @@ def _refuse_beyond_positions(job: Job, positions: float) -> None:
 
 
 def _render(job: Job, screen: Screen) -> None:
-    base, revision = configure(job).base, job.run.record().model_revision
+    with screen.watching() as watch, guard.watched(watch):
+        base = configure(job).base
+    revision = job.run.record().model_revision
     call(
         "parity",
         job.run.root,
@@ -129,19 +133,32 @@ def _score(job: Job, screen: Screen) -> None:
         screen.say(message)
     for line in damaged_notes(job.run.root, job.tasks):
         screen.say(line)
-    for line in base_answers.reuse(job.run.root, inputs, job.tasks):
+    for line in _reuse(job, inputs):
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
     hub.fetch(model, revision=base["model_revision"])
-    call("score", job.run.root, tasks=job.tasks, base={**base, "model": model}, limit=job.limit)
+    asked = {"tasks": job.tasks, "base": {**base, "model": model}, "limit": job.limit}
+    with screen.watching() as watch:
+        call("score", job.run.root, watch=watch, **asked)
     job.run.update(base_checked=base_answers.list_checked(job.run.root, job.tasks) or None)
     for line in base_answers.list_rejected(job.run.root, job.tasks):
         screen.say(line)
     scores = read_model(job.run.path(SCORES), dict[str, TaskScores])
     for run in dict.fromkeys(entry.base_from for entry in scores.values() if entry.base_from):
         screen.say(f"what the base model answers is known from {run}")
+    for line in base_cache.keep(job.run.root, inputs, job.tasks):
+        screen.say(line)
     for line in lines.score_lines(scores):
         screen.say(line)
+
+
+def _reuse(job: Job, inputs: Inputs) -> list[str]:
+    """Copy the base answers that other runs have, first those of sibling runs. Returns messages."""
+    if job.fresh_base:
+        base_answers.forget(job.run.root, job.tasks)
+        return []
+    siblings = base_answers.reuse(job.run.root, inputs, job.tasks)
+    return siblings + base_cache.reuse(job.run.root, inputs, job.tasks)
 
 
 def _base(job: Job) -> dict[str, str | None]:

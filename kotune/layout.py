@@ -48,6 +48,8 @@ HALVINGS = f"{CHECKPOINTS}/halved.json"  # the reductions of the micro-batch siz
 NEEDED = f"{CHECKPOINTS}/gradient_checkpointing.json"
 # The caches of libraries whose usual folders are not writable (kotune.worker.places).
 CACHES = "caches"
+# The progress of a child process, while it works (kotune.worker.meter).
+PROGRESS = "progress.json"
 SCORED = "scored"  # the folder has one file for each scored variant of each task
 
 

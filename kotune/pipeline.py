@@ -71,11 +71,13 @@ class RunOptions:
     lang: str = LANGUAGES[0]  # the language of the report; the screen is English
     launcher: Launcher = ()
     device: Device | None = None  # `cpu`: do not use a GPU, and accept that the run may take hours
+    fresh_base: bool = False  # reuse no base answers of other runs
 
     def command(self, recipe_file: Path) -> str:
         words = as_options(self.overrides, self.limit, self.lang)
         words += ["--seeds", str(self.seeds)] if self.seeds else []
         words += ["--device", self.device] if self.device else []
+        words += ["--fresh-base"] if self.fresh_base else []
         name, *arguments = self.launcher or ("",)
         words += ["--launcher", name] if name else []
         return command(recipe_file, *words, runs_dir=self.runs_dir, passed=arguments)
@@ -99,7 +101,9 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
     guard.check_run(folder, presets.find(recipe.model, recipe.template).base)
     place, device = Run(folder.absolute()), options.device or detect_device()
-    job = Job(recipe, place, device, options.limit, options.lang, options.launcher)
+    job = Job(
+        recipe, place, device, options.limit, options.lang, options.launcher, options.fresh_base
+    )
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
     for line in (*tracking.lines(recipe.axolotl), *gpu.notes(job)):
         screen.say(line)

@@ -1,15 +1,19 @@
 """What several tests share: the repository's root, the real data where it is at hand, and the
 command line."""
 
+import atexit
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +24,7 @@ from hypothesis import settings
 from rich.console import Console
 
 from kodata.card import Record, SourceItem
+from kodata.reading.digests import CACHE
 from kotune.display.progress import Screen
 from kotune.errors import TRACEBACK
 
@@ -29,6 +34,11 @@ os.environ["AXOLOTL_DO_NOT_TRACK"] = "1"
 # Axolotl's logging calls it, and keeps what pytest had put in stdout's place for one test: later
 # ones find that closed.
 colorama.init = lambda *_, **__: None
+# kotune's cache folder of every test; it is never the user's.
+CACHES = Path(tempfile.mkdtemp(prefix="kotune-tests-"))
+atexit.register(shutil.rmtree, CACHES, ignore_errors=True)
+os.environ[CACHE] = str(CACHES / "shared")  # of fixtures that several modules share
+_numbers = count()
 TASKS = ROOT / "tasks"
 REAL = ROOT.parent / "shared" / "data"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -129,6 +139,22 @@ def evaluate() -> Callable[..., dict[str, Any]]:
         }
 
     return run
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache_of_module() -> Iterator[None]:
+    """A cache folder for the fixtures of one module: they reuse no base answers of another's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE, str(CACHES / f"{next(_numbers)}"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder of one test. It does not exist yet."""
+    folder = CACHES / f"{next(_numbers)}"
+    monkeypatch.setenv(CACHE, str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -143,6 +143,7 @@ def test_another_language_is_another_report_and_nothing_else(
     start()
     assert start(lang="ko") == ["report"]
     assert RunOptions(lang="ko").command(Path("a.yml")) == "./cli.py run a.yml --lang ko"
+    assert RunOptions(fresh_base=True).command(Path("a.yml")) == "./cli.py run a.yml --fresh-base"
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from kodata.prepare.output import SPLITS, Manifest, Output
 from kodata.prepare.split import VALIDATION_ROWS, SplitRule, split_chooser, split_rule
 from kodata.prepare.unread import unread_files
 from kodata.prepare.usable import Tally, usable_records
+from kodata.progress import Progress, Watch, counted, unwatched
 from kodata.reading import hub
 from kodata.reading.digests import digest
 from kodata.reading.files import sha256
@@ -61,6 +62,7 @@ def convert(
     seed: int,
     scored: Scored | None = None,
     validation_rows: int = VALIDATION_ROWS,
+    watch: Watch = unwatched,
 ) -> Manifest:
     """Writes train.jsonl, validation.jsonl and manifest.json into out_dir, and returns the
     manifest. Leaks are only checked if `scored` is given. Raises DataError if an input cannot be
@@ -71,13 +73,15 @@ def convert(
     record (see doc_of). If an entry has `samples`, its train rows are in random order, and a
     smaller sample is the beginning of a larger one. Validation does not depend on `samples`, so
     that runs with different sizes are measured on the same rows. It has at most `validation_rows`
-    rows, divided equally between the entries, and at least one row for each entry."""
+    rows, divided equally between the entries, and at least one row for each entry.
+
+    `watch` is called with the progress of the leak check and of the conversion."""
     inputs = [_inputs(entry) for entry in entries]  # file errors are raised before any write
-    guard = LeakGuard(scored.tasks, scored.leaks) if scored else None
+    guard = LeakGuard(scored.tasks, scored.leaks, watch) if scored else None
     out_dir.mkdir(parents=True, exist_ok=True)
     with _without_garbage_collection(), Output(out_dir) as output:
         rule = split_rule(entries, seed, max(validation_rows // len(entries), 1), guard)
-        counts = [_convert_entry(entry, rule, output, guard) for entry in entries]
+        counts = [_convert_entry(entry, rule, output, guard, watch) for entry in entries]
         kept = {split: sum(part["kept"][split] for part in counts) for split in SPLITS}
         if not all(kept.values()):
             raise DataError(_too_few(entries, counts, kept))
@@ -207,11 +211,12 @@ class _Tally(Tally):
 
 
 def _convert_entry(
-    entry: Entry, rule: SplitRule, output: Output, guard: LeakGuard | None
+    entry: Entry, rule: SplitRule, output: Output, guard: LeakGuard | None, watch: Watch
 ) -> RowCounts:
     """Writes the rows of one entry and returns their counts."""
     source, tally = source_of(entry), _Tally()
-    records = _with_splits(source, entry.path, rule, tally)
+    begin = Progress(_what(entry, guard), 0, _expected_rows(source, entry.path))
+    records = counted(_with_splits(source, entry.path, rule, tally), begin, watch)
     if guard:
         records = guard.without_leaks(records, source, tally.dropped)
     made = examples(records, source, entry.form, tally.dropped, merge=entry.system == "merge")
@@ -242,6 +247,17 @@ def _convert_entry(
         "rewritten": dict(tally.rewritten),
         "labels": labels,
     }
+
+
+def _what(entry: Entry, guard: LeakGuard | None) -> str:
+    return f"{entry.source}: conversion" + (" and leak check" if guard else "")
+
+
+def _expected_rows(source: Source, path: str | Path | None) -> int | None:
+    """The number of rows of train and validation, if they are those of the hub or shipped with
+    kotune. None for a folder, which may contain other rows."""
+    rows = [source.CARD.rows.get(split, 0) for split in SPLITS]
+    return None if _kind(source, path) == "folder" or not any(rows) else sum(rows)
 
 
 def _with_splits(

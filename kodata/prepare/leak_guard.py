@@ -18,6 +18,7 @@ from kodata.prepare.entries import DataLocation, Entry, location_of, source_at
 from kodata.prepare.leaks import TestTexts
 from kodata.prepare.parts import TestParts
 from kodata.prepare.usable import Tally, usable_records
+from kodata.progress import Progress, Watch, counted, unwatched
 from kodata.text import folded
 
 Key = tuple[str, str, str]  # source, task, kind
@@ -86,20 +87,27 @@ class _Comparison(NamedTuple):
 class LeakGuard:
     """Compares every training row with the test data of the scored tasks."""
 
-    def __init__(self, tasks: Mapping[str, DataLocation], policy: str) -> None:
-        """`tasks`: for each task the location of its source. `policy`: Scored.leaks. Raises
-        DataError if test data cannot be read."""
+    def __init__(
+        self, tasks: Mapping[str, DataLocation], policy: str, watch: Watch = unwatched
+    ) -> None:
+        """`tasks`: for each task the location of its source. `policy`: Scored.leaks. `watch` is
+        called with the number of test rows that were read. Raises DataError if test data cannot be
+        read."""
         self.policy, self._tasks = policy, tasks
         self.tallies = {task: Tally() for task in tasks}  # counts of each task's test rows
+        rows = (
+            (task, source_at(location), record)
+            for task, location in tasks.items()
+            for record in _test_records(location, self.tallies[task])
+        )
+        begin = Progress("leak check: reading test data", 0)
         texts: list[tuple[str, str]] = []
         questions: list[tuple[str, Parts]] = []
-        for task, location in tasks.items():
-            source = source_at(location)
-            for record in _test_records(location, self.tallies[task]):
-                texts += ((task, text) for text in source.texts(record))
-                parts = source.parts(record)
-                if parts.common or parts.pair:
-                    questions.append((task, parts))
+        for task, source, record in counted(rows, begin, watch):
+            texts += ((task, text) for text in source.texts(record))
+            parts = source.parts(record)
+            if parts.common or parts.pair:
+                questions.append((task, parts))
         self._tests, self._parts = TestTexts(texts), TestParts(questions)
         self._rows: Counter[Key] = Counter()
         self._texts: dict[Key, set[str]] = defaultdict(set)

@@ -14,6 +14,8 @@ from typing import Any
 from kodata import drafts
 from kodata.reading.files import sha256
 
+CACHE = "KOTUNE_CACHE"  # environment variable: the cache folder
+PRIVATE = 0o700  # the mode of a new cache folder
 LARGE = 8 << 20  # bytes; a smaller file is read in about 20 ms
 # Nanoseconds. The digest of a file that changed more recently is not cached, since the file may
 # change again without a new mtime.
@@ -39,11 +41,27 @@ def digest(path: Path) -> str:
     return value
 
 
-def cache_file() -> Path:
-    """The path of the cache: kotune/digests.json in XDG_CACHE_HOME, or in ~/.cache if this is not
-    set."""
+def cache_folder() -> Path:
+    """The user's cache folder: KOTUNE_CACHE, else kotune/ in XDG_CACHE_HOME, else ~/.cache/kotune.
+    It may not exist yet. Raises RuntimeError if the user has no home."""
+    if own := os.environ.get(CACHE):
+        return Path(own)
     folder = os.environ.get("XDG_CACHE_HOME")
-    return (Path(folder) if folder else Path.home() / ".cache") / "kotune" / "digests.json"
+    return (Path(folder) if folder else Path.home() / ".cache") / "kotune"
+
+
+def make_cache_folder() -> Path:
+    """Create cache_folder() if it is missing, private to its owner, and return it. Raises OSError
+    if it cannot be created, and RuntimeError if the user has no home."""
+    folder = cache_folder()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(PRIVATE, exist_ok=True)
+    return folder
+
+
+def cache_file() -> Path:
+    """The path of the cache of digests, in cache_folder()."""
+    return cache_folder() / "digests.json"
 
 
 def _cached() -> dict[str, list[object]]:
@@ -58,7 +76,7 @@ def _remember(key: str, entry: list[Any]) -> None:
     """Adds an entry to the cache. If two processes write at the same time, one of their entries may
     be lost. Its file is then read again when its digest is needed."""
     with suppress(OSError, RuntimeError):
+        make_cache_folder()
         file = cache_file()
-        file.parent.mkdir(parents=True, exist_ok=True)
         entries = {name: value for name, value in _cached().items() if name != key} | {key: entry}
         drafts.write(file, json.dumps(dict(list(entries.items())[-MOST:])).encode())

@@ -26,10 +26,12 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from kodata.errors import shown, visible
+from kodata.progress import BYTES, Progress, Watch, unwatched
 from kodata.reading.addresses import RefusedError, masked, refuse_address, without_login
 
 # An answer must begin within this many seconds, including redirects, name resolution and slow
@@ -47,15 +49,17 @@ PLAIN = ("", "identity")  # accepted encodings; a compressed body could unpack t
 
 _DIGEST, _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 _API = re.compile(r"/api/(models|datasets)/")
-_installed = threading.Lock()
+_installed, _counting = threading.Lock(), threading.Lock()
 
 
 def install() -> None:
     """Makes huggingface_hub use only the client of this module in this process. Raises RefusedError
     if HF_ENDPOINT is ambiguous (see addresses.without_login)."""
     from huggingface_hub import constants
-    from huggingface_hub.utils import set_client_factory
+    from huggingface_hub.utils import disable_progress_bars, set_client_factory
 
+    if _State.watch is not unwatched and constants.HF_HUB_DISABLE_PROGRESS_BARS is None:
+        disable_progress_bars()
     with _installed:
         if not _State.installed:
             for handler in logging.getLogger("huggingface_hub").handlers:
@@ -72,8 +76,32 @@ def begin() -> None:
     _State.answer_bytes, _State.requests = 0, itertools.count(1)
 
 
+@contextmanager
+def watched(watch: Watch) -> Iterator[None]:
+    """Context manager: `watch` is called with the bytes of all files that are downloaded in it.
+    huggingface_hub then shows no bars of its own in this process."""
+    _State.watch, _State.progress = watch, Progress("download", 0, 0, BYTES)
+    try:
+        yield
+    finally:
+        _State.watch = unwatched
+
+
+def _count(expected: int, received: int) -> None:
+    """Add expected and received bytes of a file. Several threads may download at a time."""
+    with _counting:
+        before = _State.progress
+        total = (before.total or 0) + expected
+        # A body without an announced length has no expected bytes.
+        done = before.done + received
+        _State.progress = before._replace(done=done, total=max(total, done))
+        _State.watch(_State.progress)
+
+
 class _State:
     installed = False
+    watch: Watch = staticmethod(unwatched)
+    progress = Progress("download", 0, 0, BYTES)
     login: str | None = None  # the login in HF_ENDPOINT, as the value of a header
     # For each address in this try: when its body began, and the bytes since then.
     began: dict[str, tuple[float, int]] = {}  # noqa: RUF012
@@ -195,7 +223,8 @@ def _on_response(response: Any) -> None:
     limit = LARGEST if "content-length" in headers else UNANNOUNCED
     # The body of an error does not count as a file, since the client reads all of it into memory.
     is_file = request.extensions.get("is_file", False) and response.status_code < 400
-    response.stream = _limited(response.stream, str(request.url), limit, is_file)
+    size = int(headers.get("content-length", 0)) if is_file else None  # digits: _refuse_body()
+    response.stream = _limited(response.stream, str(request.url), limit, size)
     is_success = response.status_code == 200
     if is_success and _is_about_repository(request.extensions.get("path", request.url.path)):
         _refuse_description(response.read())
@@ -252,8 +281,9 @@ def _refuse_description(body: bytes) -> None:
     _refuse_commit(description.get("sha") if isinstance(description, dict) else None)
 
 
-def _limited(stream: Any, url: str, limit: int, is_file: bool) -> Any:
-    """The stream of a body. Reading it raises RefusedError if the body has over `limit` bytes, or
+def _limited(stream: Any, url: str, limit: int, size: int | None) -> Any:
+    """The stream of a body. `size`: the announced size of a file, 0 if there is none; None if the
+    body is not a file. Reading it raises RefusedError if the body has over `limit` bytes, or
     if all answers of this try that are not files have over ANSWERS bytes in total. It raises
     ReadError if, after GRACE seconds, the average speed is below SLOWEST.
 
@@ -263,13 +293,17 @@ def _limited(stream: Any, url: str, limit: int, is_file: bool) -> Any:
     class Limited(SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
             received = 0
+            if size is not None:
+                _count(size, 0)
             for chunk in stream:
                 received += len(chunk)
+                if size is not None:
+                    _count(0, len(chunk))
                 if received > limit:
                     raise RefusedError(
                         f"the hub's answer has over {limit:,} bytes; check HF_ENDPOINT"
                     )
-                _State.answer_bytes += 0 if is_file else len(chunk)
+                _State.answer_bytes += len(chunk) if size is None else 0
                 if _State.answer_bytes > ANSWERS:
                     raise RefusedError(
                         f"the hub's answers about a repository have over {ANSWERS:,} bytes; check"

@@ -103,6 +103,11 @@ rate_option = click.option(
 device_option = click.option(
     "--device", type=click.Choice(["cpu"]), help="Use the CPU even if there is a GPU."
 )
+fresh_base_option = click.option(
+    "--fresh-base",
+    is_flag=True,
+    help="Score the base model, even if another run or the cache has its answers.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 lang_option = click.option(
     "--lang",

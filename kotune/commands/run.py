@@ -9,6 +9,7 @@ from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import (
     PassThrough,
     device_option,
+    fresh_base_option,
     lang_option,
     limit_option,
     recipe_argument,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="List the stages to do; write nothing.")
 @lang_option
 @device_option
+@fresh_base_option
 @click.option(
     "--launcher",
     metavar="NAME",
@@ -53,6 +55,7 @@ def run(
     dry_run: bool,
     lang: str,
     device: Device | None,
+    fresh_base: bool,
     launcher: str | None,
     passed: tuple[str, ...],
 ) -> None:
@@ -76,5 +79,6 @@ def run(
         lang=lang,
         launcher=command,
         device=device,
+        fresh_base=fresh_base,
     )
     of_seeds.run(recipe, options, Screen())

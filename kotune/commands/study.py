@@ -9,6 +9,7 @@ from kotune.commands.options import (
     PassThrough,
     RecipeFile,
     device_option,
+    fresh_base_option,
     lang_option,
     price_option,
     rate_option,
@@ -46,6 +47,7 @@ from kotune.worker.device import Device
 )
 @runs_dir_option
 @device_option
+@fresh_base_option
 @lang_option
 def study(
     file: Path,
@@ -59,6 +61,7 @@ def study(
     bucket: str | None,
     runs_dir: Path,
     device: Device | None,
+    fresh_base: bool,
     lang: str,
     passed: tuple[str, ...],
 ) -> None:
@@ -80,6 +83,7 @@ def study(
         bucket=bucket,
         runs_dir=runs_dir,
         device=device,
+        fresh_base=fresh_base,
         lang=lang,
         passed=passed,
     )

@@ -1,7 +1,7 @@
 """Shows the progress of a run. On a terminal it is a bar; in a log file it is plain lines."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,18 +11,22 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bars
 
+from kodata.progress import Progress, Watch
+from kotune.display.pace import Pace
 from kotune.display.terminal import terminal
 
 if TYPE_CHECKING:  # the type comes from a package that imports this one
     from kotune.runs.records import Event
 
-LINES = 10  # plain progress lines per training
+LINES = 10  # plain lines with a loss per training
+SECONDS = 10.0  # at least so many seconds between two plain lines about other work
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class OutOfMemory:
     gradient_accumulation_steps: int | None = None
 
 
-TrainingEvent: TypeAlias = "Event | Notice | OutOfMemory"
+TrainingEvent: TypeAlias = "Event | Notice | OutOfMemory | Progress"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Screen:
     """Everything that a run prints on stdout."""
 
     console: Console = field(default_factory=lambda: terminal(soft_wrap=True))
+    clock: Callable[[], float] = time.monotonic
 
     def header(self, folder: Path, title: str) -> None:
         self.console.print(f"{title} -> {folder}", markup=False)
@@ -75,6 +80,21 @@ class Screen:
         yield
         self.console.print(f"{name:8} {time.monotonic() - begun:.1f} s", markup=False)
 
+    @contextmanager
+    def watching(self) -> Iterator[Watch]:
+        """Context manager around work that reports its progress. Yields the function that shows
+        it: as a bar on a terminal, else as lines, at most one in SECONDS seconds."""
+        if not self.console.is_terminal:
+            yield _Lines(self)
+            return
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[pace]}"),
+        )
+        with Bars(*columns, console=self.console, transient=True) as bars:
+            yield _Bar(bars, self.clock)
+
     def training(self, events: Iterable[TrainingEvent]) -> None:
         """Show the events of a training as they arrive."""
         if self.console.is_terminal:
@@ -90,26 +110,28 @@ class Screen:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self.console) as progress:
-            bar = progress.add_task("starting Axolotl", total=None)
-            for event in self._logged(events):
+        with Bars(*columns, console=self.console) as bars:
+            bar = bars.add_task("starting Axolotl", total=None)
+            for event in self._logged(events, _Bar(bars, self.clock)):
                 text = _words(event) if event.loss is not None else None
-                progress.update(bar, completed=event.step, total=event.max_steps, description=text)
+                bars.update(bar, completed=event.step, total=event.max_steps, description=text)
 
     def _lines(self, events: Iterable[TrainingEvent]) -> None:
         every, shown = 1, 0
-        for event in self._logged(events):
+        for event in self._logged(events, _Lines(self)):
             if event.max_steps is not None:
                 every = max(1, event.max_steps // LINES)
             if event.loss is not None and event.step >= shown + every:
                 shown = event.step
                 self.say(f"step {event.step}: {_words(event)}")
 
-    def _logged(self, events: Iterable[TrainingEvent]) -> "Iterator[Event]":
+    def _logged(self, events: Iterable[TrainingEvent], watch: Watch) -> "Iterator[Event]":
         """Yield only the events of metrics.jsonl. Notices and restarts are printed, and so are
-        remarks about the start of training."""
+        remarks about the start of training. `watch` shows the progress of evaluations."""
         for event in events:
-            if isinstance(event, Notice):
+            if isinstance(event, Progress):
+                watch(event)
+            elif isinstance(event, Notice):
                 self.say(event.text)
             elif isinstance(event, OutOfMemory):
                 self.say(_again(event))
@@ -127,6 +149,45 @@ class Screen:
             )
         if event.processes > 1 and event.examples_a_step is not None:
             self.say(f"{event.processes} processes: each step has {event.examples_a_step} examples")
+
+
+class _Lines:
+    """Shows progress as lines. The first one comes after SECONDS seconds, so that short work
+    prints nothing."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen, self._shown = screen, screen.clock()
+        self._pace: Pace | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        now = self._screen.clock()
+        if not self._pace or not self._pace.is_of(progress):
+            self._pace = Pace(progress, now)
+        if now - self._shown >= SECONDS:
+            self._shown = now
+            self._screen.say(f"{progress.what}: {self._pace.text(progress, now)}")
+
+
+class _Bar:
+    """Shows progress as a bar. There is one bar at a time, which is removed when it is full."""
+
+    def __init__(self, bars: Bars, clock: Callable[[], float]) -> None:
+        self._bars, self._clock = bars, clock
+        self._bar: TaskID | None = None
+        self._pace: Pace | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        now = self._clock()
+        if self._bar is None or not self._pace or not self._pace.is_of(progress):
+            self._pace = Pace(progress, now)
+            if self._bar is not None:
+                self._bars.remove_task(self._bar)
+            self._bar = self._bars.add_task(progress.what, total=progress.total, pace="")
+        pace = self._pace.text(progress, now)
+        self._bars.update(self._bar, completed=progress.done, total=progress.total, pace=pace)
+        if progress.done == progress.total:
+            self._bars.remove_task(self._bar)
+            self._bar = None
 
 
 def _again(event: OutOfMemory) -> str:

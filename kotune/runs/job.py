@@ -7,6 +7,7 @@ from functools import cached_property
 from kodata.errors import DataError, NoTestError
 from kodata.prepare.convert import convert
 from kodata.prepare.entries import DataLocation, Entry, Scored, source_at
+from kodata.progress import Watch, unwatched
 from kotune.display.phrases import LANGUAGES
 from kotune.recipe.schema import Limit, Recipe
 from kotune.runs.folder import Run
@@ -30,6 +31,7 @@ class Job:
     limit: Limit
     lang: str = LANGUAGES[0]  # the language of the report
     launcher: Launcher = ()
+    fresh_base: bool = False  # ask the base model again; reuse no base answers of other runs
 
     @property
     def is_old_gpu(self) -> bool:
@@ -51,18 +53,18 @@ class Job:
             for entry in self.recipe.data
         ]
 
-    def prepare(self) -> Manifest:
-        """Write the training data of the run folder. Returns their manifest. Raises DataError for
-        unusable data."""
-        return Manifest.model_validate(self._converted(self.scored()))
+    def prepare(self, watch: Watch = unwatched) -> Manifest:
+        """Write the training data of the run folder. Returns their manifest. `watch` is called with
+        the progress. Raises DataError for unusable data."""
+        return Manifest.model_validate(self._converted(self.scored(), watch))
 
     def prepare_unchecked(self) -> UncheckedManifest:
         """Like prepare(), but without the leak check, which needs the data of all tasks."""
         return UncheckedManifest.model_validate(self._converted(None))
 
-    def _converted(self, scored: Scored | None) -> object:
+    def _converted(self, scored: Scored | None, watch: Watch = unwatched) -> object:
         folder, recipe = self.run.path("data"), self.recipe
-        return convert(self.entries(), folder, recipe.seed, scored, recipe.validation_rows)
+        return convert(self.entries(), folder, recipe.seed, scored, recipe.validation_rows, watch)
 
     def scored(self) -> Scored:
         """The test data of the recipe's tasks, for kodata's leak check."""

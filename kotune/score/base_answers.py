@@ -2,16 +2,19 @@
 because they do not depend on training. scores.json records the run that computed them
 (`base_from`).
 
+Answers of runs in other folders come from the user's cache folder (kotune.score.base_cache).
+
 A sibling run is used only if it belongs to this user, and if its records agree with each other and
 with its files. Scoring then verifies the answers: the base model answers a few items again
 (kotune.score.borrowed)."""
 
+import json
 import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from kodata import drafts
 from kodata.reading.regular import opened
@@ -77,7 +80,7 @@ def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
     Returns a message for each run that matches but cannot be used. A task is skipped if this run
     already has its base answers."""
     model, messages = _model(Run(root).record(), inputs), []
-    missing = [task for task in tasks if not note_path(root, task, "base").exists()]
+    missing = list_missing(root, tasks)
     for folder in sorted(root.parent.iterdir()) if missing else ():
         if folder == root or not (same := _same_tasks(folder, model, inputs, missing)):
             continue
@@ -91,6 +94,18 @@ def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
         except (KotuneError, OSError) as error:
             messages.append(f"base answers of {folder.name} are not used: {error}")
     return messages
+
+
+def list_missing(root: Path, tasks: Iterable[str]) -> list[str]:
+    """The tasks for which a run does not have the base answers yet."""
+    return [task for task in tasks if not note_path(root, task, "base").exists()]
+
+
+def forget(root: Path, tasks: Iterable[str]) -> None:
+    """Discard the base answers that an unfinished scoring reused from another run."""
+    for path in (note_path(root, task, "base") for task in tasks):
+        if (note := read_note(path)) and note.origin:
+            path.unlink()
 
 
 def list_checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object]]:
@@ -130,6 +145,13 @@ def _same_tasks(
     if score is None or _model(record, score.inputs) != model:
         return []
     return [task for task in missing if _of_task(score.inputs, task) == _of_task(inputs, task)]
+
+
+def key_of(record: Begun, inputs: Inputs, task: str) -> str:
+    """Everything on which the base answers to a task depend, as JSON. `inputs`: the inputs of the
+    score stage of the run with this record."""
+    key = [task, _of_task(inputs, task), _model(record, inputs)]
+    return json.dumps(key, sort_keys=True, ensure_ascii=False)
 
 
 def _of_task(inputs: Inputs, task: str) -> list[object]:
@@ -190,18 +212,32 @@ def _copy(run: Finished, task: str, root: Path) -> None:
     """Copy a task's base answers, then write the note that marks the task as done. Raises
     KotuneError if the answers changed since they were scored, if their file is too large, or if the
     file fails the checks of _require_own()."""
-    entry = run.scores[task]
-    source, target = run.folder / samples("base", task), samples_path(root, "base", task)
+    source = run.folder / samples("base", task)
     _require_own(source)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with opened(source) as original, drafts.draft(target) as copy:
+    with opened(source) as original:
         if os.fstat(original.fileno()).st_size > MAX_LINES:
             raise KotuneError(f"{source}: over {MAX_LINES:,} bytes")
-        shutil.copyfileobj(original, copy)
+        place(original, note_of(run.scores[task], run.folder.name), root, task)
+
+
+def place(answers: BinaryIO, note: Note, root: Path, task: str) -> None:
+    """Write the rest of an open file into the run folder `root` as a task's base answers, then
+    write the note that marks the task as done. Raises KotuneError if the answers do not have the
+    digest that the note records."""
+    target = samples_path(root, "base", task)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with drafts.draft(target) as copy:
+        shutil.copyfileobj(answers, copy)
     # The copy does not count as scored before its note is written.
-    if sha256(target) != entry.sha256["base"]:
+    if sha256(target) != note.sha256:
         target.unlink()
-        raise KotuneError(f"{source}: changed since it was scored")
+        raise KotuneError(f"{answers.name}: changed since it was scored")
+    write_json(note_path(root, task, "base"), note.as_json())
+
+
+def note_of(entry: TaskScores, run: str) -> Note:
+    """The note on base answers that another run reuses. `entry`: the task's scores in the run that
+    has the answers; `run`: the name of that run."""
     # scores.json lists the metrics of both models. The base model's note omits metrics without
     # items (n = 0).
     values = {name: value.as_json() for name, value in entry.base.items() if value.n}
@@ -209,14 +245,13 @@ def _copy(run: Finished, task: str, root: Path) -> None:
         "n": entry.n,
         "values": values,
         "sha256": entry.sha256["base"],
-        "from": _origin(entry, run),
+        "from": origin_of(entry.base_from, run),
         "batches": entry.batches.get("base", []),
     }
-    write_json(note_path(root, task, "base"), Note.model_validate(note).as_json())
+    return Note.model_validate(note)
 
 
-def _origin(entry: TaskScores, run: Finished) -> str:
-    """The name of the run that computed the answers: `run` itself, or the run from which `run`
-    reused them."""
-    name = entry.base_from
-    return name if name and name.isprintable() and Path(name).name == name else run.folder.name
+def origin_of(name: str | None, run: str) -> str:
+    """The name of the run that computed answers: `name`, or `run` if `name` is None or is not the
+    name of a folder."""
+    return name if name and name.isprintable() and Path(name).name == name else run

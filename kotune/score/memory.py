@@ -46,8 +46,10 @@ class AnswerRecorder:
     """A wrapper around lm_eval's cache hook, which lm_eval calls with each new answer. It stores
     the answers to each request and passes them on to the hook."""
 
-    def __init__(self, hook: Any) -> None:
-        self.hook = hook
+    def __init__(self, hook: Any, meter: Any = None) -> None:
+        """`meter` counts log-likelihoods (kotune.worker.meter). Generated answers are counted in
+        kotune.score.model."""
+        self.hook, self._meter = hook, meter
         self._answers: dict[str, list[Any]] = {}
 
     def add_partial(self, kind: str, request: Any, answer: Any) -> None:
@@ -55,6 +57,8 @@ class AnswerRecorder:
 
         self._answers.setdefault(hash_args(kind, request), []).append(answer)
         self.hook.add_partial(kind, request, answer)
+        if self._meter and kind == "loglikelihood":
+            self._meter.add(1)
 
     def take(self, kind: str, request: Any) -> list[Any]:
         """Remove and return the next stored answer to a request: a list with one answer, or an
@@ -82,7 +86,7 @@ def answers_within_memory(
     `kind`: lm_eval's name for the requests. `requests`: pairs of a cache key and a request. `used`:
     a list to which each batch size that produced answers is appended."""
     done: dict[int, Any] = {}
-    model.cache_hook = hook = AnswerRecorder(model.cache_hook)
+    model.cache_hook = hook = AnswerRecorder(model.cache_hook, model.meter)
 
     def attempt() -> None:
         open_numbers = [number for number in range(len(requests)) if number not in done]

@@ -92,12 +92,18 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
         written: list[int]
         batch_size_per_gpu: int
 
+        def _model_generate(self, context: Any, *given: Any, **options: Any) -> Any:
+            generated = super()._model_generate(context, *given, **options)
+            if self.meter:  # the longest answer of the batch decides how long the batch takes
+                rows, length = generated.shape
+                self.meter.add(rows, rows * (length - context.shape[1]))
+            return generated
+
         def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
-            answers, self.generation_batches, reading = (
-                [""] * len(requests),
-                [],
-                self.batch_size_per_gpu,
-            )
+            if self.meter:
+                self.meter.expect(len(requests))
+            answers, reading = [""] * len(requests), self.batch_size_per_gpu
+            self.generation_batches = []
             for size, numbers in batches.parts(self, requests, self.most).items():
                 self.batch_size_per_gpu = size = min(size, self.most)
                 generated = super().generate_until(

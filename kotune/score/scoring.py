@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,20 +73,25 @@ def score(
     `tasks`: how the data of each task are read. `base`: how the base model is loaded. Its keys are
     base_precision (`nf4` or the name of a dtype), compute_dtype, model (hub id or folder) and
     model_revision (the hub commit used in training, None for a folder)."""
+    meter = import_module("kotune.worker.meter").Meter(root)  # no part of the code digest
     loaded = [load_task(name, data) for name, data in tasks.items()]
     limits = {task.name: task.quick() if limit == "quick" else limit for task in loaded}
     unchecked = [task for task in loaded if _is_unchecked(root, task.name)]
     if unchecked or _todo(root, loaded):
         model = load_model(root, base)
+        model.meter = meter
         for task in unchecked:
             with model.model.disable_adapter():
                 _check(root, task, model, limits[task.name], borrowed.tolerance(base))
         for task, variant in _todo(root, loaded):
             with model.model.disable_adapter() if variant == "base" else nullcontext():
-                result = evaluated(task, model, limits[task.name])
+                result = evaluated(task, model, limits[task.name], variant)
                 _write(root, variant, task, result, getattr(model, "written", []))
-    baselines = BaselineScorer(root)
-    entries = {task.name: _entry(root, task, baselines) for task in loaded}
+    baselines, entries = BaselineScorer(root), {}
+    meter.begin("baselines", len(loaded), "tasks")
+    for task in loaded:
+        entries[task.name] = _entry(root, task, baselines)
+        meter.add(1)
     write_json(root / layout.SCORES, {name: entry.as_json() for name, entry in entries.items()})
 
 
@@ -109,14 +115,14 @@ def _check(root: Path, task: Loaded, model: Any, limit: int | None, tolerance: f
     """Verify another run's base answers. If they pass, record the items that were asked again.
     Otherwise discard the answers and record the reason."""
     path, samples = note_path(root, task.name, "base"), samples_path(root, "base", task.name)
-    note, docs = _noted(root, task.name, "base"), len(task.task.eval_docs)
-    items = docs if limit is None else min(limit, docs)
+    note, items = _noted(root, task.name, "base"), _items(task, limit)
+
     why, asked = borrowed.find_doubt(
         samples,
         task,
         model.tokenizer,
         items,
-        lambda chosen: evaluated(task, model, chosen).samples,
+        lambda chosen: evaluated(task, model, chosen, "base, verification").samples,
         tolerance,
     )
     if not why and not _has_same_scores(note, samples):
@@ -128,6 +134,14 @@ def _check(root: Path, task: Loaded, model: Any, limit: int | None, tolerance: f
         write_json(refused_path(root, task.name), refused.as_json())
     else:
         write_json(path, {**note.as_json(), "checked": asked})
+
+
+def _items(task: Loaded, limit: int | Sequence[int] | None) -> int:
+    """The number of a task's items that are scored. `limit`: as in Loaded.evaluate()."""
+    docs = len(task.task.eval_docs)
+    if isinstance(limit, Sequence):
+        return len(limit)
+    return docs if limit is None else min(limit, docs)
 
 
 def _has_same_scores(note: Note, path: Path) -> bool:
@@ -239,11 +253,16 @@ def _baselines(
     return Baselines(rows=answers.rows, absent=answers.absent, lines=lines)
 
 
-def evaluated(task: Loaded, model: Any, limit: int | Sequence[int] | None) -> Evaluated:
-    """Score a task with a model. `limit`: as in Loaded.evaluate(). Raises StageError if the GPU's
-    memory is too small for one question."""
+def evaluated(
+    task: Loaded, model: Any, limit: int | Sequence[int] | None, what: str = ""
+) -> Evaluated:
+    """Score a task with a model. `limit`: as in Loaded.evaluate(). `what`: what is scored, for the
+    model's `meter`, if it has one. Raises StageError if the GPU's memory is too small for one
+    question."""
     import torch
 
+    if meter := getattr(model, "meter", None):
+        meter.begin(f"{task.name}, {what}", _items(task, limit), "items")
     torch.manual_seed(SEED)  # base, tuned and repeated runs use the same random numbers
     model.generation_batches = []
     result = _result(task, model, limit)

@@ -69,6 +69,7 @@ def model_class(base: Any) -> Any:
         generation_batches: list[int] = []  # noqa: RUF012  (batch sizes of generated answers; each caller sets its own)
         shared_below: float  # if _longest() of the requests is at least this, plain lm_eval answers
         tok_encode: Any
+        meter: Any = None  # counts answers and tokens (kotune.worker.meter); None: not counted
 
         def _loglikelihood_tokens(
             self,
@@ -79,6 +80,8 @@ def model_class(base: Any) -> Any:
             if self.shares is None:
                 self.shares = _can_share(self, super()._loglikelihood_tokens)
                 self.shared_below = _shared_below(self.model) if self.shares else 0
+            if self.meter:
+                self.meter.expect(len(requests))
             if self.shares and _longest(requests) < self.shared_below:
                 return loglikelihoods(self, requests, disable_tqdm)
 
@@ -206,7 +209,15 @@ def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> 
             done |= answers
             waiting = waiting[len(batch) :]
             progress.update(len(answers))
+            if not disable_tqdm and lm.meter:
+                lm.meter.add(len(answers), sum(map(_tokens, batch)))
     return [done[number] for number in range(len(requests))]
+
+
+def _tokens(question: Question) -> int:
+    """The number of ids that the model reads for a question. Equal rests are read once."""
+    rests = {question.rest(choice) for choice in question.choices}
+    return len(question.trunk) + sum(map(len, rests))
 
 
 def limits(device: str, batch_size: int) -> Room:

@@ -43,6 +43,7 @@ class StudyOptions:
     lang: str = LANGUAGES[0]
     device: Device | None = None
     passed: tuple[str, ...] = ()
+    fresh_base: bool = False
 
     @property
     def hourly(self) -> Price | None:
@@ -60,7 +61,11 @@ def again(study: Study, options: StudyOptions) -> str:
         "--bucket": options.bucket,
         "--device": options.device,
     }
-    flags = {"--dry-run": options.dry_run, "--report-only": options.report_only}
+    flags = {
+        "--dry-run": options.dry_run,
+        "--report-only": options.report_only,
+        "--fresh-base": options.fresh_base,
+    }
     words = [
         word for name, value in values.items() if value is not None for word in (name, _word(value))
     ]
@@ -111,6 +116,8 @@ def _check(options: StudyOptions) -> None:
             f"--device {options.device}: not for an engine, whose machines have a GPU; leave out"
             " --device or --on"
         )
+    if options.engine and options.fresh_base:
+        raise RecipeError("--fresh-base: not for an engine; leave out --fresh-base or --on")
     if options.engine and options.runs_dir != RUNS:
         raise RecipeError(
             f"--runs-dir {options.runs_dir}: an engine's runs are in {RUNS}/; leave it out"
@@ -174,7 +181,11 @@ def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
     from kotune.study.writing import write
 
     of_cells = pipeline.RunOptions(
-        limit=study.limit, runs_dir=options.runs_dir, lang=options.lang, device=options.device
+        limit=study.limit,
+        runs_dir=options.runs_dir,
+        lang=options.lang,
+        device=options.device,
+        fresh_base=options.fresh_base,
     )
     failed = [] if options.report_only else _cells(study, options, of_cells)
     scored, absent = running.scored(study, of_cells, failed)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from kodata.errors import HubDeniedError, HubError, SizeError, UserError
 from kotune import pipeline, stages
+from kotune.display.pace import left
 from kotune.display.progress import Screen
 from kotune.errors import FULL, UNREACHABLE, KotuneError, exit_code, os_error
 from kotune.runs import guard
@@ -51,13 +52,26 @@ def run(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
 
 
 def _each(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
-    failed = []
+    failed: Failed = []
+    todo = {cell for cell in study.cells if _is_pending(study, cell, options.runs_dir)}
+    total, begun = len(todo), screen.clock()
     for number, cell in enumerate(study.cells, 1):
-        screen.title(f"{study.name} {number}/{len(study.cells)}: {cell.name}")
+        done = total - len(todo)
+        eta = f" ({left(len(todo), done, screen.clock() - begun)})" if done and todo else ""
+        screen.title(f"{study.name} {number}/{len(study.cells)}: {cell.name}{eta}")
+        todo.discard(cell)
         if message := _failure(cell, options, screen):
             failed.append(FailedCell(cell, message))
             screen.say(f"failed; the other cells continue: {message}")
     return failed
+
+
+def _is_pending(study: Study, cell: Cell, runs_dir: Path) -> bool:
+    """Whether a cell is still to be run. An error in its data is reported when it runs."""
+    try:
+        return not is_done(study, cell, runs_dir)
+    except UserError:
+        return True
 
 
 def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:

@@ -13,7 +13,9 @@ import math
 import os
 import resource
 import time
+from collections.abc import Sized
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from axolotl.integrations.base import BasePlugin
@@ -167,13 +169,32 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
 
 
 class Evaluation(TrainerCallback):  # type: ignore[misc]
-    """Makes sure that even a short training has a validation loss."""
+    """Makes sure that even a short training has a validation loss, and counts the validation rows
+    while they are evaluated."""
 
     def __init__(self, cfg: Any) -> None:
         self.cfg = cfg
+        # Imported by name, so that the module is not part of the code digest.
+        self.meter = import_module("kotune.worker.meter").Meter(Path())
+        self.is_begun = False
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         upstream.evaluate_at_the_end(self.cfg, state, control)
+
+    def on_prediction_step(
+        self, args: Any, state: Any, control: Any, eval_dataloader: Any = None, **_: Any
+    ) -> None:
+        rows = getattr(eval_dataloader, "dataset", None)
+        if not state.is_world_process_zero or not isinstance(rows, Sized):
+            return
+        if not self.is_begun:
+            self.is_begun = True
+            self.meter.begin(f"evaluation at step {state.global_step:,}", len(rows), "rows")
+            self.meter.expect(len(eval_dataloader))
+        self.meter.add(1)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.is_begun = False
 
 
 def peak_memory_gib() -> float:

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from kodata import drafts
+from kodata.progress import Progress
 from kotune.display.progress import Notice, TrainingEvent
 from kotune.errors import PREEMPTED, Preempted, StageError
 from kotune.layout import (
@@ -37,7 +38,7 @@ from kotune.train import out_of_memory
 from kotune.train.checkpoints import drop_unusable, keep_matching, last_good_step
 from kotune.train.finite import nonfinite_tensors
 from kotune.train.tracking import SPACES
-from kotune.worker import faults, tether
+from kotune.worker import faults, meter, tether
 from kotune.worker.device import visible
 
 COMMAND = [*tether.PYTHON, "-m", "axolotl.cli.main", "train", CONFIG]
@@ -92,7 +93,8 @@ def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Trainin
             command(root, launcher, is_lean), root, log, over=environment(launcher)
         )
         try:
-            yield from _follow(metrics, child)
+            with meter.alone(root):
+                yield from _follow(metrics, child)
         finally:
             tether.end(child, GRACE)
     return child.returncode
@@ -209,14 +211,18 @@ def _sign(kind: str, step: int, n: int) -> Doubted:
     return Doubted.model_validate({"kind": kind, "step": step, "n": n})
 
 
-def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event]:
-    """Yield each event of a growing metrics file until its writer has exited."""
-    seen = 0
+def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event | Progress]:
+    """Yield each event of a growing metrics file until its writer has exited. Also yield the
+    progress of evaluations."""
+    seen, now = 0, Progress("", 0)
     while True:
         ended = child.poll() is not None
         events = read_metrics(metrics)
         yield from events[seen:]
         seen = len(events)
+        if (progress := meter.read(metrics.parent)) and progress != now:
+            now = progress
+            yield progress
         if ended:
             return
         time.sleep(POLL_SECONDS)

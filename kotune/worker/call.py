@@ -8,25 +8,31 @@ failure of the job is raised as a JobFaultError with one message."""
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from kodata import drafts
+from kodata.progress import Watch
 from kotune.errors import KotuneError
-from kotune.worker import bounds, faults, server, tether
+from kotune.worker import bounds, faults, meter, server, tether
 from kotune.worker.jobs import DONE, MARK
 
+POLL = server.POLL
 
-def call(room: str, root: Path, **arguments: Any) -> None:
+
+def call(room: str, root: Path, watch: Watch | None = None, **arguments: Any) -> None:
     """Run the job of a room in the folder `root`. The job's output goes to `<room>.log` in `root`.
+    `watch` is called with the job's progress.
 
     Raises KotuneError with the message and exit code of a UserError that the job raised. Raises
     JobFaultError for any other failure of the job, and StageError if the server that starts jobs
     has ended."""
     given, log = json.dumps(arguments, default=str), root / f"{room}.log"
-    code = server.run(room, root, given) if server.is_up() else _run(room, root, given)
+    run = server.run if server.is_up() else _run
+    with meter.followed(root, watch) as tick:
+        code = run(room, root, given, tick)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
     if code == 0 and DONE in lines:
         return
@@ -55,13 +61,20 @@ def temporary(room: str) -> Iterator[Path]:
             raise faults.of_temporary(error) from None
 
 
-def _run(room: str, root: Path, arguments: str) -> int:
-    """Run a job in a separate process and return its exit code."""
+def _run(room: str, root: Path, arguments: str, tick: Callable[[], None]) -> int:
+    """Run a job in a separate process and return its exit code. `tick` is called every POLL
+    seconds."""
     with drafts.open_new(root / f"{room}.log") as out:
         command = [*tether.PYTHON, "-m", "kotune.worker.jobs", room]
         child = tether.start(command, root, out, stdin=subprocess.PIPE)
         try:
-            child.communicate(arguments)
+            assert child.stdin
+            with suppress(BrokenPipeError), child.stdin:  # the child may have ended already
+                child.stdin.write(arguments)
+            while child.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(POLL)
+                tick()
         finally:
             tether.end(child)
     return int(child.returncode)

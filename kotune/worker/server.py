@@ -8,10 +8,11 @@ server ends when kotune ends, as every child process does."""
 import io
 import json
 import os
+import select
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +24,7 @@ from kotune.worker import faults, tether
 from kotune.worker.device import detect_device
 
 IMPORTED = ("torch", "transformers", "lm_eval.evaluator", "lm_eval.models.huggingface", "peft")
+POLL = 0.5  # seconds between two looks at a job's progress
 _is_up = False
 _server: "subprocess.Popen[str] | None" = None
 _home: Path | None = None
@@ -52,10 +54,10 @@ def is_up() -> bool:
     return _is_up
 
 
-def run(job: str, root: Path, arguments: str) -> int:
+def run(job: str, root: Path, arguments: str, tick: Callable[[], None] = lambda: None) -> int:
     """Run a job in the run folder `root` and return its exit code. `arguments` are JSON. The output
-    goes to `<job>.log` in `root`. Starts the server if it is not running. Raises StageError if the
-    server ends before the job does."""
+    goes to `<job>.log` in `root`. `tick` is called every POLL seconds. Starts the server if it is
+    not running. Raises StageError if the server ends before the job does."""
     global _server
     if not _server or _server.poll() is not None:
         command = [*tether.PYTHON, "-m", "kotune.worker.server"]
@@ -69,6 +71,8 @@ def run(job: str, root: Path, arguments: str) -> int:
     assert _server.stdin and _server.stdout
     with suppress(OSError):  # the server has ended; its last line has the reason
         print(json.dumps([job, str(root), arguments]), file=_server.stdin, flush=True)
+    while not select.select([_server.stdout], [], [], POLL)[0]:  # it prints one line for a job
+        tick()
     answer = _server.stdout.readline().strip()
     if answer.lstrip("-").isdecimal():
         return int(answer)

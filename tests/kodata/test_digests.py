@@ -16,7 +16,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that counts as large and changed long ago."""
     monkeypatch.setattr(digests, "LARGE", 1)
     monkeypatch.setattr(digests, "SETTLED", -1)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv(digests.CACHE, str(tmp_path / "cache"))
     file = tmp_path / "data.jsonl"
     file.write_text("one", encoding="utf-8")
     return file
@@ -73,7 +73,7 @@ def test_a_damaged_cache_is_no_matter(large: Path, text: str) -> None:
 def test_without_a_place_for_the_cache_every_file_is_read(
     large: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    monkeypatch.setenv(digests.CACHE, "/dev/null/kotune")
     assert [digests.digest(large) for _ in range(2)] == [sha256(large)] * 2
     assert len(reads) == 2
 
@@ -91,3 +91,21 @@ def test_the_cache_stays_small(large: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_missing_file_is_told(large: Path) -> None:
     with pytest.raises(DataError, match="cannot be read: No such file"):
         digests.digest(large.with_name("other"))
+
+
+def test_the_cache_lies_where_the_platform_keeps_caches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in (digests.CACHE, "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert digests.cache_folder() == tmp_path / ".cache" / "kotune"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert digests.cache_folder() == tmp_path / "xdg" / "kotune"
+    monkeypatch.setenv(digests.CACHE, str(tmp_path / "own"))
+    assert digests.cache_folder() == tmp_path / "own"
+
+
+def test_the_cache_folder_is_private(large: Path) -> None:
+    digests.digest(large)
+    assert digests.cache_folder().stat().st_mode & 0o777 == 0o700

@@ -10,7 +10,9 @@ import pytest
 from kodata import klue_nli
 from kodata.errors import DataError, HubDeniedError, HubError
 from kodata.prepare.convert import convert
-from kodata.prepare.entries import Entry
+from kodata.prepare.entries import DataLocation, Entry, Scored
+from kodata.progress import BYTES, Progress
+from kodata.reading import guard
 from kodata.reading import hub as kodata_hub
 from kotune.runs.task_data import TaskData
 from tests.conftest import Cli, write_recipe
@@ -461,3 +463,40 @@ def test_a_full_cache_is_told_as_one_that_cannot_be_written() -> None:
     assert isinstance(
         told, DataError
     ) and "No space left on device; set HF_HOME to a folder with room" in str(told)
+
+
+def test_downloads_are_counted_in_bytes(
+    hub: StandInHub, files: dict[tuple[str, str], bytes], capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub_id, revision = str(klue_nli.CARD.hub_id), str(klue_nli.CARD.revision)
+    told: list[Progress] = []
+    train = klue_nli._FINDER.hub["train"]
+    with guard.watched(told.append):
+        kodata_hub.download(hub_id, FILE, revision)
+        first = told[-1]
+        kodata_hub.download(hub_id, train, revision)
+        kodata_hub.download(hub_id, train, revision)  # from the cache
+    sizes = [len(files[hub_id, file]) for file in (FILE, train)]
+    assert first == Progress("download", sizes[0], sizes[0], BYTES)
+    assert told[-1] == Progress("download", sum(sizes), sum(sizes), BYTES)
+    assert all(each.done <= (each.total or 0) for each in told)
+    assert "%|" not in capfd.readouterr().err  # huggingface_hub's own bars
+
+
+def test_reading_and_converting_are_counted(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    scored = Scored({"nli_sample_ko": DataLocation("nli_sample")})
+    manifest = convert([Entry("nli_sample")], tmp_path, 1, scored, watch=told.append)
+    leaks, rows = dict.fromkeys(each.what for each in told)
+    assert leaks == "leak check: reading test data"
+    assert rows == "nli_sample: conversion and leak check"
+    read = sum(manifest["entries"][0]["read"].values())
+    assert told[-1] == Progress(rows, read, 2_412 + 306)
+    assert [each.done for each in told if each.what == rows][:2] == [0, 256]
+
+
+def test_the_rows_of_a_folder_are_not_those_of_the_hub(tmp_path: Path) -> None:
+    put_official("klue_nli", tmp_path / "data")
+    told: list[Progress] = []
+    convert([Entry("klue_nli", path=tmp_path / "data")], tmp_path / "out", 1, watch=told.append)
+    assert {(each.what, each.total) for each in told} == {("klue_nli: conversion", None)}

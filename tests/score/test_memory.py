@@ -1,11 +1,15 @@
 """Memory that is too small halves the batches; what was answered by then is not asked again."""
 
+import itertools
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from kodata.progress import Progress
 from kotune.score import memory
+from kotune.worker import meter
 from tests.score import random_models
 from tests.score.random_models import ours
 
@@ -165,3 +169,38 @@ def test_a_long_text_is_scored_whole_where_memory_is_too_small_and_nothing_is_sh
     full(model, 1)
     assert made.loglikelihood_rolling(asked, disable_tqdm=True) == pytest.approx(expected, abs=1e-4)
     assert made.batch_size_per_gpu == 2
+
+
+@pytest.mark.parametrize("fails", [0, 2])
+def test_finished_answers_are_counted_once_with_their_tokens(fails: int, tmp_path: Path) -> None:
+    model, requests = random_models.made("llama"), questions(9)
+    made = ours(model, batch_size=4)
+    made._loglikelihood_tokens(requests, disable_tqdm=True)  # shares contexts from now on
+    made.meter = meter.Meter(tmp_path, itertools.count().__next__)
+    made.meter.begin("task, base", 9, "items")
+    if fails:
+        full(model, fails)
+    made._loglikelihood_tokens(requests)
+    # 41 ids of a context and one of each of two choices, whose last id is only predicted.
+    assert meter.read(tmp_path) == Progress("task, base", 9, 9, "items", 9 * (41 + 2))
+
+
+def test_written_answers_are_counted_with_their_tokens(tmp_path: Path) -> None:
+    made = ours(random_models.made("llama"), batch_size=2)
+    settings = {"until": ["###"], "max_gen_toks": 3, "do_sample": False}
+    requests = [SimpleNamespace(args=(f"{at} 비가 온다", settings)) for at in range(4)]
+    made.meter = meter.Meter(tmp_path, itertools.count().__next__)
+    made.meter.begin("task, base", 4, "items")
+    made.generate_until(requests, disable_tqdm=True)
+    counted = meter.read(tmp_path)
+    assert counted and (counted.done, counted.total) == (4, 4) and 4 <= counted.tokens <= 12
+
+
+def test_answers_of_plain_lm_eval_are_counted(tmp_path: Path) -> None:
+    made = ours(random_models.made("llama"), batch_size=4)
+    made.shares = False
+    made.meter = meter.Meter(tmp_path, itertools.count().__next__)
+    made.meter.begin("task, base", 9, "items")
+    made._loglikelihood_tokens(questions(9), disable_tqdm=True)
+    counted = meter.read(tmp_path)
+    assert counted and counted.done == 9

@@ -42,7 +42,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
         def __exit__(self, *_: object) -> None:
             base.on = False
 
-    def evaluated(task: Any, model: Any, limit: int | None) -> scoring.Evaluated:
+    def evaluated(task: Any, model: Any, limit: int | None, _: str) -> scoring.Evaluated:
         done.append((task.name, base.on))
         model.generation_batches = [256, 64, 256]
         return scoring.Evaluated({"acc": metric(float(base.on), 1)}, [{"doc_id": 0}])

@@ -2,6 +2,7 @@
 are stand-ins here."""
 
 import errno
+import io
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from kodata.errors import HubError
 from kotune import bodies, pipeline, stages
@@ -469,6 +471,8 @@ def test_a_command_that_is_told_does_the_same_again(
     grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str], reported: list[Any]
 ) -> None:
     assert command.again(grid, OPTIONS) == AGAIN
+    fresh = command.StudyOptions(fresh_base=True)
+    assert command.again(grid, fresh) == "./cli.py study grid.yml --fresh-base"
     handed = replace(
         OPTIONS,
         runs_dir=RUNS,
@@ -666,6 +670,7 @@ def test_the_limit_of_a_study_is_counted(write: Callable[[str], Path], done: lis
         ({"dry_run": True, "price": -1.0}, "--price -1.0: give a number of won above 0"),
         ({"report_only": True, "engine": "slurm"}, "--report-only: runs nothing"),
         ({"device": "cpu", "engine": "slurm"}, "--device cpu: not for an engine"),
+        ({"fresh_base": True, "engine": "slurm"}, "--fresh-base: not for an engine"),
         ({"bucket": "s3://x"}, "--bucket s3://x: is for an engine; add --on"),
         ({"passed": ("--time=1",)}, "-- --time=1: is for an engine; add --on"),
         ({"engine": "slurm", "runs_dir": Path("x")}, "--runs-dir x: an engine's runs are in runs/"),
@@ -742,3 +747,21 @@ def test_a_bad_study_is_one_message_of_the_command_line(
     assert_one_message(
         cli("study", path, "--dry-run"), 2, "a sead=1: a.yml: sead: unknown key; did you mean seed?"
     )
+
+
+def test_a_cell_is_shown_with_the_time_left_for_those_that_are_to_be_run(
+    grid: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, out, done = [0.0], io.StringIO(), grid.cells[:2]
+
+    def run(cell: Cell, *_: object) -> str:
+        now[0] += 0 if cell in done else 60  # what is done is skipped at once
+        return ""
+
+    monkeypatch.setattr(running, "_failure", run)
+    monkeypatch.setattr(running, "is_done", lambda _, cell, *__: cell in done)
+    running._each(grid, pipeline.RunOptions(), Screen(Console(file=out, width=200), lambda: now[0]))
+    titles = [line for line in out.getvalue().splitlines() if line]
+    assert len(titles) == 8 and not any("left" in title for title in titles[:3])
+    assert titles[3].startswith("grid 4/8: ") and titles[3].endswith(" (about 5 min left)")
+    assert titles[-1].endswith(" (about 60 s left)")

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from kodata.progress import Progress
 from kotune.models import presets
 from kotune.recipe import reading
 from kotune.runs.folder import write_text
 from kotune.train import config, upstream
+from kotune.worker import meter
 from tests.conftest import ROOT
 
 torch = pytest.importorskip("torch")
@@ -422,3 +424,29 @@ def test_nothing_heavy_is_imported_with_the_module() -> None:
     )
     text = f"import sys, kotune.train.upstream; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", text], cwd=ROOT, check=False).returncode == 0
+
+
+def test_evaluations_are_counted_in_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("axolotl")
+    from kotune.train.plugin import Evaluation
+
+    monkeypatch.chdir(tmp_path)
+    told: list[Progress] = []
+    write = meter.Meter._write
+
+    def recorded(self: meter.Meter) -> None:
+        told.append(self._now)
+        write(self)
+
+    monkeypatch.setattr(meter.Meter, "_write", recorded)
+    trained = trainer(
+        tmp_path, Summed(), max_steps=2, save_strategy="no", eval_strategy="steps", eval_steps=1
+    )
+    trained.add_callback(Evaluation(SimpleNamespace(eval_strategy="steps")))
+    trained.train()
+    rows = len(trained.eval_dataset)
+    for step in (1, 2):
+        of_step = [each for each in told if each.what == f"evaluation at step {step}"]
+        assert [each.done for each in (of_step[0], of_step[-1])] == [0, rows]
+        assert {(each.total, each.unit) for each in of_step} == {(rows, "rows")}
+    assert meter.read(tmp_path) == told[-1]

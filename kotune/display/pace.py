@@ -1,0 +1,53 @@
+"""Words for the progress of a piece of work: how much is done, how fast, and when it will end."""
+
+from kodata.progress import BYTES, Progress
+
+MB = 1_000_000  # bytes
+
+
+class Pace:
+    """The rate of one piece of work since its first report. Times are seconds of any clock."""
+
+    def __init__(self, first: Progress, now: float) -> None:
+        self._first, self._begun = first, now
+
+    def is_of(self, progress: Progress) -> bool:
+        """Whether a report is about the same piece of work and not about its repetition."""
+        return progress.what == self._first.what and progress.done >= self._first.done
+
+    def text(self, progress: Progress, now: float) -> str:
+        """For example `1,200/3,000 items, 45.2 items/s, 812 tokens/s, about 40 s left`. The rates
+        are averages since the first report. They are omitted if nothing was done since then."""
+        done, seconds = progress.done - self._first.done, now - self._begun
+        parts = [_amount(progress)]
+        if done > 0 and seconds > 0:
+            parts.append(_rate(done / seconds, progress.unit))
+            if tokens := progress.tokens - self._first.tokens:
+                parts.append(_rate(tokens / seconds, "tokens"))
+            if progress.total:
+                parts.append(left(progress.total - progress.done, done, seconds))
+        return ", ".join(parts)
+
+
+def left(todo: int, done: int, seconds: float) -> str:
+    """The time that `todo` more pieces will take if `done` pieces took so many seconds."""
+    return f"about {duration(todo * seconds / done)} left"
+
+
+def _amount(progress: Progress) -> str:
+    scale, unit = (MB, "MB") if progress.unit == BYTES else (1, progress.unit)
+    total = f"/{progress.total // scale:,}" if progress.total is not None else ""
+    return f"{progress.done // scale:,}{total} {unit}"
+
+
+def _rate(a_second: float, unit: str) -> str:
+    if unit == BYTES:
+        a_second, unit = a_second / MB, "MB"
+    return f"{a_second:,.0f} {unit}/s" if a_second >= 100 else f"{a_second:.3g} {unit}/s"
+
+
+def duration(seconds: float) -> str:
+    """A duration in seconds, minutes or hours, for example `40 s`, `12 min` or `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
