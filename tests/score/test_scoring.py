@@ -1,6 +1,7 @@
 """Scoring that was killed goes on: what is noted as scored, and still there, is not scored
 again."""
 
+import shutil
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -197,6 +198,21 @@ def test_tokens_that_the_base_model_lacks_are_told_before_training(tmp_path: Pat
         ),
     ):
         scoring.rehearse(tmp_path, base, None, tokenizer, [])
+
+
+def test_a_models_own_special_token_needs_no_embedding(tmp_path: Path) -> None:
+    """Gemma 3's text models have one such token, for images."""
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path / "model"
+    shutil.copytree(str(presets.PRESETS["quickstart-llama"].base), folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image_soft_token>"]})
+    tokenizer.save_pretrained(folder)
+    assert len(tokenizer) == 1_121
+    scoring.rehearse(tmp_path, str(folder), None, tokenizer, [])
+    tokenizer.add_tokens(["<새말>"])
+    with pytest.raises(StageError, match=r"1,120 tokens, .* 1,122 \('<새말>'"):
+        scoring.rehearse(tmp_path, str(folder), None, tokenizer, [])
 
 
 @pytest.mark.parametrize("words", ["CUDA out of memory", "an index is out of range"])
