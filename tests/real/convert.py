@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,19 +68,15 @@ def join(checkpoint: Checkpoint, packages: Path, target: Path) -> None:
 
 def vocabulary_of(gguf_file: Path) -> tuple[Vocabulary, str | None]:
     """The vocabulary of a GGUF file, and its chat template if it has one."""
-    from gguf import GGUFReader
+    # The package is in PACKAGES, which is not part of the environment.
+    fields = import_module("gguf").GGUFReader(gguf_file).fields
 
-    fields = GGUFReader(gguf_file).fields
-    tokens, types, pairs, template = (
-        fields[name].contents() if name in fields else None
-        for name in (
-            "tokenizer.ggml.tokens",
-            "tokenizer.ggml.token_type",
-            "tokenizer.ggml.merges",
-            "tokenizer.chat_template",
-        )
-    )
-    return Vocabulary(tokens, types, pairs or ()), template
+    def content(name: str) -> Any:
+        field = fields.get(f"tokenizer.{name}")
+        return field.contents() if field else None
+
+    tokens, types, merges = map(content, ("ggml.tokens", "ggml.token_type", "ggml.merges"))
+    return Vocabulary(tokens, types, merges or ()), content("chat_template")
 
 
 def convert(checkpoint: Checkpoint, packages: Path, folder: Path) -> None:
