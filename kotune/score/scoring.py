@@ -51,6 +51,7 @@ ADVICE = "end other processes on it, or use a GPU with more memory; finished sco
 SEED = 1234  # lm-eval's default; used by tasks that sample answers
 VARIANTS = ("base", "tuned")
 REHEARSED = 2  # items of each task that are scored before training
+REHEARSED_TOKENS = 32  # of an answer: a real model would write 256 or 2,048 tokens for minutes
 REHEARSED_ROWS = 300  # training rows that baselines learn from in the rehearsal
 
 
@@ -152,6 +153,7 @@ def rehearse(
     )
     _refuse_more_tokens(base, revision, untrained, tokenizer)
     model, baselines = harness_model(untrained, tokenizer), BaselineScorer(root, REHEARSED_ROWS)
+    model.longest = REHEARSED_TOKENS
     for task in tasks:
         baselines.of(task, evaluated(task, model, REHEARSED).samples)
 

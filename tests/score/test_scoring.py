@@ -159,6 +159,37 @@ def test_a_thought_that_the_prompt_opened_has_its_tag(
     assert (final_answer(read) is None) == (read == "<think>비가")
 
 
+@pytest.mark.parametrize(
+    ("longest", "asked", "written"),
+    [(None, 256, 256), (32, 256, 32), (32, 16, 16), (32, 2_048, 2_048), (32, None, 32)],
+)
+def test_a_rehearsal_writes_short_answers_but_keeps_a_maximum_that_lm_eval_refuses(
+    longest: int | None, asked: int | None, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = pytest.importorskip("lm_eval.api.instance").Instance
+    seen: list[dict[str, Any]] = []
+
+    class Recorded:
+        batch_size_per_gpu, device = 32, SimpleNamespace(type="cpu")
+        model = tok_encode = cache_hook = None
+        max_gen_toks, max_length = 256, 1_024
+
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+            seen.extend(request.args[1] for request in requests)
+            return ["" for _ in requests]
+
+    monkeypatch.setattr(turns, "model_class", lambda: Recorded)
+    model = models.harness_model(None, None)
+    model.longest = longest
+    options = {"until": []} if asked is None else {"until": [], "max_gen_toks": asked}
+    before = dict(options)
+    model.generate_until([instance("generate_until", {}, ("물음", options), 0)])
+    assert seen == [{**before, "max_gen_toks": written}] and options == before
+
+
 def test_a_rehearsal_goes_as_far_as_the_reference_lines(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
