@@ -97,6 +97,7 @@ real-check: real-models
 	$(REAL_RUN) recipes/real/smollm_klue.yml $(ON_KLUE)
 	$(REAL_RUN) recipes/real/gemma_klue.yml $(ON_KLUE)
 	$(REAL_RUN) recipes/real/gemma_klue_write.yml $(ON_KLUE)
+	$(REAL_RUN) recipes/real/gemma_klue.yml --set data.0.samples=400 $(ON_KLUE)  # as many rows as SmolLM2: the newest is compared
 	./cli.py report recipes/real/gemma_nsmc.yml --lang ko
 	./cli.py compare recipes/real/gemma_klue.yml recipes/real/smollm_klue.yml --html $(REAL)/compare.html
 	./cli.py compare recipes/real/gemma_klue.yml recipes/real/smollm_klue.yml --html $(REAL)/compare.ko.html --lang ko
