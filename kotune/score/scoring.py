@@ -17,6 +17,7 @@ from kodata.metrics.metrics import MEAN, METRICS
 from kodata.metrics.resampling import stderr, value
 from kotune import layout
 from kotune.errors import StageError
+from kotune.models.hub import tokenizer_of
 from kotune.recipe.schema import Limit
 from kotune.runs.folder import sha256, write_json
 from kotune.runs.reading import lines_of, proof_statuses
@@ -51,6 +52,7 @@ ADVICE = "end other processes on it, or use a GPU with more memory; finished sco
 SEED = 1234  # lm-eval's default; used by tasks that sample answers
 VARIANTS = ("base", "tuned")
 REHEARSED = 2  # items of each task that are scored before training
+REHEARSED_TOKENS = 32  # of an answer: a real model would write 256 or 2,048 tokens for minutes
 REHEARSED_ROWS = 300  # training rows that baselines learn from in the rehearsal
 
 
@@ -163,22 +165,30 @@ def rehearse(
     untrained = load_base(
         base, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision}
     )
-    _refuse_more_tokens(base, untrained, tokenizer)
+    _refuse_more_tokens(base, revision, untrained, tokenizer)
     model, baselines = harness_model(untrained, tokenizer), BaselineScorer(root, REHEARSED_ROWS)
+    model.longest = REHEARSED_TOKENS
     for task in tasks:
         baselines.of(task, evaluated(task, model, REHEARSED).samples)
 
 
-def _refuse_more_tokens(base: str, model: Any, tokenizer: Any) -> None:
-    """Raise StageError for a tokenizer with more tokens than the base model has embeddings. Axolotl
-    would add random embeddings. The adapter would then not fit the base model."""
+def _refuse_more_tokens(base: str, revision: str | None, model: Any, tokenizer: Any) -> None:
+    """Raise StageError if the recipe adds tokens for which the base model has no embeddings. With
+    random embeddings for them, base and tuned could not be compared.
+
+    Special tokens of the model's own tokenizer are allowed. Gemma 3's text models have such a
+    token, for images. No text of a run contains it: kotune.parity refuses special tokens."""
     rows = model.get_input_embeddings().weight.shape[0]
-    if len(tokenizer) > rows:
-        names = tokenizer.convert_ids_to_tokens([*range(rows, len(tokenizer))][:3])
+    if len(tokenizer) <= rows:
+        return
+    own = tokenizer_of(base, revision).added_tokens_decoder.values()
+    special = {str(token) for token in own if token.special}
+    names = tokenizer.convert_ids_to_tokens([*range(rows, len(tokenizer))])
+    if added := [name for name in names if name not in special]:
         raise StageError(
             f"model {base}: its embedding has {rows:,} tokens, but its tokenizer, with the recipe's"
-            f" own tokens, {len(tokenizer):,} ({', '.join(map(shown, names))}, ...), so base and"
-            " tuned could not be compared; remove new tokens from axolotl.tokens and"
+            f" own tokens, {len(tokenizer):,} ({', '.join(map(shown, added[:3]))}, ...), so base"
+            " and tuned could not be compared; remove new tokens from axolotl.tokens and"
             " axolotl.special_tokens, or rename reserved ones with axolotl.added_tokens_overrides;"
             " if the recipe adds none, choose another model"
         )

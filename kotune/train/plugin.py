@@ -54,6 +54,7 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
 
     def pre_model_load(self, cfg: Any) -> None:
         upstream.seed_adapter(cfg)
+        upstream.keep_embeddings()
         if cfg.use_trackio:
             upstream.drop_bucket_id()
 

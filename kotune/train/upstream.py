@@ -91,6 +91,20 @@ def seed_adapter(cfg: Any) -> None:
     set_seed(cfg.seed)
 
 
+def keep_embeddings() -> None:
+    """Keep the number of a model's embeddings. The patch lasts as long as this process.
+
+    Seen in: Axolotl 0.19, which adds random embeddings if the tokenizer has more tokens. Gemma 3's
+    text models have one such token, for images, which no training text contains.
+    Without it: the adapter is saved with the larger embedding, and does not fit the base model.
+    Applied in: kotune.train.plugin `pre_model_load`. kotune.score.scoring refuses other tokens
+    without embeddings before.
+    """
+    from axolotl.loaders.model import ModelLoader
+
+    ModelLoader._resize_token_embeddings = lambda loader: loader.model.tie_weights()
+
+
 def log_every_loss() -> AxolotlConfig:
     """Training arguments that log a loss of NaN or infinity unchanged.
 

@@ -102,7 +102,7 @@ def test_a_kind_of_model_that_plan_does_not_know_is_taken_for_llamas(
         "num_hidden_layers": 28,
     }
     write_json(
-        tmp_path / "m" / "config.json", {"model_type": "qwen3", **shape, "num_attention_heads": 16}
+        tmp_path / "m" / "config.json", {"model_type": "phi3", **shape, "num_attention_heads": 16}
     )
     monkeypatch.setattr(presets, "is_folder", lambda _: True)
     real = job(REAL, tmp_path)

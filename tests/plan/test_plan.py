@@ -67,6 +67,18 @@ GEMMA = {
     "num_key_value_heads": 1,
     "head_dim": 256,
 }
+# As the config.json of Qwen3 0.6B says it: https://huggingface.co/Qwen/Qwen3-0.6B/blob/main/config.json
+QWEN3 = {
+    "model_type": "qwen3",
+    "vocab_size": 151936,
+    "hidden_size": 1024,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "tie_word_embeddings": True,
+}
 SHORT = Counted(
     rows=1_000, validation=50, lengths=[100] * 90 + [150] * 10, exact=False, why="made up"
 )
@@ -90,17 +102,21 @@ def made(
 
 def kind_of(name: str) -> str:
     """transformers' name for the kind of architecture."""
-    return "gemma3_text" if "gemma" in name else "llama" if "llama" in name else "qwen2"
+    known = {"gemma": "gemma3_text", "qwen3": "qwen3"}
+    return known.get(name) or ("llama" if "llama" in name else "qwen2")
 
 
 def shape_of(name: str) -> Shape:
     """A preset's, or one that no preset has."""
-    return {"biased llama": BIASED, "gemma": shapes.of(GEMMA, "gemma")}.get(name) or shapes.find(
-        name
-    )
+    others = {
+        "biased llama": BIASED,
+        "gemma": shapes.of(GEMMA, "gemma"),
+        "qwen3": shapes.of(QWEN3, "qwen3"),
+    }
+    return others.get(name) or shapes.find(name)
 
 
-@pytest.mark.parametrize("name", [*PRESETS, "biased llama", "gemma"])
+@pytest.mark.parametrize("name", [*PRESETS, "biased llama", "gemma", "qwen3"])
 @pytest.mark.parametrize(("r", "targets"), [(16, None), (4, ("q_proj", "v_proj"))])
 def test_parameters_by_arithmetic_are_those_of_the_real_architectures(
     name: str, r: int, targets: tuple[str, ...] | None
@@ -200,7 +216,7 @@ def test_adapter_gradients_and_optimizer_have_the_bytes_of_their_tensors() -> No
     assert found.optimizer == sum(moment.nbytes for moment in moments)
 
 
-@pytest.mark.parametrize("name", [*PRESETS[:2], "gemma"])
+@pytest.mark.parametrize("name", [*PRESETS[:2], "gemma", "qwen3"])
 @pytest.mark.parametrize(("checkpointing", "layers"), [(True, 4), (False, 2)])
 @pytest.mark.parametrize("trained", [12, 1024])
 def test_activations_and_logits_are_those_of_every_tensor_that_torch_makes(

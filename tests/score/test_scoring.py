@@ -1,6 +1,7 @@
 """Scoring that was killed goes on: what is noted as scored, and still there, is not scored
 again."""
 
+import shutil
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -158,6 +159,37 @@ def test_a_thought_that_the_prompt_opened_has_its_tag(
     assert (final_answer(read) is None) == (read == "<think>비가")
 
 
+@pytest.mark.parametrize(
+    ("longest", "asked", "written"),
+    [(None, 256, 256), (32, 256, 32), (32, 16, 16), (32, 2_048, 2_048), (32, None, 32)],
+)
+def test_a_rehearsal_writes_short_answers_but_keeps_a_maximum_that_lm_eval_refuses(
+    longest: int | None, asked: int | None, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = pytest.importorskip("lm_eval.api.instance").Instance
+    seen: list[dict[str, Any]] = []
+
+    class Recorded:
+        batch_size_per_gpu, device = 32, SimpleNamespace(type="cpu")
+        model = tok_encode = cache_hook = None
+        max_gen_toks, max_length = 256, 1_024
+
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+            seen.extend(request.args[1] for request in requests)
+            return ["" for _ in requests]
+
+    monkeypatch.setattr(turns, "model_class", lambda: Recorded)
+    model = models.harness_model(None, None)
+    model.longest = longest
+    options = {"until": []} if asked is None else {"until": [], "max_gen_toks": asked}
+    before = dict(options)
+    model.generate_until([instance("generate_until", {}, ("물음", options), 0)])
+    assert seen == [{**before, "max_gen_toks": written}] and options == before
+
+
 def test_a_rehearsal_goes_as_far_as_the_reference_lines(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -197,6 +229,21 @@ def test_tokens_that_the_base_model_lacks_are_told_before_training(tmp_path: Pat
         ),
     ):
         scoring.rehearse(tmp_path, base, None, tokenizer, [])
+
+
+def test_a_models_own_special_token_needs_no_embedding(tmp_path: Path) -> None:
+    """Gemma 3's text models have one such token, for images."""
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path / "model"
+    shutil.copytree(str(presets.PRESETS["quickstart-llama"].base), folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image_soft_token>"]})
+    tokenizer.save_pretrained(folder)
+    assert len(tokenizer) == 1_121
+    scoring.rehearse(tmp_path, str(folder), None, tokenizer, [])
+    tokenizer.add_tokens(["<새말>"])
+    with pytest.raises(StageError, match=r"1,120 tokens, .* 1,122 \('<새말>'"):
+        scoring.rehearse(tmp_path, str(folder), None, tokenizer, [])
 
 
 @pytest.mark.parametrize("words", ["CUDA out of memory", "an index is out of range"])

@@ -214,6 +214,28 @@ def test_trackio_takes_no_bucket_although_transformers_names_one(
     assert asked == [{"project": "ko"}]
 
 
+@pytest.mark.parametrize(
+    ("mend", "embeddings"), [(lambda: None, 40), (upstream.keep_embeddings, 32)]
+)
+def test_axolotl_adds_embeddings_for_tokens_without_one(
+    mend: Callable[[], None], embeddings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaders = pytest.importorskip("axolotl.loaders.model").ModelLoader
+    monkeypatch.setattr(loaders, "_resize_token_embeddings", loaders._resize_token_embeddings)
+    mend()
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "vocab_size": 32}
+    config = transformers.LlamaConfig(**sizes, num_attention_heads=1, tie_word_embeddings=True)
+    loader = object.__new__(loaders)
+    loader.model, loader.tokenizer = transformers.LlamaForCausalLM(config), range(40)
+    loader.model_config = config
+    loader.cfg = SimpleNamespace(
+        resize_token_embeddings_to_32x=None, shrink_embeddings=None, mean_resizing_embeddings=False
+    )
+    loader._resize_token_embeddings()
+    assert loader.model.get_input_embeddings().num_embeddings == embeddings
+    assert loader.model.lm_head.weight is loader.model.get_input_embeddings().weight
+
+
 def layer() -> Any:
     """One NF4 layer with random weights."""
     bitsandbytes = pytest.importorskip("bitsandbytes")
