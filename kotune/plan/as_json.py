@@ -8,7 +8,8 @@ from kotune.plan.plan import GpuPlan, Plan
 
 
 def as_json(plan: Plan) -> JsonRow:
-    """The whole plan. Units are bytes, seconds and won."""
+    """`plan` as a dict that json.dumps accepts. Memory is in bytes and time in seconds. Costs are
+    in won, and in dollars if an exchange rate is given. `measured` is always False."""
     counted, shape = plan.counted, plan.shape
     return {
         "recipe": plan.name,
@@ -43,7 +44,7 @@ def as_json(plan: Plan) -> JsonRow:
 
 
 def _gpu_json(plan: GpuPlan, precision: str, price: Price | None) -> JsonRow:
-    spent = cost(plan.total, price)
+    price_paid = cost(plan.total, price)
     memory = plan.memory
     return {
         "fits": plan.micro is not None,
@@ -55,7 +56,7 @@ def _gpu_json(plan: GpuPlan, precision: str, price: Price | None) -> JsonRow:
         "answers_at_once": plan.answers,
         "seconds": {name: round(value, 2) for name, value in plan.seconds.items()},
         "total_seconds": round(plan.total, 2),
-        "cost": spent._asdict() if spent else None,
+        "cost": price_paid._asdict() if price_paid else None,
         "notes": plan.notes,
         "source": plan.gpu.source,
     }
