@@ -1,7 +1,5 @@
-"""Korean data sets as chat examples. Each data set is one module that implements card.Source.
-
-This package does not depend on language models or trainers. Importing it is cheap: heavy libraries
-are imported inside the functions that use them."""
+"""Korean data sets as chat examples: each data set is a module that implements card.Source.
+Importing this package is fast, because functions import heavy libraries only when called."""
 
 from kodata import (
     aihub_dialogue,
@@ -32,11 +30,11 @@ SOURCES: dict[str, Source] = {
 
 
 def source(name: str, test_share: float | None = None) -> Source:
-    """The data set module with this name. `test_share` replaces the share of groups that the card
-    keeps for scoring.
+    """The data set module with this name. `test_share` is the share of groups that is kept for
+    scoring; None means the share on the data set's card.
 
-    Raises DataError for an unknown name, with the closest known name in the message. Raises
-    DataError, too, if `test_share` is given but the data set has its own test split."""
+    Raises DataError for an unknown name. Also raises DataError if `test_share` is given for a data
+    set that has its own test split."""
     if name not in SOURCES:
         raise DataError(f"unknown source {name!r}{did_you_mean(name, SOURCES)}")
     return SOURCES[name] if test_share is None else with_test_share(SOURCES[name], test_share)

@@ -1,5 +1,5 @@
-"""Search paths for child processes. Files in a child's working directory never take precedence over
-installed modules and programs."""
+"""Search paths for child processes. They do not contain the child's working directory. So a file
+there cannot replace an installed module or program."""
 
 import os
 from pathlib import Path
@@ -8,17 +8,17 @@ PACKAGES = Path(__file__).parents[1]  # the folder that contains our packages
 
 
 def search_path(variable: str, *first: Path) -> str:
-    """A value for the environment variable `variable` (PATH or PYTHONPATH): the folders `first`,
-    then the folders of its current value, as absolute paths without duplicates.
+    """Returns a new value for the environment variable `variable` (PATH or PYTHONPATH). The value
+    has the folders `first`, then those of the current value, as absolute paths without duplicates.
 
-    An empty entry, as in `PATH=$PATH:`, is dropped, since it means the working directory, which is
-    a different folder in a child process."""
+    Empty entries, as in `PATH=$PATH:`, are dropped. They would mean the child's working
+    directory."""
     value = os.environ.get(variable, os.defpath if variable == "PATH" else "")
     folders = [str(Path(folder).absolute()) for folder in value.split(os.pathsep) if folder]
     return os.pathsep.join(dict.fromkeys([*map(str, first), *folders]))
 
 
 def python_environment(*first: Path) -> dict[str, str]:
-    """This process's environment, changed so that Python imports from `first` and then PYTHONPATH
-    before installed packages."""
+    """A copy of this process's environment for a child process that runs Python. The child searches
+    modules in the folders `first`, then in PYTHONPATH, then in the installed packages."""
     return {**os.environ, "PYTHONPATH": search_path("PYTHONPATH", *first), "PYTHONSAFEPATH": "1"}

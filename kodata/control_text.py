@@ -1,12 +1,12 @@
-"""Neutralizes text in the data that a tokenizer would read as special tokens. Training and scoring
-use the same functions.
+"""Neutralizes control text: text in the data that a tokenizer would read as special tokens.
+Training and scoring use the same functions.
 
 Changes:
 - A special token gets a space after its first character: `<|eot_id|>` becomes `< |eot_id|>`. No
   tokenizer reads this as the token, and people still recognize it.
-- End-of-turn tokens at the end of a text are removed, since the template adds its own.
-- White space at the end of a text is removed, since the turn ends there.
-The tags <think> and </think> are kept: templates handle them."""
+- End-of-turn tokens at the end of a text are removed. The chat template adds its own.
+- White space at the end of a text is removed.
+The tags <think> and </think> are kept, because chat templates handle them."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +21,7 @@ _SPECIAL = re.compile(
     r"<\|[^<>|\s]{1,60}\|>|<｜[^<>｜\s]{1,60}｜>|</?s>|"
     r"<(?:bos|eos|pad|unk|mask|start_of_turn|end_of_turn)>|\[/?INST\]|<</?SYS>>"
 )
+# The tokens that end a turn in these models' templates.
 _ENDS = (
     "<|eot_id|>",
     "<|eom_id|>",
@@ -33,11 +34,13 @@ _ENDS = (
     "<eos>",
     "<end_of_turn>",
 )
+# The names of the three changes above.
 REWRITTEN, ENDED, SPACED = "special token", "end of turn", "space at the end"
 
 
 def neutralize(text: str) -> tuple[str, tuple[str, ...]]:
-    """The neutralized text, and which changes were made (REWRITTEN, ENDED, SPACED)."""
+    """Returns the neutralized text and the changes that were made to it: some of REWRITTEN, ENDED
+    and SPACED, or none."""
     done: list[str] = []
     if text[-1:].isspace():
         text = text.rstrip()
@@ -64,15 +67,16 @@ def _without_ends(text: str) -> str:
 
 
 def neutralize_record(record: Record) -> tuple[Record, tuple[str, ...]]:
-    """The record with all its texts neutralized, and which changes were made."""
+    """Returns the record with all its texts neutralized, and the changes that were made, as in
+    neutralize()."""
     done: set[str] = set()
     neutral = {key: _neutralize_value(value, done) for key, value in record.items()}
     return (neutral, tuple(sorted(done))) if done else (record, ())
 
 
 def is_complete(record: Record) -> bool:
-    """Whether all texts of a neutralized record are non-empty. In a chat, every turn and the final
-    answer after its thought must be non-empty."""
+    """Whether no text of a neutralized record is empty. In a chat, no turn may be empty, and the
+    last answer must have text after its thought."""
     if "" in record.values():
         return False
     turns = record.get("messages")
@@ -82,11 +86,13 @@ def is_complete(record: Record) -> bool:
 
 
 def are_ready(items: Sequence[SourceItem]) -> bool:
-    """Whether all items are complete records that need no neutralizing, given that their texts went
-    through clean().
+    """True if all items are complete records that need no neutralizing. Their texts must be results
+    of clean(). False may also be returned for such records, so each item must then be checked by
+    itself.
 
-    One check of the joined texts is much faster than a check of each record, and most batches pass.
-    If it returns False, check each item by itself."""
+    One check of the joined texts is much faster than a check of each record, and most batches
+    pass."""
+    # Texts contain no \0. An empty text leaves two of them side by side.
     try:
         text = "\0".join(chain.from_iterable(map(dict.values, items)))  # type: ignore[arg-type]
     except TypeError:  # not a record, or a record with values other than text
@@ -100,6 +106,7 @@ def records_of(items: Iterable[SourceItem]) -> Iterator[Record]:
 
 
 def _neutralize_value(value: Any, done: set[str]) -> Any:
+    """The value with every text in it neutralized. The changes are added to `done`."""
     if isinstance(value, str):
         text, changes = neutralize(value)
         done.update(changes)

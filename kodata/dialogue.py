@@ -1,8 +1,5 @@
-"""Functions that the dialogue data sets share. They convert utterances of two speakers to chat
-messages, and a dialogue to one text.
-
-messages_of() guarantees that user and assistant alternate, that the user begins and the assistant
-ends, and that no turn is empty."""
+"""Functions that the dialogue data sets share. They convert the utterances of two speakers into
+chat messages, and chat messages into one text."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -22,7 +19,7 @@ _SPEAKERS = {"system": "시스템", "user": "A", "assistant": "B"}
 
 
 class Utterance(NamedTuple):
-    """One utterance. The speaker is a name or a role."""
+    """One utterance of a dialogue. `speaker` is a name, or a role (user or assistant)."""
 
     speaker: str
     text: str
@@ -36,12 +33,14 @@ class Conversation(NamedTuple):
 
 
 def messages_of(utterances: list[Utterance], named: bool) -> Conversation | Refused:
-    """The utterances as chat messages. If `named`, speakers are names and the first speaker is the
-    user. Otherwise speakers are roles.
+    """The utterances as chat messages. User and assistant alternate, the user begins, the assistant
+    ends, and no turn is empty.
 
-    Consecutive utterances of one speaker become one turn, with one line for each utterance. An
-    assistant turn at the beginning answers no question, and a user turn at the end has no answer,
-    so both are dropped. Refused if there are more than two speakers or fewer than two turns."""
+    `named`: speakers are names, and the first speaker is the user. If False, speakers are roles.
+
+    Consecutive utterances of one speaker are joined with line ends into one turn. An assistant turn
+    at the beginning and a user turn at the end are dropped. Returns Refused if there are more than
+    two speakers, or if fewer than two turns remain."""
     spoken = [Utterance(speaker, text) for speaker, raw in utterances if (text := clean(raw))]
     speakers = list(dict.fromkeys(speaker for speaker, _ in spoken))
     if len(speakers) > 2:
@@ -60,7 +59,8 @@ def messages_of(utterances: list[Utterance], named: bool) -> Conversation | Refu
 
 
 def _turns(spoken: list[Utterance], speakers: list[str], named: bool) -> list[Message]:
-    """Joins consecutive utterances of one speaker and gives each turn its role."""
+    """The turns of the utterances, each with its role. `speakers` are the distinct speakers in the
+    order of their first utterance. `named` is as in messages_of()."""
     roles = dict(zip(speakers, ("user", "assistant") if named else speakers, strict=False))
     return [
         {"role": roles[speaker], "content": "\n".join(text for _, text in run)}
@@ -69,13 +69,13 @@ def _turns(spoken: list[Utterance], speakers: list[str], named: bool) -> list[Me
 
 
 def transcript(messages: Iterable[Message]) -> str:
-    """The messages as one text. Each turn begins with "A: " for the user or "B: " for the
-    assistant."""
+    """The messages as one text. Each turn begins with its speaker: "A: " for the user, "B: " for
+    the assistant, "시스템: " for a system turn."""
     return "\n".join(f"{_SPEAKERS[turn['role']]}: {turn['content']}" for turn in messages)
 
 
 def next_turn(messages: list[Message]) -> str:
-    """The prompt that asks for the last turn of a dialogue. It contains all turns before it."""
+    """A prompt that has all turns of a dialogue but the last, and asks for the last one."""
     return f"대화:\n{transcript(messages[:-1])}\n\n이 대화에 이어질 B의 말을 쓰세요."
 
 
@@ -93,6 +93,7 @@ def parts_of(messages: list[Message], *more: str) -> Parts:
 
 
 def digest(messages: Iterable[Message]) -> int:
-    """A hash of the texts of a dialogue: 8 bytes, so that millions fit in memory."""
+    """An 8-byte hash of the texts of a dialogue. It is short, so that the hashes of millions of
+    dialogues fit in memory."""
     joined = "\0".join(turn["content"] for turn in messages)
     return int.from_bytes(blake2b(joined.encode(), digest_size=8).digest())

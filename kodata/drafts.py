@@ -1,10 +1,11 @@
-"""Atomic file writes: a file appears under its name only when it is complete, and links are not
-followed.
+"""Atomic file writes: a file appears under its name only when it is complete.
 
-A draft is created in the folder of its target under a random name (by tempfile, with O_CREAT,
-O_EXCL and O_NOFOLLOW), then renamed. So a symbolic link that somebody else planted is never
-followed. If it has the draft's name, creating the draft does not follow it. If it has the target's
-name, the rename replaces it. A killed process leaves its draft behind; clear() removes it."""
+The content is first written to a draft: a new file with a random name in the same folder. The draft
+is then renamed to the target's name. A killed process leaves its draft behind; clear() removes it.
+
+A symbolic link that somebody else created in the folder is never followed. A new draft never opens
+an existing file or link (O_EXCL and O_NOFOLLOW). A link with the target's name is replaced by the
+rename."""
 
 import os
 import shutil
@@ -21,9 +22,10 @@ STALE_AFTER = 60.0  # seconds after which clear() treats a draft as abandoned
 
 @contextmanager
 def draft(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
-    """Context manager that yields a file to write. The file is renamed to `path` if the body
-    succeeds, else removed. Raises OSError, with `path` in its message, if the file cannot be
-    created."""
+    """Context manager that yields a draft to write to. If its body succeeds, the draft is renamed
+    to `path`. If the body fails, the draft is removed. `mode` has the permission bits.
+
+    Raises OSError, with `path` in its message, if the draft cannot be created."""
     from tempfile import mkstemp  # imported here to keep `--help` fast
 
     try:
@@ -42,29 +44,32 @@ def draft(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
 
 
 def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:
-    """Write `path` completely or not at all."""
+    """Write `data` to `path` completely or not at all. `mode` has the permission bits. Raises
+    OSError."""
     with draft(path, mode) as file:
         file.write(data)
 
 
 def default_mode() -> int:
-    """The mode that a new file gets by this process's umask. Pass it for files that others may
-    read."""
+    """The permission bits that this process's umask gives to a new file. Pass them as `mode` for a
+    file that other users may read."""
     mask = os.umask(0o077)
     os.umask(mask)
     return 0o666 & ~mask
 
 
 def open_new(path: Path) -> TextIO:
-    """A new text file to write, private to its owner. Replaces an existing file or link."""
+    """A new text file, opened for writing. Only its owner may read and write it. It replaces an
+    existing file or link. Raises OSError."""
     path.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     return os.fdopen(os.open(path, flags, PRIVATE), "w", encoding="utf-8")
 
 
 def clear(folder: Path) -> None:
-    """Remove the drafts of killed processes in a folder and its subfolders. No other process may
-    write there at the same time."""
+    """Remove the drafts that killed processes left in a folder and its subfolders. Drafts that
+    changed within the last STALE_AFTER seconds are kept. No other process may write there at the
+    same time."""
     for path in folder.rglob(f".*{SUFFIX}"):
         if not path.exists() or time.time() - path.lstat().st_mtime < STALE_AFTER:
             continue

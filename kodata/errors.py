@@ -1,5 +1,5 @@
-"""The errors that kodata raises for a user's mistake, each with one clear message, and functions
-that format values for messages."""
+"""The errors that kodata raises for mistakes of the user and failures of the hub, and functions
+that format values for error messages."""
 
 import re
 from collections.abc import Iterable
@@ -8,10 +8,11 @@ from reprlib import Repr
 
 
 class UserError(Exception):
-    """A mistake that the user can correct. It is shown as one clear message, without a traceback.
-    Any other exception that reaches a user is a bug of kotune.
+    """A mistake that the user can correct. The user sees its message without a traceback. Any other
+    exception that reaches the user is a bug of kotune.
 
-    It is not a ValueError. So code that catches a library's ValueErrors does not catch it."""
+    This class is not a ValueError, so that code that catches a library's ValueErrors does not catch
+    it."""
 
 
 class DataError(UserError):
@@ -20,8 +21,7 @@ class DataError(UserError):
 
 
 class HubError(DataError):
-    """The hub could not be reached. A retry may succeed. The user cannot fix this error, unlike
-    every other DataError."""
+    """The hub could not be reached. A retry may succeed."""
 
     def __init__(self, text: str, wait: float = 0) -> None:
         """`wait`: the seconds after which the hub asks clients to retry; 0 if it gives none."""
@@ -30,15 +30,15 @@ class HubError(DataError):
 
 
 class HubDeniedError(DataError):
-    """The hub refused the request (gated, not logged in, no such file), or must not be contacted. A
-    retry does not help."""
+    """The hub refused the request (gated, not logged in, no such file), or its address is not safe
+    to contact. A retry does not help."""
 
 
 class NoTestError(DataError):
     """There are no rows to score a model on. Training is still possible.
 
-    `groups`: the number of train groups if they are too few to keep a share for test; None if no
-    share is kept."""
+    `groups`: the number of groups, if they are too few to keep a share of them for scoring. None if
+    there is another reason."""
 
     def __init__(self, text: str, groups: int | None = None) -> None:
         super().__init__(text)
@@ -56,25 +56,26 @@ class SizeError(DataError):
 
 
 class FaultError(Exception):
-    """A fault in a file that is being read. files.rows() adds the file and the row."""
+    """A fault in a file that is being read. The message does not name the file or the row. The
+    function that reads the file, such as files.rows(), adds both and raises DataError."""
 
 
-# Characters that change what a terminal shows or the order of displayed text: control characters
-# except tab and line feed, C1, bidirectional marks, embeddings, overrides and isolates. Lone
-# surrogates are included because they cannot be encoded.
-_ACTS = re.compile(
+# Characters that are not safe to print. Control characters, except tab and line feed, may change
+# what a terminal shows. Bidirectional marks, embeddings, overrides and isolates change the order of
+# the text. Lone surrogates cannot be encoded.
+_UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def visible(text: str) -> str:
-    """The text with characters that affect a terminal or the text direction escaped as \\uXXXX."""
-    return _ACTS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    """The text, with every character that is not safe to print escaped as \\uXXXX."""
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def on_one_line(text: str) -> str:
-    """The text with every unprintable character escaped, line ends included. For a name or value in
-    a message."""
+    """The text with every unprintable character escaped, including line ends. Use it for a name or
+    value in a message."""
     return "".join(
         letter if letter.isprintable() else visible(repr(letter)[1:-1]) for letter in text
     )
@@ -85,21 +86,21 @@ _BRIEF.maxstring = _BRIEF.maxother = 60
 
 
 def shown(value: object) -> str:
-    """A value for a message, in at most 80 characters. Safe for very long or deeply nested
-    values."""
+    """The repr of a value, shortened to at most 80 characters, for a message. Very long and deeply
+    nested values are not read as a whole."""
     text = _BRIEF.repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def brief(error: object) -> str:
-    """The message of an error, on one line of at most 200 characters."""
+    """The message of an error on one line, shortened to at most 200 characters."""
     text = " ".join(str(error).split())
     return text if len(text) <= 200 else text[:197] + "..."
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """The end of an error message: `; did you mean X?` if a known word is similar, else the known
-    words if there are at most 20."""
+    """The end of an error message about an unknown word. It is `; did you mean X?` if a known word
+    is similar, else a list of the known words. Empty if there are more than 20 of them, or none."""
     names = sorted(known)
     if near := get_close_matches(word[:80] if isinstance(word, str) else "", names, n=1):
         return f"; did you mean {near[0]}?"

@@ -1,7 +1,8 @@
-"""KLUE-NLI: 28,000 Korean premise-hypothesis pairs as records and as chat examples in two forms.
+"""KLUE-NLI: 28,000 Korean premise-hypothesis pairs as records, and as chat examples in two forms.
+In the form `label` the answer is the label. In the form `write` it is the hypothesis.
 
-Training examples and the lm-eval task both take the prompt from here. "test" is the hub's
-validation split, which is the official dev file. convert() cuts a validation split from train."""
+Training examples and the lm-eval task use the same prompts. "test" is the hub's validation split,
+which is the official dev file. kodata.prepare.convert cuts a validation split from train."""
 
 import re
 from collections.abc import Iterator
@@ -64,8 +65,8 @@ _FINDER = FileFinder(
 )
 
 
-# Prompts that ask for the label. Training and scoring use the first. Only ko_consistency uses the
-# others.
+# Prompts that ask for the label. The first is used for training and scoring. The others are used
+# only by the task ko_consistency_nli.
 WORDINGS = (
     (
         "전제: {premise}\n"
@@ -101,15 +102,15 @@ _PIECES = [
 
 
 def worded(record: Record, wording: int = 0, first: int = 0) -> str:
-    """The prompt that asks for the label, in one of WORDINGS. Its list of labels begins with the
-    label at index `first` and wraps around."""
+    """The prompt that asks for the label. `wording` is an index of WORDINGS. `first` is the index
+    of the label that the prompt lists first; the others follow in their order, cyclically."""
     head, middle, tail = _PIECES[wording][first]
     return f"{head}{record['premise']}{middle}{record['hypothesis']}{tail}"
 
 
 def question(record: Record, form: str = "label") -> str:
-    """The prompt. `label` asks for the relation of premise and hypothesis; `write` asks for a
-    hypothesis with the given relation."""
+    """The prompt. In the form `label` it asks for the relation of premise and hypothesis. In the
+    form `write` it asks for a hypothesis with the given relation."""
     if form == "label":
         return worded(record)
     return (
@@ -120,7 +121,8 @@ def question(record: Record, form: str = "label") -> str:
 
 
 def answer(record: Record, form: str = "label") -> str:
-    """The expected answer: 함의, 중립 or 모순, or the hypothesis that a person wrote."""
+    """The expected answer. In the form `label` it is 함의, 중립 or 모순. In the form `write` it is
+    the hypothesis that a person wrote."""
     return LABELS[record["label"]] if form == "label" else str(record["hypothesis"])
 
 
@@ -129,12 +131,13 @@ messages = single_turn(question, answer)
 
 
 def group(record: Record) -> str:
-    """The premise: all its hypotheses go into the same split."""
+    """The premise. All its hypotheses go into the same split."""
     return str(record["premise"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """The premise. A hypothesis is short, and without its premise it does not determine a label."""
+    """The premise, to check for leaks. The hypothesis is not used: it is short, and the label
+    cannot be known without the premise."""
     return (record["premise"],)
 
 
@@ -145,30 +148,34 @@ def parts(record: Record) -> Parts:
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
-    """The records of a split: guid, source, premise, hypothesis, label (a key of LABELS); NFC,
-    stripped. The official files add `agreement`, the number of annotators (of five) who chose the
-    label, as text. In the dev file it is "3" to "5".
+    """Yields the records of a split, as in Source.read(). A record has the fields guid, source,
+    premise, hypothesis and label (a key of LABELS). Premise and hypothesis are normalized by
+    clean(). Records of the official files also have `agreement`: how many of the five annotators
+    chose the label, as text. In the dev file it is "3" to "5".
 
-    Reads the hub, or a folder with the official JSON files or a copy of the hub's data set. Raises
-    DataError."""
+    The data are on the hub or in the folder `path`. The folder has the official JSON files, or a
+    copy of the hub's data set. Raises DataError for an unknown split, a file that is missing or
+    cannot be read, a bad row, and a guid that occurs twice."""
     yield from with_unique_guids(files(split, path), records)
 
 
 def records(file: Path) -> Iterator[SourceItem]:
-    """The records of one file in the official or the hub's format, then the keys that are not read.
-    Raises DataError with file, row, guid and field."""
+    """Yields the records of one file in the official or the hub's format, then NotRead and
+    Rewritten. Raises DataError with file, row, guid and field."""
     return parse_rows(file, data_files.rows(file), record, _diagnosis, _keys)
 
 
-# The keys of the annotators' labels in the official files. The hub's rows do not have these keys.
+# The keys of the five labels of a pair in the official files: the label of the hypothesis' author
+# and those of four others. The hub's rows do not have these keys.
 _VOTES = ("author", "label2", "label3", "label4", "label5")
-# The official train file has `genre` for the source. All official files have `gold_label` for the
-# label.
+# The keys that are read from a row, by the names of its source and its label. Only the official
+# train file calls the source `genre`. All official files call the label `gold_label`.
 _READ = {
     (genre, label): known("guid", genre, "premise", "hypothesis", label, *_VOTES)
     for genre in ("genre", "source")
     for label in ("gold_label", "label")
 }
+# Labels are names in the official files and numbers on the hub.
 _LABEL_OF: dict[object, str] = {**{name: name for name in LABELS}, **dict(enumerate(LABELS))}
 
 
@@ -178,11 +185,10 @@ def record(row: data_files.Row) -> Record:
     label = row["gold_label"] if "gold_label" in row else row["label"]
     made = {
         "guid": "" + row["guid"],
-        # `genre` in the train file, `source` in the dev file
         "source": "" + (row["genre"] if "genre" in row else row["source"]),
         "premise": clean(row["premise"]),
         "hypothesis": clean(row["hypothesis"]),
-        # True is not a label, but it equals 1 as a key.
+        # The type is checked because True would be found as the number 1.
         "label": _LABEL_OF[label if type(label) in (str, int) else None],
     }
     votes = [*map(str, map(row.get, _VOTES))]  # a missing vote becomes "None", which is no label
@@ -200,7 +206,7 @@ def _keys(row: data_files.Row) -> Known:
 
 
 def _diagnosis(row: data_files.Row) -> str:
-    """The field of a bad row that is wrong, its value, and what to do."""
+    """An error message for a bad row: the wrong field, its value, and what to do."""
     source = "genre" if "genre" in row else "source"
     if wrong := describe_non_text(row, "guid", source, "premise", "hypothesis"):
         return wrong

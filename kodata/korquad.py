@@ -1,9 +1,8 @@
 """KorQuAD 1.0: 66,181 Korean questions as records and chat examples. Each answer is a piece of a
 Wikipedia paragraph.
 
-Training examples and the lm-eval task both take the prompt from here. "test" is the official dev
-file, since the official test set is not public. There is no validation split here.
-kodata.prepare.convert cuts one from train."""
+Training examples and the lm-eval task use the same prompt. "test" is the official dev file, since
+the official test set is not public. kodata.prepare.convert cuts a validation split from train."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +70,7 @@ _FINDER = FileFinder(
 )
 
 
+# The keys that are read from a row of the hub, or of _official_rows().
 _KEYS = known("id", "title", "context", "question", answers=known("text", "answer_start"))
 
 
@@ -93,13 +93,13 @@ messages = single_turn(question, answer)
 
 
 def group(record: Record) -> str:
-    """The paragraph: all its questions go into the same split."""
+    """The paragraph. All its questions go into the same split."""
     return str(record["context"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """The passage alone, to check for leaks. The question is not used, because many questions are
-    too short to identify a record, such as 감독은 누구인가?"""
+    """The paragraph, to check for leaks. The question is not used, because many questions are too
+    short to identify a record, such as 감독은 누구인가?"""
     return (record["context"],)
 
 
@@ -126,7 +126,7 @@ def _records(file: Path) -> Iterator[SourceItem]:
 
 
 def _official_rows(file: Path) -> Iterator[data_files.Row | NotRead]:
-    """Yields a row for each question of an official file. The rows are like those of the hub. Then
+    """Yields a row for each question of an official file, with the same keys as on the hub. Then
     yields NotRead for each non-empty array or object beside `data`.
 
     The file is nested as in SQuAD 1.1: articles have paragraphs, and paragraphs have questions.
@@ -152,12 +152,12 @@ def _official_rows(file: Path) -> Iterator[data_files.Row | NotRead]:
 
 
 def _rows_of(article: Any, paragraph: Any) -> Iterator[data_files.Row]:
-    """Yields the questions of a paragraph as rows, for parse_rows().
+    """Yields the questions of a paragraph as rows, each with the article's title and the
+    paragraph's context.
 
-    parse_rows() reports the keys that are not read. So unread keys of the article and the paragraph
-    are added to the row. Their prefix, for example `paragraphs[].`, shows where they are. The title
-    and context are those of the article and the paragraph. If a question has its own, that key gets
-    the prefix `qas[].`."""
+    parse_rows() reports the keys of a row that are not read. So other keys of the article and of
+    the paragraph are added to the row, with a prefix such as `paragraphs[].` that shows where they
+    are. A title or context of the question itself is kept as `qas[].title` or `qas[].context`."""
     shared = {"title": article.get("title"), "context": paragraph["context"]}
     unread = {
         f"data[].{key}": value
@@ -175,7 +175,8 @@ def _rows_of(article: Any, paragraph: Any) -> Iterator[data_files.Row]:
 
 
 def record(row: data_files.Row) -> Record | Refused:
-    """A row as a record. Raises KeyError or TypeError for a bad row; read() explains the error."""
+    """A row as a record. Refused if the answer is not in the passage. Raises KeyError or TypeError
+    for a bad row; read() explains the error."""
     text = _only_answer(row["answers"])
     result = {
         "guid": "" + row["id"],  # raises TypeError if the id is not text
@@ -190,8 +191,8 @@ def record(row: data_files.Row) -> Record | Refused:
 
 
 def _only_answer(answers: Any) -> str:
-    """The only answer, from the hub's {"text": [...]} or the official [{"text"}]. Raises TypeError
-    unless there is exactly one text."""
+    """The text of the only answer. `answers` is {"text": [...]} on the hub and [{"text": ...}] in
+    the official files. Raises TypeError unless there is exactly one text."""
     texts = answers["text"] if isinstance(answers, dict) else [answer["text"] for answer in answers]
     if len(texts) != 1 or not isinstance(text := texts[0], str):
         raise TypeError(f"{len(texts)} answers")
@@ -199,7 +200,7 @@ def _only_answer(answers: Any) -> str:
 
 
 def _diagnosis(row: data_files.Row) -> str:
-    """An error message for a bad row. It has the wrong field, its value, and what to do."""
+    """An error message for a bad row: the wrong field, its value, and what to do."""
     if wrong := describe_non_text(row, "id", "title", "context", "question"):
         return wrong
     if row.get("answers") is None:

@@ -1,7 +1,7 @@
 """Naver news with summaries: 27,400 Korean articles as records and chat examples.
 
-Training examples and the lm-eval task both take the prompt from here. The data set has its own
-validation split."""
+Training examples and the lm-eval task use the same prompt. The data set has its own validation
+split."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -42,6 +42,7 @@ CARD = Card(
 
 _FIELDS = ("link", "date", "category", "press", "title", "document", "summary")
 _REQUIRED = ("guid", "document", "summary")
+# The names that each split's CSV file may have.
 _NAMES = {"train": ("train",), "validation": ("validation", "valid"), "test": ("test",)}
 _FINDER = FileFinder(
     CARD,
@@ -72,12 +73,12 @@ messages = single_turn(question, answer)
 
 
 def group(record: Record) -> str:
-    """The article."""
+    """The text of the article. Rows with the same article go into the same split."""
     return str(record["document"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """The article."""
+    """The text of the article, to check for leaks."""
     return (record["document"],)
 
 
@@ -87,11 +88,13 @@ def parts(record: Record) -> Parts:
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
-    """The records of a split: guid (the article's link, with #2 if it repeats), date, category,
-    press, title, document, summary; NFC, stripped.
+    """Yields the records of a split, as in Source.read(). A record has the fields guid, document
+    and summary, and those of date, category, press and title that are not empty. All are normalized
+    by clean(). The guid is the article's link. If a link repeats, #2, #3 and so on are added.
 
-    Reads the hub, or a folder with the same CSV files or a copy as parquet or arrow. Raises
-    DataError."""
+    The data are on the hub or in the folder `path`. The folder has the hub's CSV files, or a copy
+    of them as parquet or arrow. Raises DataError for an unknown split, a file that is missing or
+    cannot be read, and a bad row."""
     parsed = (
         parse_rows(file, data_files.rows(file), record, _diagnosis, known(*_FIELDS))
         for file in files(split, path)
@@ -102,12 +105,12 @@ def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
 def record(row: data_files.Row) -> Record:
     """A row as a record. Raises KeyError or TypeError for a bad row; read() explains the error.
 
-    The record omits an empty date, category, press or title. Otherwise convert() would drop the
-    article."""
+    An empty date, category, press or title is left out of the record. convert() drops a record with
+    an empty field, but these four are not needed for training."""
     made = {"guid" if field == "link" else field: clean(row[field]) for field in _FIELDS}
     return {field: text for field, text in made.items() if text or field in _REQUIRED}
 
 
 def _diagnosis(row: data_files.Row) -> str:
-    """The field of a bad row that is wrong, its value, and what to do."""
+    """An error message for a bad row: the wrong field, its value, and what to do."""
     return describe_non_text(row, *_FIELDS)

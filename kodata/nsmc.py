@@ -1,7 +1,7 @@
 """NSMC: 200,000 short Korean film reviews, negative or positive, as records and chat examples.
 
-Training examples and the lm-eval task both take the prompt from here. convert() cuts a validation
-split from train. read() also yields the records with an empty document (5 in train, 3 in test)."""
+Training examples and the lm-eval task use the same prompt. kodata.prepare.convert cuts a validation
+split from train."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +28,8 @@ CARD = Card(
     obliges="",
     hub_id="e9t/nsmc",
     hub_config="default",
-    # A git reference to the hub's own conversion to parquet. It is not a fixed commit, since the
-    # commit could not be looked up, so its files can change.
+    # The branch with the hub's own conversion to parquet. A commit would be better, but it could
+    # not be looked up. So these files may change.
     revision="refs/convert/parquet",
     rows={"train": 150_000, "test": 50_000},
     forms=FORMS,
@@ -60,7 +60,7 @@ _FINDER = FileFinder(
 
 
 def question(record: Record, form: str = "label") -> str:
-    """The prompt: whether a film review is positive or negative."""
+    """The prompt. It asks whether a film review is positive or negative."""
     return f"영화 리뷰: {record['document']}\n이 리뷰는 긍정입니까, 부정입니까? 한 단어로 답하세요."
 
 
@@ -74,12 +74,12 @@ messages = single_turn(question, answer)
 
 
 def group(record: Record) -> str:
-    """The review: reviews with the same text go into the same split."""
+    """The review. Reviews with the same text go into the same split."""
     return str(record["document"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """The review."""
+    """The review, to check for leaks."""
     return (record["document"],)
 
 
@@ -89,11 +89,13 @@ def parts(record: Record) -> Parts:
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
-    """The records of a split: guid, document (may be empty), label (a key of LABELS); NFC,
-    stripped.
+    """Yields the records of a split, as in Source.read(). A record has the fields guid, document
+    (normalized by clean()) and label (a key of LABELS). The document is empty in 5 records of train
+    and 3 of test.
 
-    Reads the hub, or a folder with the official text files or a copy of the hub's data set. Raises
-    DataError."""
+    The data are on the hub or in the folder `path`. The folder has the official text files, or a
+    copy of the hub's data set. Raises DataError for an unknown split, a file that is missing or
+    cannot be read, a bad row, and a guid that occurs twice."""
     yield from with_unique_guids(files(split, path), _records)
 
 
@@ -102,6 +104,8 @@ def _records(file: Path) -> Iterator[SourceItem]:
     return parse_rows(file, rows, record, _diagnosis, known("id", "document", "label"))
 
 
+# Labels are "0" and "1" in the official files, and numbers on the hub. Their names are accepted
+# too.
 _LABEL_OF: dict[object, str] = {
     **{name: name for name in LABELS},
     **dict(enumerate(LABELS)),
@@ -116,13 +120,13 @@ def record(row: data_files.Row) -> Record:
     return {
         "guid": "" + row["id"],
         "document": clean(row["document"]),
-        # True is not a label, but it equals 1 as a key.
+        # The type is checked because True would be found as the number 1.
         "label": _LABEL_OF[label if type(label) in (str, int) else None],
     }
 
 
 def _diagnosis(row: data_files.Row) -> str:
-    """The field of a bad row that is wrong, its value, and what to do."""
+    """An error message for a bad row: the wrong field, its value, and what to do."""
     if wrong := describe_non_text(row, "id", "document"):
         return wrong
     if row.get("label") is None:

@@ -1,7 +1,5 @@
-"""Functions that the data set modules share. They parse rows into records, check guids, and draw
-numbers by hashing.
-
-Errors for a bad row name file, row, guid, field and value."""
+"""Functions that the data set modules share. They convert rows into records, make sure that guids
+are unique, and draw numbers by hashing."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
@@ -12,14 +10,16 @@ from kodata.errors import DataError, shown
 from kodata.reading.files import Row
 from kodata.reading.keys import Known, Unread
 
-# Rows that are checked together. Checking each row by itself costs about 5% of a conversion.
+# The number of rows that are checked together. Checking each row by itself would take about 5% more
+# time.
 BATCH = 32
 
 
 def make_draw(seed: int | str) -> Callable[[str], float]:
-    """A function that maps a text to a number in [0, 1). The number depends only on the seed (a
-    number, or the name of a purpose) and the text."""
-    # A split draws for every group. xxh3 takes a quarter of blake2b's time.
+    """Returns a function that maps a text to a number in [0, 1), like a random draw. The number
+    depends only on the text and the seed. The seed is a number, or a text that names the purpose of
+    the draw."""
+    # Every group of a data set is drawn. xxh3 takes a quarter of the time of blake2b.
     from xxhash import xxh3_64_intdigest as digest
 
     number = seed if isinstance(seed, int) else digest(seed.encode())
@@ -34,8 +34,8 @@ def as_chat(question: str, answer: str) -> list[Message]:
 def single_turn(
     question: Callable[[Record, str], str], answer: Callable[[Record, str], str]
 ) -> Callable[[Record, str], list[Message]]:
-    """Source.messages() for a data set with one question and one answer per record. Both functions
-    take a record and a form."""
+    """Returns the function messages() of a data set with one question and one answer per record.
+    `question` and `answer` take a record and a form, and return a text."""
     return lambda record, form: as_chat(question(record, form), answer(record, form))
 
 
@@ -46,7 +46,10 @@ def parse_rows(
     explain: Callable[[Row], str],
     names: Known | Callable[[Row], Known],
 ) -> Iterator[SourceItem]:
-    """Yields make(row) for every row of a file, then NotRead for every key that is not in `names`.
+    """Yields make(row) for every row of the file `path`, then NotRead and Rewritten. `names` are
+    the keys that make() reads, or a function that returns them for a row. NotRead is yielded for
+    every other key, Rewritten if control characters were removed. A NotRead in `rows` is yielded
+    unchanged.
 
     Raises DataError if make() raises KeyError or TypeError. The message has the row's number and
     guid, and the text of explain(row)."""
@@ -74,31 +77,30 @@ def parse_rows(
 def with_unique_guids(
     files: list[Path], read: Callable[[Path], Iterator[SourceItem]]
 ) -> Iterator[SourceItem]:
-    """Yields what `read` yields for each file of a split, in order. Raises DataError, with both
-    rows, if two rows have the same guid.
+    """Yields the items of read(file) for each file of a split, in order. Raises DataError, with
+    both rows in the message, if two rows have the same guid.
 
     Only the hashes of guids are kept in memory. If a hash repeats, the files are read again to find
-    the rows."""
+    the two rows."""
     seen: set[int] = set()
     number = 0
     for file in files:
         rows = read(file)
         while batch := list(islice(rows, BATCH)):
-            # A row with an empty guid is not checked: usable_records() drops it, since a field is
-            # empty.
+            # A row with an empty guid is not checked, since usable_records() drops it later.
             guids = [guid for item in batch if type(item) is dict and (guid := item["guid"])]
             seen.update(map(hash, guids))
             number += len(guids)
             if len(seen) != number:
                 _refuse_repeated(files, read, {*guids})
-                number = len(seen)  # no guid repeats: two guids have the same hash
+                number = len(seen)  # two different guids have the same hash, which is no error
             yield from batch
 
 
 def _refuse_repeated(
     files: list[Path], read: Callable[[Path], Iterator[SourceItem]], guids: set[str]
 ) -> None:
-    """Raises DataError if one of these guids belongs to two rows."""
+    """Raises DataError if two rows of the files have the same guid, and it is one of `guids`."""
     first: dict[str, tuple[Path, int]] = {}
     for file in files:
         for number, item in enumerate(read(file), 1):
@@ -116,12 +118,12 @@ def _refuse_repeated(
 
 
 def with_numbered_guids(items: Iterable[SourceItem]) -> Iterator[SourceItem]:
-    """The items, with repeated guids made unique: the second GUID becomes GUID#2, the third GUID#3.
+    """Yields the items, with repeated guids made unique: the second GUID becomes GUID#2, the third
+    GUID#3. Only the hashes of guids are kept in memory.
 
-    For data sets that only their publisher can correct. Only the hashes of guids are kept in
-    memory."""
+    Use it instead of with_unique_guids() for a data set that the user cannot correct."""
     seen: set[int] = set()
-    numbers: dict[int, Iterator[int]] = {}  # by the hash of a repeated guid: the unused numbers
+    numbers: dict[int, Iterator[int]] = {}  # for the hash of each repeated guid: its unused numbers
     for item in items:
         if type(item) is dict and (guid := item["guid"]):
             if (key := hash(guid)) in seen:
@@ -134,7 +136,8 @@ def with_numbered_guids(items: Iterable[SourceItem]) -> Iterator[SourceItem]:
 
 
 def describe_non_text(row: Row, *fields: str) -> str:
-    """An error message for the first of these fields that is not text; empty if all are text."""
+    """An error message for the first of these fields that is missing or not text. Empty if all are
+    texts."""
     for field in fields:
         value = row.get(field)
         if value is None:

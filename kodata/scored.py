@@ -1,5 +1,5 @@
-"""Functions that the lm-evaluation-harness tasks share: they return the scored documents, and a
-language model's choice or answer.
+"""Functions that the tasks for lm-evaluation-harness (lm_eval) share. They return the docs to
+score, and extract a language model's choice or answer. A doc is a record, as lm_eval calls it.
 
 These functions are in kodata because lm_eval loads each task file by its path. So task files can
 import kodata, but not each other."""
@@ -15,7 +15,7 @@ from kodata.errors import DataError
 from kodata.metrics.naturalness.scripts import hangul
 from kodata.text import composed
 
-Splits = dict[str, Any]  # datasets.Dataset by split, as lm_eval expects
+Splits = dict[str, Any]  # a datasets.Dataset for each split, as lm_eval expects
 
 
 def dataset(
@@ -25,16 +25,16 @@ def dataset(
     test_share: float | None = None,
     **_: object,
 ) -> Splits:
-    """The scored split of a source.
+    """Returns {"test": the docs of the source's test split}.
 
     `data_path` and `test_share` come from lm_eval's --metadata; its other keys are ignored.
-    `data_path` is a folder, or a dict with a folder for each source: {"klue_nli": "FOLDER"}. The
-    dict is needed because lm_eval passes the same metadata to every task. `test_share` is the share
-    of groups to score if the source has no test part (kodata.test_part).
+    `data_path` is a folder or a hub commit, or a dict with one for each source: {"klue_nli":
+    "FOLDER"}. The dict is needed because lm_eval passes the same metadata to every task.
+    `test_share` is the share of groups to score if the data have no test part (kodata.test_part).
 
-    Docs of one group (a premise, a paragraph) are adjacent, with groups in file order, so that
-    --limit splits at most one group. Raises DataError for a record with an empty field, or drops it
-    if `skip_empty` is set."""
+    Docs of one group (a premise, a paragraph) are adjacent, and groups are in file order. So
+    --limit splits at most one group. A record with an empty field is dropped if `skip_empty` is
+    True; otherwise DataError is raised. Raises DataError if no doc is left."""
     import datasets
 
     group_of = find_source(source).group
@@ -58,24 +58,26 @@ def dataset(
 def records(
     source: str, data_path: str | dict[str, str] | None = None, test_share: float | None = None
 ) -> Iterator[Record]:
-    """The records of a source's test split; `data_path` and `test_share` as in dataset()."""
-    # Every task gets the same metadata, so a source with its own test split ignores the share.
+    """Yields the records of a source's test split, neutralized. `data_path` and `test_share` are as
+    in dataset(). Raises DataError."""
+    # lm_eval passes the share to every task, so it is ignored for a source with its own test split.
     has_share = find_source(source).CARD.test_share is not None
     module = find_source(source, test_share if has_share else None)
     return records_of(module.read("test", path_of(source, data_path)))
 
 
 def path_of(source: str, data_path: str | dict[str, str] | None) -> str | None:
-    """The path of a source's data according to lm_eval's `data_path`. None means the hub, or data
+    """The path of one source's data. `data_path` is as in dataset(). None means the hub, or data
     that are shipped with kotune."""
     return data_path.get(source) if isinstance(data_path, dict) else data_path
 
 
 def likeliest(doc: Record, results: Sequence[tuple[float, bool]]) -> int:
-    """The index of the likeliest choice. Raises ValueError if a likelihood is not finite.
+    """The index of the likeliest choice of a doc. `results` has lm_eval's (log-likelihood,
+    is_greedy) for each choice.
 
-    Without this check, a broken model whose likelihoods are all NaN would always choose the first
-    answer and get credit for it."""
+    Raises ValueError if a log-likelihood is not finite. Otherwise a broken model that returns only
+    NaN would always choose the first answer, and some of its choices would count as right."""
     likelihoods = [likelihood for likelihood, _ in results]
     if not all(map(math.isfinite, likelihoods)):
         raise ValueError(
@@ -86,10 +88,10 @@ def likeliest(doc: Record, results: Sequence[tuple[float, bool]]) -> int:
 
 
 def final_answer(text: str) -> str | None:
-    """A model's answer without its thought, NFC and stripped. None if a thought was opened and not
-    closed.
+    """The answer in a model's output: the text after </think>, or the whole text if there is no
+    such tag. In NFC, stripped. None if a thought was opened and not closed.
 
-    A template may open the thought itself. Then the text contains only the closing tag."""
+    A template may open the thought itself. The output then has the closing tag only."""
     _, closed, rest = text.rpartition("</think>")
     if "<think>" in rest:
         return None
@@ -97,9 +99,10 @@ def final_answer(text: str) -> str | None:
 
 
 def thought(text: str) -> str:
-    """A model's thought before its answer, finished or not, NFC and stripped; empty if there is
-    none. If the template opened the thought, the text contains only the closing tag, as in
-    final_answer()."""
+    """The thought in a model's output, finished or not, without its tags. In NFC, stripped. Empty
+    if there is none.
+
+    A template may open the thought itself. The output then has the closing tag only."""
     thoughts, _, rest = text.rpartition("</think>")
     if "<think>" in rest:
         thoughts = text
@@ -107,8 +110,8 @@ def thought(text: str) -> str:
 
 
 def opened_thought(prompt: str) -> str:
-    """ "<think>" if the prompt ends with this tag, else empty. Put it before the answer to get the
-    whole thought."""
+    """Returns "<think>" if the prompt ends with this tag, else an empty text. Put it before the
+    model's output, so that the output has both tags of its thought."""
     return "<think>" if prompt.rstrip().endswith("<think>") else ""
 
 

@@ -1,6 +1,6 @@
-"""Finds files whose names differ only in Unicode composition. macOS, and archives made there, store
-Korean names decomposed (NFD), but keyboards type them composed (NFC). On other systems these are
-different files."""
+"""Finds a file whose name on disk differs from the given name only in Unicode composition. macOS
+and archives that were made on it store Korean names decomposed (NFD), but keyboards type them
+composed (NFC). On other systems these are names of different files."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -9,9 +9,9 @@ from kodata.text import composed
 
 
 def as_stored(path: Path) -> Path:
-    """The path with the names that files and folders have on disk, which may differ in composition.
-    The path is returned unchanged if it exists, if no name on disk matches, or if a folder cannot
-    be read."""
+    """The path, with each name in it spelled as on disk. The path is returned unchanged if it
+    exists, if a folder cannot be read, or if its names are invalid. A name without a match on disk
+    stays as it is."""
     # ValueError: an invalid file name. OSError: a folder that must not be read.
     with suppress(OSError, ValueError):
         return path if path.exists() else _matching(path)
@@ -19,6 +19,7 @@ def as_stored(path: Path) -> Path:
 
 
 def _matching(path: Path) -> Path:
+    """The path, with each missing name replaced by the name on disk that is the same in NFC."""
     stored = Path(path.anchor)
     for part in path.parts[len(stored.parts) :]:
         child = stored / part

@@ -1,4 +1,4 @@
-"""Selects the groups of a user's own data that are kept for scoring if there is no test data.
+"""Selects the groups of a user's own data that are kept for scoring if the data have no test part.
 
 The selection depends only on the names of the groups and on the share to keep. It does not depend
 on a recipe's seed or `samples`. So runs of all seeds and sizes are scored on the same rows and
@@ -13,29 +13,30 @@ from kodata.card import Card, Source, SourceItem
 from kodata.errors import DataError, NoTestError
 from kodata.records import make_draw
 
-# The minimum number of groups. With fewer, a tenth of them is too small to measure a model, and
-# training needs all of them.
+# The minimum number of groups. If there are fewer, none is kept: a tenth of them would be too small
+# to measure a model.
 FEWEST = 60
-
 
 _drawer = cache(make_draw)
 
 
 def draw(group: str) -> float:
-    """The hash of a group's name, in [0, 1)."""
+    """The draw of a group: the hash of its name as a number in [0, 1)."""
     return _drawer("test")(group)
 
 
 def share_of(card: Card, test_share: float | None) -> float:
-    """The share of groups that is kept: `test_share`, or the card's share if it is None."""
+    """The share of groups that is kept for scoring: `test_share`, or the card's share if
+    `test_share` is None. 0 if the card has none."""
     return (card.test_share or 0.0) if test_share is None else test_share
 
 
 def kept_draws(draws: Collection[float], share: float, lacks: str, mend: str) -> frozenset[float]:
-    """Returns the draws of the groups that are kept for scoring. These are the lowest of `draws`: a
-    `share` of them, and at least one. `draws` has one number per group.
+    """Returns the draws of the groups that are kept for scoring: the lowest numbers of `draws`,
+    which has one number per group. Their count is `share` times the number of groups, and at least
+    one.
 
-    Raises NoTestError if there are too few groups or the share is 0. The message has three parts:
+    Raises NoTestError if there are fewer than FEWEST groups, or if the share is 0. The message says
     what is missing (`lacks`), why nothing is kept, and what to do (`mend`)."""
     if not share:
         raise NoTestError(f"{lacks}, and test_share is 0, so nothing is kept for scoring; {mend}")
@@ -46,8 +47,8 @@ def kept_draws(draws: Collection[float], share: float, lacks: str, mend: str) ->
 
 
 def with_test_share(source: Source, share: float) -> Source:
-    """Returns the source, changed so that it keeps the share `share` of its groups for scoring.
-    Raises DataError for a source with its own test split."""
+    """A source like `source` that keeps `share` of its groups for scoring, instead of its card's
+    share. Raises DataError for a source with its own test split."""
     if source.CARD.test_share is None:
         raise DataError(
             f"{source.CARD.name}: test_share: the source has its own test part; leave it out"
@@ -56,6 +57,8 @@ def with_test_share(source: Source, share: float) -> Source:
 
 
 class _Shared:
+    """Passes `share` to the files() and read() of a source. All else is the source's own."""
+
     def __init__(self, source: Any, share: float) -> None:
         self._source, self._share = source, share
 

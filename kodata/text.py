@@ -1,4 +1,5 @@
-"""Normalizes text for storing (clean, content) and for comparing (unspaced, spaced, folded)."""
+"""Normalizes text: clean() and content() for storing, unspaced(), spaced() and folded() for
+comparing."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from functools import cache, lru_cache
 from typing import Literal
 from unicodedata import normalize
 
-# The maximum length of a run of combining marks that is normalized as a whole. According to UAX
-# #15, no language needs more than 30.
+# The maximum number of consecutive combining marks that are normalized together. According to
+# Unicode's UAX #15, no language needs more than 30.
 RUN = 100
 
 # Control characters except tab and newline, and lone surrogates, which UTF-8 cannot encode.
@@ -48,22 +49,24 @@ _HIDDEN = frozenset(
     )
     for code in range(first, last + 1)
 )
-_DOUBLE = "\u0f73\u0f75\u0f81\uff9e\uff9f"  # not marks, but their decomposition begins with one
+# Characters that are not combining marks, but whose decomposition begins with one.
+_LIKE_MARKS = "\u0f73\u0f75\u0f81\uff9e\uff9f"
 
 
 def composed(text: str, form: Literal["NFC", "NFKC"] = "NFC") -> str:
-    """unicodedata.normalize() in linear time. No other function calls it.
+    """The text in a normal form of Unicode, like unicodedata.normalize(), but in linear time.
 
-    Sorting a run of combining marks takes quadratic time, in C code that Ctrl-C does not interrupt.
-    So a run longer than RUN is split, and each piece is normalized by itself. No character is added
-    or lost; the stream-safe format of UAX #15 would add a mark at each split."""
-    # A run of RUN marks has a mark at one of these indices.
+    unicodedata.normalize() takes quadratic time to sort consecutive combining marks, in C code that
+    Ctrl-C does not interrupt. So more than RUN consecutive marks are split into pieces, and each
+    piece is normalized by itself. No character is added or lost."""
+    # RUN consecutive marks include one of the characters that are checked here.
     if len(text) <= RUN or not any(map(_is_mark, text[RUN - 1 :: RUN])):
         return normalize(form, text)
     return "".join(normalize(form, piece) for piece in _pieces(text))
 
 
 def _pieces(text: str) -> Iterator[str]:
+    """The pieces of a text, each cut after RUN consecutive marks."""
     start = run = 0
     for end, letter in enumerate(text, 1):
         run = run + 1 if _is_mark(letter) else 0
@@ -74,36 +77,39 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _is_mark(letter: str) -> bool:
-    return unicodedata.combining(letter) > 0 or letter in _DOUBLE
+    return unicodedata.combining(letter) > 0 or letter in _LIKE_MARKS
 
 
 def clean(text: str) -> str:
-    """The text of a field: NFC, with Unix line ends, without control characters and outer white
-    space. Empty if nothing in it is visible."""
+    """The text of a field in NFC and with Unix line ends. Control characters and outer white space
+    are removed. Empty if no character is visible."""
     stripped = _readable(text).strip()
     # For most texts, this check avoids a call that would take a third more time.
     return visible_or_empty(stripped) if stripped[:1] in _HIDDEN else stripped
 
 
 def visible_or_empty(text: str) -> str:
-    """The text, or an empty text if nothing in it is visible, such as a lone zero-width space."""
+    """The text unchanged, or an empty text if no character is visible, as in a lone zero-width
+    space."""
     return "" if text[:1] in _HIDDEN and all(map(_HIDDEN.__contains__, text)) else text
 
 
 def content(text: str) -> str:
-    """The text of a chat turn: like clean(), but it keeps the text's own white space, including the
-    indent of the first line. Empty if nothing in it is visible.
+    """The text of a chat turn. It is normalized like clean(), but only leading blank lines and
+    trailing line ends are removed, so that the first line keeps its indent. Empty if no character
+    is visible.
 
-    Leading blank lines and trailing line ends are removed. A tokenizer would merge them with the
-    line ends of the template, into tokens that no prompt ends with."""
+    A tokenizer would merge outer line ends with those of the chat template. A model would then be
+    trained on tokens that do not occur in the prompts at scoring."""
     visible = visible_or_empty(_readable(text).rstrip("\n"))
     start = len(visible) - len(visible.lstrip())
     return visible[visible.rfind("\n", 0, start) + 1 :] if start < len(visible) else ""
 
 
 def _readable(text: str) -> str:
-    """The text in NFC, with Unix line ends, without control characters."""
-    # A printable text contains nothing to remove. This check takes a third of the time of a search.
+    """The text in NFC, with Unix line ends and without control characters."""
+    # A printable text contains nothing to remove. This check takes a third of the time of
+    # _UNWANTED.
     if not str.isprintable(text):
         text = _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     # Most texts are short; avoiding the call of composed() saves 2%.
@@ -111,8 +117,8 @@ def _readable(text: str) -> str:
 
 
 def has_unwanted(value: object) -> bool:
-    """Whether a text, or a text inside a list or dict, has control characters that clean() and
-    content() remove."""
+    """Whether a value has control characters that clean() and content() remove. A list or dict is
+    searched for texts at any depth."""
     stack = [value]  # no recursion: a value may be nested deeper than Python's recursion limit
     while stack:
         value = stack.pop()
@@ -130,7 +136,7 @@ def has_unwanted(value: object) -> bool:
 
 
 def _are_printable(values: Iterable[object]) -> bool:
-    """Whether all values are printable texts, as in most rows."""
+    """Whether all values are texts, and all their characters are printable."""
     try:
         return all(map(str.isprintable, values))  # type: ignore[arg-type]
     except TypeError:
@@ -148,10 +154,10 @@ def after_thought(text: str) -> str:
 
 
 def unspaced(text: str) -> str:
-    """The text case-folded and without white space. Groups with the same unspaced name count as one
+    """The text case-folded and without white space. Groups whose names become the same are one
     group."""
     folded = text.casefold()
-    # The space is the only printable white space.
+    # The space is the only white space that counts as printable.
     return folded.replace(" ", "") if folded.isprintable() else "".join(folded.split())
 
 
@@ -162,8 +168,8 @@ def spaced(text: str) -> str:
 
 @lru_cache(maxsize=16)  # the leak check folds each text of a row several times
 def folded(text: str) -> str:
-    """Only the letters and digits of a text, in compatibility form (NFKC, which also unifies full
-    and half width) and case-folded."""
+    """The letters and digits of a text, case-folded. NFKC unifies variants of a character, such as
+    full and half width."""
     return "".join(map(_letter, composed(text, "NFKC").casefold()))
 
 

@@ -1,5 +1,5 @@
-"""Reads the facts about a task from `metadata` in its YAML file. lm_eval is not imported, since
-this takes seconds."""
+"""Reads the facts about a task from its YAML file, most of them from the key `metadata`. lm_eval is
+not needed, whose import would take seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,21 +9,20 @@ from typing import Any
 
 import yaml
 
-TaskFile = dict[str, Any]  # the content of a YAML file of lm_eval
+TaskFile = dict[str, Any]  # the content of a task's or a group's YAML file, as lm_eval defines it
 FOLDER = Path(__file__).resolve().parent
 CRITERIA = ("reasoning", "accuracy", "consistency", "naturalness")
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published result on a task's data. `split`: the split that it was measured on, if the
-    publication states it."""
+    """A published result on a task's data."""
 
     name: str  # a model, `human` or `validator`
     metric: str
     value: float
-    split: str
-    source: str
+    split: str  # the split that was scored, as the publication states it
+    source: str  # the publication
 
 
 @dataclass(frozen=True)
@@ -31,33 +30,33 @@ class TaskCard:
     """The facts about a task that a run and a comparison need."""
 
     name: str
-    version: float  # changes with prompt, split or scoring
+    version: float  # raised when the prompt, the split or the scoring changes
     criterion: str  # one of CRITERIA
     source: str  # the source in kodata whose test split is scored
-    form: str | None  # the form of the source whose training prompt this task uses, if any
+    form: str | None  # the form of the source that has the same prompt; None if no form has it
     cluster: str  # the field of a doc that names its cluster; clusters are resampled whole
-    quick: int  # the number of items of a quick run, in whole clusters
+    quick: int  # the number of items that a quick run scores
     primary: str  # the metric that a comparison tests, with correction for multiple tests
-    chance: Mapping[str, float] = field(default_factory=dict)  # by metric: the value of guessing
-    scale: int = 100  # the factor by which a value of `primary` is shown: 100 for a share, else 1
-    lower_is_better: frozenset[str] = frozenset()  # metrics
+    chance: Mapping[str, float] = field(default_factory=dict)  # for a metric: its value by guessing
+    scale: int = 100  # values of `primary` are shown times this factor: 100 for a share, else 1
+    lower_is_better: frozenset[str] = frozenset()  # the metrics whose lower values are better
     # The baselines that the task scores itself. Each maps to the prefix of the names of its
     # metrics.
     lines: Mapping[str, str] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
-    # Whether a run sends a doc's `messages` to the model as separate turns. Plain lm_eval sends
-    # them as one text.
+    # True if a run sends a doc's `messages` to the model as separate turns. Without kotune, lm_eval
+    # sends them as one text.
     turns: bool = False
 
     @property
     def is_share(self) -> bool:
-        """Whether `primary` is a share, whose differences are shown in points."""
+        """Whether `primary` is a share. Its differences are then shown in percentage points."""
         return self.scale == 100
 
 
-# The C loader takes a tenth of the time of the Python loader.
+# CSafeLoader, which is written in C, takes a tenth of the time of SafeLoader.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Loads lm_eval's YAML files. `!function file.name` becomes None."""
+    """Loads lm_eval's YAML files. A value `!function file.name` becomes None."""
 
 
 _Loader.add_multi_constructor("!function", lambda loader, suffix, node: None)
@@ -65,25 +64,25 @@ _Loader.add_multi_constructor("!function", lambda loader, suffix, node: None)
 
 @cache
 def cards() -> dict[str, TaskCard]:
-    """All tasks by name, in the order of their files."""
+    """The cards of all tasks by name, sorted by the paths of their files."""
     return {name: _card(name, yml) for name, yml in _files().items() if not _is_group(yml)}
 
 
 @cache
 def groups() -> dict[str, tuple[str, ...]]:
-    """All groups by name, each with the names of its tasks."""
+    """The names of the tasks of each group, by the name of the group."""
     return {name: tuple(yml["task"]) for name, yml in _files().items() if _is_group(yml)}
 
 
 def settings(name: str) -> TaskFile:
-    """The content of a task's file. Keys that it lacks come from the file that it includes. Raises
-    KeyError for an unknown task."""
+    """The content of a task's file. Its missing keys are taken from the file that it includes, if
+    any. Raises KeyError for an unknown task."""
     own = _files()[name]
     return {**_files().get(Path(own.get("include", "")).stem, {}), **own}
 
 
 def file(name: str) -> Path:
-    """The file of a task or group. Raises StopIteration for an unknown name."""
+    """The path of the file of a task or group. Raises StopIteration for an unknown name."""
     return next(FOLDER.glob(f"*/{name}.yaml"))
 
 
@@ -93,7 +92,7 @@ def _is_group(yml: TaskFile) -> bool:
 
 @cache
 def _files() -> dict[str, TaskFile]:
-    """The content of every YAML file, by the name of the file, which is the task or group."""
+    """The content of every YAML file, by the name of its task or group."""
     paths = sorted(FOLDER.glob("*/*.yaml"))
     return {path.stem: yaml.load(path.read_text(encoding="utf-8"), _Loader) for path in paths}
 

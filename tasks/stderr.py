@@ -1,9 +1,11 @@
-"""Standard errors for a plain `lm_eval --log_samples` run: python -m kotune_tasks.stderr
-samples_klue_nli_ko_*.jsonl
+"""Computes standard errors for our tasks after a run of lm_eval without kotune. The run must have
+the option --log_samples. Usage:
 
-lm_eval computes no standard errors for metrics that are not means. For means, it assumes that the
-items of a premise are independent. This module resamples whole clusters, as kotune does for a run's
-scores.json."""
+    python -m kotune_tasks.stderr samples_klue_nli_ko_*.jsonl
+
+lm_eval computes no standard errors for metrics that are not means. For means, it assumes that all
+items are independent, but the items of a premise are not. This module resamples whole clusters,
+such as premises. kotune does the same for the file scores.json of a run."""
 
 import json
 import sys
@@ -16,8 +18,9 @@ from kotune_tasks.card import TaskCard, cards
 
 
 def table(path: Path) -> dict[str, tuple[float, float]]:
-    """The value and the standard error of each metric. Raises ValueError if the file has no
-    samples, or if they are not of one of our tasks."""
+    """Returns (value, standard error) of each metric in a samples file. Raises ValueError if its
+    name is not that of one of our tasks, or if it has no samples or invalid ones. Raises OSError if
+    it cannot be read."""
     card = _card(path)
     by_metric: dict[str, tuple[list[Any], list[str]]] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -29,7 +32,8 @@ def table(path: Path) -> dict[str, tuple[float, float]]:
                 clusters.append(str(sample["doc"][card.cluster]))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{path}: line {number}: not a sample as --log_samples writes it ({error!r})"
+                f"{path}: line {number}: not a sample as --log_samples writes it ({error!r}); run"
+                " lm_eval with --log_samples again"
             ) from None
     if not by_metric:
         raise ValueError(f"{path}: no samples in it; run lm_eval with --log_samples")
@@ -41,17 +45,20 @@ def table(path: Path) -> dict[str, tuple[float, float]]:
 
 
 def _card(path: Path) -> TaskCard:
-    """The task of a samples file, which lm_eval calls samples_<task>_<date>.jsonl."""
+    """The card of the task of a samples file. The file has lm_eval's name for it,
+    samples_<task>_<date>.jsonl. Raises ValueError for any other name."""
     matches = [name for name in cards() if path.name.startswith(f"samples_{name}_")]
     if not matches:
         raise ValueError(
-            f"{path}: the name is not samples_<task>_<date>.jsonl with one of our tasks:"
-            f" {', '.join(cards())}"
+            f"{path}: the name is not samples_<task>_<date>.jsonl with one of our tasks"
+            f" ({', '.join(cards())}); keep the name that lm_eval gave the file"
         )
     return cards()[max(matches, key=len)]
 
 
 def main(paths: list[str]) -> int:
+    """Print the value and the standard error of each metric in each file. Returns the exit code: 2
+    without a file, 1 if a file cannot be used, else 0."""
     if not paths:
         print("usage: python -m kotune_tasks.stderr SAMPLES.jsonl ...", file=sys.stderr)
         return 2

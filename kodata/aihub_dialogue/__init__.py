@@ -1,10 +1,11 @@
 """AI Hub's Korean dialogue data sets, read from the user's own download. Their terms do not allow
-us to ship them, and they are not on the hub.
+us to ship them, and they are not on the Hugging Face hub.
 
-Guarantees: no group of dialogues is in both train and test, and no two dialogues have the same
-turns. "test" is the Validation part of the download. If there is none, "test" is a share of the
-groups, by default a twentieth: those whose names have the lowest hashes (test_part.draw). This
-choice does not depend on the order of files."""
+"test" is the Validation part of the download. If there is none, "test" is a share of the groups, by
+default a twentieth. The groups whose names have the lowest hashes (test_part.draw) are taken, so
+the choice does not depend on the order of files.
+
+Guarantees: no group is in both train and test, and no two dialogues have the same turns."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -58,9 +59,12 @@ _ADVICE = (
 
 
 def messages(record: Record, form: str) -> list[Message] | Refused:
-    """The record as a chat in a form; Refused for `summary` if the record has no summary. `next`:
-    the task's question, answered by the last turn. `reply`: the dialogue as a chat. `summary`: a
-    request for a summary, and the summary."""
+    """The record as a chat in one of three forms:
+
+    - `next`: the task's prompt, answered by the last turn of the dialogue
+    - `reply`: the dialogue itself
+    - `summary`: the dialogue with a request for a summary, answered by the summary. Refused if the
+      record has no summary."""
     if form == "reply":
         return list(record["messages"])
     if form == "next":
@@ -72,25 +76,25 @@ def messages(record: Record, form: str) -> list[Message] | Refused:
 
 
 def question(record: Record) -> str:
-    """The prompt: the dialogue without its last turn, and a request for it. Training and scoring
-    use the same text."""
+    """The prompt: the dialogue without its last turn, and a request to write this turn. Training
+    and scoring use the same text."""
     return next_turn(record["messages"])
 
 
 def answer(record: Record) -> str:
-    """The last turn, which is the assistant's."""
+    """The expected answer: the last turn."""
     return str(record["messages"][-1]["content"])
 
 
 def group(record: Record) -> str:
-    """The name of the record's group: in 감성 대화 the person's profile, in 일반상식 the article,
-    in other data sets the dialogue."""
+    """The name of the record's group. In 감성 대화 it is the profile of a person, in 일반상식 the
+    article. In the other data sets each dialogue is a group of its own."""
     return str(record["group"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """All turns before the last answer as one text. Single turns such as 네 would be the same in
-    many dialogues."""
+    """All turns before the last answer as one text, to check for leaks. Single turns are not used,
+    since many dialogues have the same short turns, such as 네."""
     return ("\n".join(turn["content"] for turn in record["messages"][:-1]),)
 
 
@@ -102,8 +106,10 @@ def parts(record: Record) -> Parts:
 def files(
     split: str, path: str | Path | None = None, test_share: float | None = None
 ) -> list[Path]:
-    """The files with dialogues of a split. A zip may contain dialogues of both splits. Raises
-    DataError if the folder or a file is not as expected. Raises NoTestError for test if the
+    """The files with dialogues of a split, as in Source.files(). A zip may contain dialogues of
+    both splits.
+
+    Raises DataError if the folder or a file is not as expected. Raises NoTestError for test if the
     download has no Validation part and no group can be kept for test."""
     if split not in SPLITS:
         raise DataError(f"{CARD.name}: no split {split!r}{did_you_mean(split, SPLITS)}")
@@ -131,8 +137,8 @@ def files(
 
 
 def _refuse_unmarked(parts: list[archive.ArchivePart], root: Path) -> None:
-    """Raises DataError if the names of some files, but not of all, show whether they are for
-    training or validation."""
+    """Raises DataError if only some names of files show whether a file is for training or for
+    validation."""
     unmarked = [part.name for part in parts if not part.side]
     if unmarked and len(unmarked) < len(parts):
         more = f", and {len(unmarked) - 1:,} more" if len(unmarked) > 1 else ""
@@ -144,6 +150,8 @@ def _refuse_unmarked(parts: list[archive.ArchivePart], root: Path) -> None:
 
 
 def _belongs(side: str, split: str, has_validation: bool) -> bool:
+    """Whether a file of this side has dialogues of the split. Without a Validation part, every file
+    has dialogues of both splits."""
     return not has_validation or (side == "validation") == (split == "test")
 
 
@@ -152,7 +160,8 @@ def _has_validation(sides: Iterable[set[str]]) -> bool:
 
 
 def is_cut(path: str | Path | None = None) -> bool:
-    """Whether a download has no Validation part, so that a share of groups is kept for scoring."""
+    """Whether a download has no Validation part. A share of the groups is then kept for
+    scoring."""
     root = _folder(path)
     return not _has_validation(
         {part.side for part in archive.parts(file, root)} for file in archive.find_files(root)
@@ -166,17 +175,20 @@ def _folder(path: str | Path | None) -> Path:
 def read(
     split: str, path: str | Path | None = None, test_share: float | None = None
 ) -> Iterator[SourceItem]:
-    """The records of a split: guid (with #2 if it repeats), group, messages, topic (or None), and
-    summary if the data set has one.
+    """Yields the records of a split, as in Source.read(). A record has the fields guid, group,
+    messages, topic (or None), and summary if the data set has one. If a guid repeats, #2, #3 and so
+    on are added.
 
-    Yields Refused for dialogues with more than two speakers or fewer than two turns, for repeated
-    dialogues, and for train dialogues whose group is in the Validation part. To recognize repeated
-    dialogues, memory grows by about 120 bytes for each dialogue. Raises the same errors as files(),
-    and DataError for a bad row."""
+    Refused is yielded for a dialogue with more than two speakers or fewer than two turns, for a
+    repeated dialogue, and for a train dialogue whose group is in the Validation part. About 120
+    bytes are kept in memory for each dialogue, to recognize repeated ones.
+
+    Raises the same errors as files(), and DataError for a bad row."""
     return with_numbered_guids(_read(split, path, test_share))
 
 
 def _read(split: str, path: str | Path | None, test_share: float | None) -> Iterator[SourceItem]:
+    """Like read(), but guids may repeat."""
     selected, root = files(split, path, test_share), _folder(path)
     seen: set[int] = set()
     if is_cut(root):
@@ -197,8 +209,8 @@ def _read(split: str, path: str | Path | None, test_share: float | None) -> Iter
 
 
 def _kept(root: Path, test_share: float | None) -> frozenset[float]:
-    """The draws of the groups that are kept for test. Raises NoTestError if there are too few
-    groups or the share is 0."""
+    """The draws of the groups that are kept for test, for a download without a Validation part.
+    Raises NoTestError if there are too few groups or the share is 0."""
     states = ((file.stat().st_size, file.stat().st_mtime_ns) for file in archive.find_files(root))
     draws, share = _draws(root, tuple(states)), test_part.share_of(CARD, test_share)
     lacks = f"{CARD.name}: path {root}: no Validation part"
@@ -207,14 +219,15 @@ def _kept(root: Path, test_share: float | None) -> frozenset[float]:
 
 @lru_cache(maxsize=2)
 def _draws(root: Path, _states: tuple[tuple[int, int], ...]) -> frozenset[float]:
-    """The draws (test_part.draw) of all groups with a complete dialogue. This reads every dialogue,
-    so the result is cached until a file changes."""
+    """The draws (test_part.draw) of all groups that have a complete dialogue. Every dialogue is
+    read. So the result is cached until `_states`, the sizes and mtimes of the files, change."""
     records = records_of(_records(archive.find_files(root), root))
     return frozenset(test_part.draw(record["group"]) for record in records if is_complete(record))
 
 
 def _cut(items: Iterable[SourceItem], split: str, kept: frozenset[float]) -> Iterator[SourceItem]:
-    """The items of a split if there is no Validation part. Items other than records go to train."""
+    """The items of a split of a download without a Validation part. `kept` are the draws of the
+    groups of test. Items other than records belong to train."""
     for item in items:
         is_kept = isinstance(item, dict) and bool(kept) and test_part.draw(item["group"]) in kept
         if is_kept == (split == "test"):
@@ -222,9 +235,9 @@ def _cut(items: Iterable[SourceItem], split: str, kept: frozenset[float]) -> Ite
 
 
 def _without_repeats(items: Iterable[SourceItem], seen: set[int]) -> Iterator[SourceItem]:
-    """Yields the items, and Refused in place of a repeated dialogue. Dialogues repeat because AI
-    Hub ships data sets in two formats, and because users unpack a zip and leave it in the same
-    folder."""
+    """Yields the items, with Refused in the place of each repeated dialogue. `seen` has the digests
+    of earlier dialogues. Dialogues repeat because AI Hub ships some data sets in two formats, and
+    because users unpack a zip and leave it in the same folder."""
     for item in items:
         if isinstance(item, dict):
             turns = digest(item["messages"])
@@ -234,8 +247,8 @@ def _without_repeats(items: Iterable[SourceItem], seen: set[int]) -> Iterator[So
 
 
 def _records(files: list[Path], root: Path, validation: bool | None = None) -> Iterator[SourceItem]:
-    """Yields the items of files. `validation`: True for items of the Validation part only, False
-    for all other items, None for all items."""
+    """Yields the items of files. `validation`: True for the items of the Validation part, False for
+    all others, None for both."""
     for file in files:
         for part in archive.parts(file, root):
             if validation is None or (part.side == "validation") == validation:
@@ -243,8 +256,8 @@ def _records(files: list[Path], root: Path, validation: bool | None = None) -> I
 
 
 def _records_of(part: archive.ArchivePart) -> Iterator[SourceItem]:
-    """The records of a part, then counts of unread keys and of parts of dialogues that were
-    dropped."""
+    """Yields the records of a file, then NotRead for its unread keys, and Rewritten for each kind
+    of utterances or answers that was dropped from dialogues."""
     dropped: Counter[str] = Counter()
     for item in dialogues(part):
         yield _record(item, dropped) if isinstance(item, Dialogue) else item
@@ -252,7 +265,8 @@ def _records_of(part: archive.ArchivePart) -> Iterator[SourceItem]:
 
 
 def _record(dialogue: Dialogue, dropped: Counter[str]) -> Record | Refused:
-    """A dialogue as a record. `dropped` counts the dropped parts of the dialogue by kind."""
+    """A dialogue as a record. What is dropped from the dialogue is counted in `dropped`. Refused in
+    the same cases as messages_of()."""
     conversation = messages_of(dialogue.utterances, dialogue.named)
     if isinstance(conversation, Refused):
         return conversation

@@ -1,8 +1,8 @@
-"""The parts of an AI Hub download: .json and .xlsx files, by themselves or in .zip files, which are
-read without extracting them.
+"""Finds the parts of an AI Hub download. A part is a .json or .xlsx file, by itself or in a .zip
+file. A zip is read without extracting it.
 
-Guarantees: no file is created with a name from a zip, so paths of its members can do no harm. An
-encrypted, nested, damaged or implausibly large member is refused by name."""
+Guarantees: no file is created with a name from a zip, so the names in it can do no harm. DataError
+is raised for a member that is encrypted, damaged, implausibly large or a zip itself."""
 
 import re
 import shutil
@@ -19,18 +19,18 @@ from kodata.reading.columns import MAX_RATIO, SMALL
 from kodata.reading.links import refuse_stray_link
 from kodata.text import composed
 
-KINDS = (".json", ".xlsx")
-CHUNK = 1 << 20
-# The maximum size of an unpacked .json file, in bytes. Some topics of the SNS set have hundreds of
-# MB. Memory does not grow with the size.
+KINDS = (".json", ".xlsx")  # the suffixes of parts
+CHUNK = 1 << 20  # bytes read at a time
+# The maximum size of an unpacked .json file, in bytes. Files of the SNS data set have hundreds of
+# MB. Memory does not grow with the size of a .json file.
 MAX_JSON = 2 << 30
-# The maximum size of an unpacked workbook, and of each file in it, in bytes. All texts of a
-# workbook are held in memory.
+# The maximum size of an unpacked workbook, and of each file in it, in bytes. This limit is lower,
+# because all texts of a workbook are in memory.
 MAX_XLSX = 256 << 20
 
-# Names of folders, zips and files for validation and training, by AI Hub (2.Validation,
-# VL_여가.zip) or by users who sort their downloads. After a lower-case letter, a word matches only
-# if it begins with a capital: KoreanValidation matches, Invalid does not.
+# The names of folders, zips and files for validation and for training. AI Hub gives some of them
+# (2.Validation, VL_여가.zip), users who sort their downloads give others. A word in the middle of
+# letters matches only if it begins with a capital: KoreanValidation matches, Invalid does not.
 _VALIDATION = re.compile(
     r"(?<![a-z])([Vv]alid|VALID)|(?<=[a-z])Valid|검증|유효성|평가용|시험용|테스트|"
     r"(?i:(?<![a-z])(val|dev|eval|test|v[ls])(?![a-z]))"
@@ -38,14 +38,19 @@ _VALIDATION = re.compile(
 _TRAINING = re.compile(
     r"(?<![a-z])([Tt]rain|TRAIN)|(?<=[a-z])Train|학습|훈련|(?i:(?<![a-z])t[ls](?![a-z]))"
 )
-# AI Hub cuts large zips: NAME.zip.part0, .part1073741824, ...
+# AI Hub cuts large zips into pieces: NAME.zip.part0, NAME.zip.part1073741824, ...
 _PIECE_OF_ZIP = re.compile(r"(.+\.zip)\.(?:part)?\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ArchivePart:
-    """One .json or .xlsx file. `name`: its path in the download; `where`: its name in messages;
-    `side`: "train", "validation", or "" if unknown."""
+    """One .json or .xlsx file.
+
+    - `name`: its path in the download
+    - `where`: its name in error messages
+    - `side`: "train", "validation", or "" if its path does not show which
+    - `kind`: its suffix, one of KINDS
+    - `_open`: opens the file for reading bytes"""
 
     name: str
     where: str
@@ -54,14 +59,14 @@ class ArchivePart:
     _open: Callable[[], BinaryIO]
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes in pieces. Raises DataError if they cannot be read."""
+        """Yields the bytes of the file in pieces. Raises DataError if they cannot be read."""
         with explained(self.where), self._open() as file:
             while piece := file.read(CHUNK):
                 yield piece
 
     def handle(self) -> IO[bytes]:
-        """A seekable file on disk. A member of a zip is copied to an unnamed temporary file. Raises
-        DataError if it cannot be read."""
+        """The file, opened for reading, on disk and seekable. A member of a zip is copied to an
+        unnamed temporary file. Raises DataError if it cannot be read."""
         with explained(self.where):
             opened = self._open()
             if not isinstance(opened, zipfile.ZipExtFile):
@@ -75,7 +80,8 @@ class ArchivePart:
 
 
 def find_files(root: Path) -> list[Path]:
-    """The files of a download, sorted by path. Raises DataError if there are none."""
+    """The .json, .xlsx and .zip files in the folder of a download, sorted by path. Raises DataError
+    if there are none, if a zip is in pieces, or if links.refuse_stray_link() refuses a file."""
     _refuse_pieces(root)
     suffixes = (*KINDS, ".zip")
     files = [
@@ -92,8 +98,7 @@ def find_files(root: Path) -> list[Path]:
 
 
 def _refuse_pieces(root: Path) -> None:
-    """Raises DataError for pieces of a zip that were not joined, since their data would be
-    missing."""
+    """Raises DataError if the pieces of a zip were not joined. Their data would be missing."""
     zips = {match[1] for path in root.rglob("*") if (match := _PIECE_OF_ZIP.fullmatch(str(path)))}
     for name in sorted(zips):
         if not Path(name).exists():
@@ -104,9 +109,9 @@ def _refuse_pieces(root: Path) -> None:
 
 
 def parts(file: Path, root: Path) -> Iterator[ArchivePart]:
-    """The parts in a file: the file itself, or the members of a zip. Read each part before
-    requesting the next, since a zip is closed after its last part. Raises DataError for a damaged
-    zip and for a zip inside a zip."""
+    """Yields the parts in a file: the file itself, or the members of a zip. `root` is the folder of
+    the download. The caller must read each part before it requests the next one, since a zip is
+    closed after its last part. Raises DataError for a damaged zip and for a zip inside a zip."""
     inside = file.relative_to(root).as_posix()
     if file.suffix.lower() != ".zip":
         yield ArchivePart(
@@ -126,14 +131,15 @@ def parts(file: Path, root: Path) -> Iterator[ArchivePart]:
 
 
 def others(file: Path) -> list[str]:
-    """The names of the members of a zip that kotune does not read, without hidden members. Raises
-    DataError for a damaged zip."""
+    """The names of the members of a zip that are not read, because of their suffix. Hidden members
+    are left out. Raises DataError for a damaged zip."""
     with explained(str(file)), zipfile.ZipFile(file) as archive:
         members = [_pieces(info) for info in archive.infolist() if not info.is_dir()]
     return ["/".join(names) for names in members if _is_shown(names) and not _is_known(names[-1])]
 
 
 def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, where: str) -> ArchivePart:
+    """A member of a zip as a part. Raises DataError for a zip."""
     kind = Path(name).suffix.lower()
     if kind == ".zip":
         raise DataError(
@@ -148,8 +154,9 @@ def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, where: str
 
 
 def check(info: zipfile.ZipInfo, where: str, limit: int) -> None:
-    """Raises DataError for a member that is encrypted, or whose unpacked size is over `limit` or
-    implausible. zipfile never returns more bytes than the size that is checked here."""
+    """Raises DataError for a member of a zip that is encrypted, or whose unpacked size is over
+    `limit` bytes or implausible. The size is the one that the zip states. zipfile returns no more
+    bytes than this. `where` names the member."""
     if info.flag_bits & 1:
         raise DataError(
             f"{where}: encrypted; unpack the zip with its password and give that folder"
@@ -168,8 +175,8 @@ def check(info: zipfile.ZipInfo, where: str, limit: int) -> None:
 
 @contextmanager
 def explained(where: str) -> Iterator[None]:
-    """Context manager: turns any error of reading a file or a zip into a DataError that begins with
-    `where`."""
+    """Context manager for reading a file or a zip. If its body raises an error, DataError is raised
+    instead, with a message that begins with `where`."""
     try:
         yield
     except DataError:
@@ -187,8 +194,9 @@ def explained(where: str) -> Iterator[None]:
 
 
 def side(name: str) -> str:
-    """The side that a path's folders and file name show: "validation", "train" or "". A path that
-    shows both counts as validation, so that validation data are never trained on."""
+    """The side of a file, as the names in its path show it: "validation", "train", or "" if they do
+    not. A path that shows both counts as validation, so that validation data are never trained
+    on."""
     pieces = composed(name).split("/")  # macOS stores Korean names decomposed
     for pattern, answer in ((_VALIDATION, "validation"), (_TRAINING, "train")):
         if any(pattern.search(piece) for piece in pieces):
@@ -197,8 +205,8 @@ def side(name: str) -> str:
 
 
 def _member(info: zipfile.ZipInfo) -> str | None:
-    """A member's path in the zip, without parts such as .. that lead out of a folder. None for a
-    folder, a hidden file or a file of an unknown kind."""
+    """The path of a member in the zip, without names such as .. that lead out of a folder. None for
+    a folder, a hidden file, and a file that is not read."""
     pieces = _pieces(info)
     if info.is_dir() or not _is_shown(pieces):
         return None
@@ -206,6 +214,7 @@ def _member(info: zipfile.ZipInfo) -> str | None:
 
 
 def _pieces(info: zipfile.ZipInfo) -> list[str]:
+    """The names in a member's path, without . and .."""
     return [piece for piece in re.split(r"[/\\]", _name(info)) if piece not in ("", ".", "..")]
 
 
@@ -222,8 +231,8 @@ def _is_data(name: str) -> bool:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """A member's name. Python decodes a name without the UTF-8 flag as CP437, but Korean zips have
-    UTF-8 or CP949."""
+    """The name of a member. If a name is not marked as UTF-8, zipfile decodes it as CP437. In
+    Korean zips it is UTF-8 or CP949, so it is decoded again."""
     if info.flag_bits & 0x800:
         return info.filename
     for encoding in ("utf-8", "cp949"):

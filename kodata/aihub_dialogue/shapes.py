@@ -1,9 +1,9 @@
-"""Reads AI Hub's six dialogue formats. A format is recognized by the keys of a row or the columns
-of a sheet, never by a file name.
+"""Reads the dialogues in AI Hub's six formats. A format is recognized by the keys of a row or the
+columns of a sheet. File names do not matter. AI Hub documents the fields of each data set
+(https://aihub.or.kr).
 
-AI Hub documents the fields of each data set (https://aihub.or.kr). Roles: in a dialogue between two
-people, the first speaker is the user. In a dialogue between a person and a system or a clerk, the
-person is the user."""
+In a dialogue between two people, the first speaker is the user. In a dialogue between a person and
+a system or a clerk, the person is the user."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -23,17 +23,23 @@ LOOKED_FOR = (
     " (일반상식), "
     "or in .xlsx the columns 사람문장1 (감성 대화) or SPEAKER, SENTENCE, SENTENCEID (한국어 대화)"
 )
-OTHER_ANSWERS = "other answers"  # to the same question; only the first is used
-_CLERK = {"고객": "user", "점원": "assistant"}
+# What is dropped if a question has several answers: all but the first.
+OTHER_ANSWERS = "other answers"
+_CLERK = {"고객": "user", "점원": "assistant"}  # the speakers in 한국어 대화
 _CLERK_COLUMNS = known("SPEAKER", "SENTENCE", "SENTENCEID", "DOMAIN")
-_MARKS = {"HS": "user", "SS": "assistant"}  # keys of 감성 대화, with a number: HS01, SS01, ...
+# The names of turns in 감성 대화 without their numbers, in .json (HS01, SS01, ...) and in .xlsx
+# (사람문장1, 시스템응답1, ...).
+_MARKS = {"HS": "user", "SS": "assistant"}
 _COLUMNS = {"사람문장": "user", "시스템응답": "assistant", "시스템문장": "assistant"}
 _NUMBERED = re.compile(r"(\D+)0*([1-9]\d{0,3})")
 
 
 class Dialogue(NamedTuple):
-    """A dialogue of any format. `named`: speakers are names, not roles. `group`: dialogues of one
-    group go into the same split. `dropped`: kinds of parts of the row that are not used."""
+    """A dialogue of any format.
+
+    - `group`: dialogues of one group go into the same split
+    - `named`: whether the speakers of utterances are names; if False, they are roles
+    - `dropped`: what was not used of the row: OTHER_ANSWERS or nothing"""
 
     guid: str
     group: str
@@ -45,8 +51,9 @@ class Dialogue(NamedTuple):
 
 
 def dialogues(part: ArchivePart) -> Iterator[Dialogue | NotRead | Rewritten]:
-    """The dialogues of a file, then the keys of its rows that are not read. Raises DataError for a
-    bad row (the message has file, row, field and value) and for a file without dialogues."""
+    """Yields the dialogues of a file, then NotRead for its unread keys, and Rewritten if control
+    characters were removed. Raises DataError for a bad row (the message has file, row, field and
+    value), an unknown format, and a file without dialogues."""
     count, unread = 0, Unread()
     for dialogue in _workbook(part, unread) if part.kind == ".xlsx" else _json(part, unread):
         count += 1
@@ -57,6 +64,7 @@ def dialogues(part: ArchivePart) -> Iterator[Dialogue | NotRead | Rewritten]:
 
 
 def _json(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
+    """The dialogues of a .json file. `unread` counts what is not read."""
     number = 0
     other_keys: list[str] = []
     try:
@@ -70,6 +78,8 @@ def _json(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
 
 
 def _of_row(value: "_Value", name: str, unread: Unread) -> Iterator[Dialogue]:
+    """The dialogues of a row in any format. `name` is unique to the row. Raises DataError for an
+    unknown format."""
     row = value.content if isinstance(value.content, dict) else {}
     for key, (names, read) in _SHAPES.items():
         if key in row:
@@ -81,6 +91,7 @@ def _of_row(value: "_Value", name: str, unread: Unread) -> Iterator[Dialogue]:
 
 
 def _daily(row: "_Value", name: str) -> Iterator[Dialogue]:
+    """The dialogue of a row of 주제별 텍스트 일상 대화."""
     identity = f"daily:{row.maybe('filename') or name}"
     lines = row.items("annotations.lines")
     spoken = [Utterance(line.text("speaker.id"), line.text("norm_text")) for line in lines]
@@ -88,8 +99,8 @@ def _daily(row: "_Value", name: str) -> Iterator[Dialogue]:
 
 
 def _two_people(row: "_Value", _: str) -> Iterator[Dialogue]:
-    """A row of the SNS or the summary data set. Both have the same header. In the summary data set,
-    `body` contains the utterances and a summary."""
+    """The dialogue of a row of 한국어 SNS or 한국어 대화 요약. Both have the same header. In the
+    latter, `body` has the utterances and a summary."""
     has_summary = isinstance(row.get("body"), dict)
     lines = row.items("body.dialogue" if has_summary else "body")
     kind = "summary" if has_summary else "sns"
@@ -101,6 +112,7 @@ def _two_people(row: "_Value", _: str) -> Iterator[Dialogue]:
 
 
 def _emotional(row: "_Value", _: str) -> Iterator[Dialogue]:
+    """The dialogue of a row of 감성 대화."""
     content = _Value(f"{row.where}: talk.content", row.get("talk.content"))
     profile = row.text("talk.id.profile-id")
     spoken = _trimmed(
@@ -113,8 +125,9 @@ def _emotional(row: "_Value", _: str) -> Iterator[Dialogue]:
 
 
 def _turn_keys(names: Any, roles: dict[str, str]) -> list[tuple[str, str]]:
-    """The names of turns, such as HS01, SS01, HS02, each with its role, in the order of the turns.
-    Other names are skipped."""
+    """Selects the names of turns, such as HS01, SS01 and HS02. Returns each with its role, in the
+    order of the turns. `roles` maps a name without its number to the role. Other names are
+    skipped."""
     numbered = [
         (match, name)
         for name in names or ()
@@ -125,16 +138,16 @@ def _turn_keys(names: Any, roles: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _trimmed(utterances: Iterable[Utterance]) -> list[Utterance]:
-    """The utterances without empty ones at the end. Each dialogue of 감성 대화 has fields for three
-    or four turns."""
+    """The utterances without empty ones at the end. A row of 감성 대화 has fields for more turns
+    than most dialogues have."""
     every = list(utterances)
     filled = (end for end, utterance in enumerate(every, 1) if utterance.text)
     return every[: max(filled, default=0)]
 
 
 def _questions(row: "_Value", _: str) -> Iterator[Dialogue]:
-    """The dialogues of an article in SQuAD 1.1's format. All dialogues of an article are one
-    group."""
+    """The dialogues of a row of 일반상식, which is an article in SQuAD 1.1's format. Each question
+    is a dialogue. All dialogues of an article are one group."""
     title = row.text("title")
     for paragraph in row.items("paragraphs"):
         context = paragraph.text("context")
@@ -148,6 +161,8 @@ def _questions(row: "_Value", _: str) -> Iterator[Dialogue]:
 
 
 def _workbook(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
+    """The dialogues of an .xlsx file. `unread` counts what is not read. Raises DataError at the end
+    if a sheet has an unknown format."""
     unknown = []
     with part.handle() as handle:
         for title, columns, rows in sheets(handle, part.where):
@@ -170,7 +185,7 @@ def _workbook(part: ArchivePart, unread: Unread) -> Iterator[Dialogue]:
 def _counted(
     rows: Iterable[tuple[int, Row]], names: Known, unread: Unread
 ) -> Iterator[tuple[int, Row]]:
-    """Yields the rows unchanged. `unread` counts their keys that are not in `names`."""
+    """Yields numbered rows unchanged. `unread` counts their keys that are not in `names`."""
     for number, row in rows:
         unread.count_row(row, names)
         yield number, row
@@ -179,6 +194,8 @@ def _counted(
 def _emotional_rows(
     rows: Iterable[tuple[int, Row]], name: str, turns: list[tuple[str, str]]
 ) -> Iterator[Dialogue]:
+    """The dialogues of a sheet of 감성 대화. Each row is a dialogue. `name` is unique to the sheet.
+    `turns` has the columns of the turns, each with its role."""
     for number, row in rows:
         identity = f"emotional:{name}:{number}"
         spoken = _trimmed(Utterance(role, str(row.get(column, ""))) for column, role in turns)
@@ -186,7 +203,8 @@ def _emotional_rows(
 
 
 def _clerk_rows(rows: Iterable[tuple[int, Row]], name: str, where: str) -> Iterator[Dialogue]:
-    """Each row is an utterance. SENTENCEID 1 begins a new dialogue."""
+    """The dialogues of a sheet of 한국어 대화. Each row is an utterance. A row whose SENTENCEID is
+    1 begins a new dialogue. `name` is unique to the sheet, and `where` names it in errors."""
     spoken: list[Utterance] = []
     identity, domain = f"clerk:{name}:0", ""
     for number, row in rows:
@@ -207,6 +225,7 @@ def _clerk_rows(rows: Iterable[tuple[int, Row]], name: str, where: str) -> Itera
 
 
 def _begins(row: Row, where: str) -> bool:
+    """Whether a row begins a new dialogue. Raises DataError if SENTENCEID is not a number."""
     value = row.get("SENTENCEID")
     try:
         return float(str(value)) == 1
@@ -217,7 +236,7 @@ def _begins(row: Row, where: str) -> bool:
 
 
 class _Value(NamedTuple):
-    """A value of the data, and its location for error messages."""
+    """A value of a .json file, and its location for error messages."""
 
     where: str
     content: Any
@@ -230,8 +249,8 @@ class _Value(NamedTuple):
         return value
 
     def maybe(self, path: str) -> str | None:
-        """The text at a path; None if it is missing, null or empty. Raises DataError if it is not
-        text."""
+        """The text at a dotted path; None if it is missing, null or empty. Raises DataError if the
+        value is not text."""
         value = self.get(path)
         if value is not None and not isinstance(value, str):
             raise DataError(
@@ -240,8 +259,8 @@ class _Value(NamedTuple):
         return value or None
 
     def text(self, path: str) -> str:
-        """The text at a path, which may be empty; a number becomes text. Raises DataError if it is
-        missing or of another type."""
+        """The text at a dotted path, which may be empty. A whole number becomes text. Raises
+        DataError if the value is missing or of another type."""
         value = self.get(path)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
@@ -251,7 +270,7 @@ class _Value(NamedTuple):
         return value
 
     def items(self, path: str) -> list["_Value"]:
-        """The elements of the list at a path. Raises DataError if there is no list."""
+        """The elements of the list at a dotted path. Raises DataError if there is no list."""
         value = self.get(path)
         if not isinstance(value, list):
             what = "missing" if value is None else f"{shown(value)}, which is not a list"
@@ -259,8 +278,8 @@ class _Value(NamedTuple):
         return [_Value(f"{self.where}: {path}.{number}", item) for number, item in enumerate(value)]
 
 
-# The formats, by a key that only rows of the format have. For each format: the keys that are read
-# from its rows, and the function that converts a row to dialogues.
+# The formats of rows, by a key that only rows of this format have. For each format: the keys that
+# are read, and the function that converts a row into dialogues.
 _SHAPES: dict[str, tuple[Known, Callable[[_Value, str], Iterator[Dialogue]]]] = {
     "talk": (
         known(

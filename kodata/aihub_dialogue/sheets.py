@@ -1,4 +1,5 @@
-"""Reads the rows of a workbook's sheets one at a time, as dicts with the first row's names."""
+"""Reads the rows of a workbook's sheets one at a time. A row is a dict whose keys are the column
+names, which are in the sheet's first row that is not empty."""
 
 import zipfile
 from collections.abc import Iterator
@@ -18,9 +19,12 @@ Line = tuple[int, str, int, tuple[Any, ...]]  # see kodata.reading.column_rows._
 def sheets(
     handle: IO[bytes], where: str
 ) -> Iterator[tuple[str, list[str], Iterator[tuple[int, Row]]]]:
-    """Yields the title, the column names and the numbered rows of each sheet that is not empty.
-    `where` names the file in errors. Consume the rows of a sheet before requesting the next sheet.
-    Raises DataError for a damaged workbook, repeated column names, or a repeated header."""
+    """Yields (title, column names, numbered rows) of each sheet that is not empty. The caller must
+    consume the rows of a sheet before it requests the next sheet. `handle` is the open workbook.
+    `where` names it in errors.
+
+    Raises DataError for a damaged workbook, a column name that occurs twice, and a row that repeats
+    the column names."""
     _check(handle, where)
     for (_, title), lines in groupby(_lines(handle, where), key=itemgetter(0, 1)):
         names = next((_names(cells) for *_, cells in lines if any(cells)), None)
@@ -34,6 +38,7 @@ def sheets(
 
 
 def _lines(handle: IO[bytes], where: str) -> Iterator[Line]:
+    """The rows of all sheets. Raises DataError for a damaged workbook."""
     current = where
     try:
         for line in columns.read(handle, "xlsx"):
@@ -44,7 +49,7 @@ def _lines(handle: IO[bytes], where: str) -> Iterator[Line]:
 
 
 def _check(handle: IO[bytes], where: str) -> None:
-    """Raises DataError if a member of the workbook, which is a zip file, is encrypted or
+    """Raises DataError if the workbook, which is a zip, has a member that is encrypted or
     implausibly large."""
     with explained(where), zipfile.ZipFile(handle) as archive:
         for info in archive.infolist():
@@ -53,15 +58,17 @@ def _check(handle: IO[bytes], where: str) -> None:
 
 
 def _names(cells: tuple[Any, ...]) -> list[str]:
+    """The cells as column names; "" for an empty cell."""
     return ["" if cell is None else str(cell).strip() for cell in cells]
 
 
 def _trimmed(names: list[str]) -> list[str]:
-    """The names without empty names at the end. Rows differ in the number of these."""
+    """The names without empty ones at the end. Two rows may have different numbers of them."""
     return names[: max((end for end, name in enumerate(names, 1) if name), default=0)]
 
 
 def _require_unique(names: list[str], where: str) -> None:
+    """Raises DataError if a column name occurs twice."""
     try:
         require_unique_names([name for name in names if name])
     except FaultError as fault:
@@ -69,8 +76,9 @@ def _require_unique(names: list[str], where: str) -> None:
 
 
 def _rows(lines: Iterator[Line], names: list[str], where: str) -> Iterator[tuple[int, Row]]:
-    """The rows below the header, with their numbers. A column without a name is called by its
-    number, so that its values are reported as not read."""
+    """Yields (number, row) for the rows below the column names. The name of a column without one is
+    `column` and its number, so that its values are reported as not read. Raises DataError for a row
+    that repeats the column names."""
     for _, _, number, cells in lines:
         try:
             refuse_repeated_header(_trimmed(_names(cells)), _trimmed(names))

@@ -1,17 +1,22 @@
 """A user's own chats: a folder with train.jsonl and optionally validation.jsonl and test.jsonl
 (each also .gz).
 
-A line is {"messages": [{"role", "content"}, ...]}, or one question and answer as {"prompt",
-"answer"} or {"instruction", "output"}, with an optional "input" (appended to the instruction) and
-"history" (earlier turns). Optional keys:
+A line has one of three formats:
+- {"messages": [{"role", "content"}, ...]}
+- {"prompt", "answer"}
+- {"instruction", "output"}. An optional "input" is appended to the instruction.
+
+Optional keys:
+- "history": earlier questions and answers, in a line without "messages".
 - "system": a system turn.
 - "guid": the name of the line.
 - "group": lines of one group go into the same split.
-- "split": the split of the line, if it differs from the file's.
+- "split": the split of the line, if it is not the file's.
 - "weight": 0 means that the line or turn is not trained on.
 - "reasoning_content": the thought before an answer.
+Other names for the last two keys are in kodata.chat.turns.
 
-If no line is for test, a share of the train groups is kept for it (kodata.test_part).
+If no usable line is for test, a share of the train groups is kept for it (kodata.test_part).
 
 Guarantees: no group is in two splits. A group in test is dropped from validation and train, and a
 group in validation is dropped from train. No guid occurs twice in a split."""
@@ -60,31 +65,32 @@ _ADVICE = (
 
 
 def messages(record: Record, form: str) -> list[Message]:
-    """The chat unchanged. Every assistant turn is trained on."""
+    """The chat unchanged. All its assistant turns are trained on, except those with `train`
+    False."""
     return list(record["messages"])
 
 
 def question(record: Record) -> str:
-    """The prompt for the last turn: the user turn of a single-turn chat, else all earlier turns as
-    one text."""
+    """The prompt that asks for the last turn. In a chat of two turns it is the user's turn.
+    Otherwise it has all earlier turns as one text."""
     before = record["messages"][:-1]
     return str(before[0]["content"]) if len(before) == 1 else next_turn(record["messages"])
 
 
 def answer(record: Record) -> str:
-    """The last turn, which is the assistant's, without its thought."""
+    """The expected answer: the last turn, without its thought."""
     return after_thought(record["messages"][-1]["content"])
 
 
 def group(record: Record) -> str:
-    """The line's `group`, or all turns before its last answer. The first turn alone is not enough,
-    since many chats begin with the same greeting."""
+    """The line's `group`. If it has none, all turns before its last answer. The first turn alone
+    would not do, since many chats begin with the same greeting."""
     return str(record["group"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """All turns before the last answer as one text. Single turns such as 네 would be the same in
-    many chats."""
+    """All turns before the last answer as one text, to check for leaks. Single turns are not used,
+    since many chats have the same short turns, such as 네."""
     return (_before(record["messages"]),)
 
 
@@ -96,7 +102,9 @@ def parts(record: Record) -> Parts:
 def files(
     split: str, path: str | Path | None = None, test_share: float | None = None
 ) -> list[Path]:
-    """The files with lines of a split. Empty for validation if no usable line is for validation.
+    """The files with lines of a split, as in Source.files(). A line is usable if it becomes a
+    complete record. Returns an empty list for validation if no usable line is for validation.
+
     Raises DataError if the folder or a line is not as expected. Raises NoTestError for test if no
     usable line is for test and no group can be kept for test."""
     if split not in SPLITS:
@@ -119,12 +127,12 @@ def files(
 
 
 def is_cut(path: str | Path | None = None) -> bool:
-    """Whether no usable line is for test, so that a share of train is kept for it."""
+    """Whether no usable line is for test. A share of the train groups is then kept for it."""
     return not _has_usable_line("test", _folder(path))
 
 
 def _has_usable_line(split: str, folder: Path) -> bool:
-    """Whether a usable line in any file is for this split."""
+    """Whether the folder has a usable line for this split."""
     return any(split in _summary(file, name).usable for name, file in _existing(folder).items())
 
 
@@ -133,11 +141,13 @@ def _folder(path: str | Path | None) -> Path:
 
 
 def _existing(folder: Path) -> dict[str, Path]:
-    """The files in the folder, by the split of their names."""
+    """The files in the folder, by the split that their names say."""
     return {name: file for name in SPLITS if (file := _file(folder, name))}
 
 
 def _file(folder: Path, split: str) -> Path | None:
+    """The file of a split, which may be compressed; None if there is none. Raises DataError if
+    there are two."""
     both = [folder / f"{split}.jsonl", folder / f"{split}.jsonl.gz"]
     existing = [file for file in both if os.path.lexists(file)]
     if len(existing) > 1:
@@ -146,8 +156,11 @@ def _file(folder: Path, split: str) -> Path | None:
 
 
 class _Summary(NamedTuple):
-    """A summary of a file. `splits`: the splits of its lines. `usable`: the splits of its usable
-    lines. `draws`: the draws (test_part.draw) of the groups of its usable train lines."""
+    """A summary of a file.
+
+    - `splits`: the splits of its lines
+    - `usable`: the splits of its usable lines
+    - `draws`: the draws (test_part.draw) of the groups of its usable train lines"""
 
     splits: frozenset[str]
     usable: frozenset[str]
@@ -155,8 +168,8 @@ class _Summary(NamedTuple):
 
 
 def _summary(file: Path, own_split: str) -> _Summary:
-    """The summary of a file. It is cached until the file changes, since a run needs it several
-    times."""
+    """The summary of a file, cached until the file changes. `own_split` is the split that the
+    file's name says."""
     state = file.stat()
     return _summarize(file, own_split, (state.st_size, state.st_mtime_ns, state.st_ctime_ns))
 
@@ -174,9 +187,10 @@ def _summarize(file: Path, own_split: str, _state: tuple[int, ...]) -> _Summary:
 
 
 def _kept(folder: Path, test_share: float | None) -> frozenset[float]:
-    """The draws of the train groups that are kept for test; empty if usable lines are for test.
+    """The draws of the train groups that are kept for test. Empty if usable lines are for test.
+
     Raises NoTestError if there are too few groups or the share is 0. Raises DataError if
-    `test_share` is given although lines are for test."""
+    `test_share` is given although usable lines are for test."""
     if not is_cut(folder):
         if test_share is not None:
             raise DataError(
@@ -194,12 +208,12 @@ def _kept(folder: Path, test_share: float | None) -> frozenset[float]:
 def read(
     split: str, path: str | Path | None = None, test_share: float | None = None
 ) -> Iterator[SourceItem]:
-    """The records of a split: guid, group, messages, and `thought` (the key that has the thoughts)
-    if there are thoughts. Raises DataError with file, row, field and value. Raises NoTestError in
-    the same cases as files().
+    """Yields the records of a split, as in Source.read(). A record has the fields guid, group and
+    messages. If there are thoughts, `thought` is the name of the key that they were in.
 
-    Rows are counted from 1, without blank lines. A record yields Refused if its group is also in a
-    split that comes later in SPLITS. Unread keys come last."""
+    If the group of a record is also in a split that comes later in SPLITS, Refused is yielded
+    instead. Raises DataError with file, row, field and value. Rows are counted from 1, without
+    blank lines. Raises NoTestError in the same cases as files()."""
     files(split, path, test_share)  # raises an error for missing files
     folder = _folder(path)
     try:
@@ -218,7 +232,7 @@ def read(
 
 
 def _groups_of(folder: Path, splits: tuple[str, ...]) -> dict[str, str]:
-    """The groups of the lines for these splits, each with the split of its first line."""
+    """The groups of the lines for these splits. Each group maps to the split of its first line."""
     groups: dict[str, str] = {}
     for name, file in _existing(folder).items():
         if not _summary(file, name).splits.isdisjoint(splits):
@@ -229,7 +243,7 @@ def _groups_of(folder: Path, splits: tuple[str, ...]) -> dict[str, str]:
 
 
 def _lines(folder: Path) -> Iterator[tuple[str, Record | Refused, data_files.Row]]:
-    """Every line of every file: its split, its record, and the row."""
+    """Yields every line of every file as (split, record, row)."""
     first: dict[tuple[str, str], str] = {}
     for name, file in _existing(folder).items():
         yield from _lines_of(file, name, first)
@@ -238,8 +252,11 @@ def _lines(folder: Path) -> Iterator[tuple[str, Record | Refused, data_files.Row
 def _lines_of(
     file: Path, own_split: str, first: dict[tuple[str, str], str] | None = None
 ) -> Iterator[tuple[str, Record | Refused, data_files.Row]]:
-    """The lines of a file. `own_split`: the split of lines without a `split` key. `first` has the
-    first row with each (split, guid); pass the same dict for all files of a folder."""
+    """Yields the lines of a file as (split, record, row). `own_split` is the split of lines without
+    a `split` key. Raises DataError if a guid occurs twice in a split.
+
+    `first` maps each (split, guid) to the first row that has it. Pass the same dict for all files
+    of a folder."""
     first = {} if first is None else first
     for number, row in enumerate(data_files.rows(file), 1):
         where = f"{file}: row {number}"
@@ -254,9 +271,11 @@ def _lines_of(
 
 
 def _check_grouped(row: data_files.Row, where: str, first: dict[tuple[str, str], str]) -> None:
-    """Raises DataError if only some rows have a group. Otherwise the same question could be in two
-    splits, once with and once without a group. `first` also has the first row with a group, under
-    ("", "True"), and the first without, under ("", "False")."""
+    """Raises DataError if only some rows have a group. The same question could then be in two
+    splits, once with and once without a group.
+
+    `first` is as in _lines_of(). Under ("", "True") it also has the first row with a group, and
+    under ("", "False") the first row without one."""
     is_grouped = bool(_name(row, "group", where))
     first.setdefault(("", str(is_grouped)), where)
     if other := first.get(("", str(not is_grouped))):
@@ -267,6 +286,7 @@ def _check_grouped(row: data_files.Row, where: str, first: dict[tuple[str, str],
 
 
 def _split(row: data_files.Row, default: str, where: str) -> str:
+    """The split of a row; `default` if it has no `split`. Raises DataError for an unknown one."""
     value = row.get("split")
     if value is None:
         return default
@@ -279,11 +299,13 @@ def _split(row: data_files.Row, default: str, where: str) -> str:
 
 
 def _record(row: data_files.Row, where: str, guid: str) -> Record | Refused:
+    """A row as a record. `guid` is its name if it has none. Refused if no answer is trained on.
+    Raises DataError."""
     made = turns(row, where)
     if not made:
         return Refused("marked as not to be trained")
-    # The default group is made from neutralized turns, so that two questions that differ only in
-    # removed control text are one group.
+    # The default group is made from neutralized turns. So two questions that differ only in control
+    # text are in one group.
     record: Record = {
         "guid": _name(row, "guid", where) or guid,
         "group": (
@@ -296,9 +318,9 @@ def _record(row: data_files.Row, where: str, guid: str) -> Record | Refused:
 
 
 def _before(made: list[Message]) -> str:
-    """All turns before the last answer, without a system turn and thoughts."""
+    """All turns before the last answer as one text, without a system turn and without thoughts."""
     spoken = (turn for turn in made[:-1] if turn["role"] != "system")
-    # Only answers have thoughts. A </think> in a question is part of its text.
+    # A thought is removed from answers only. A </think> in a question is part of its text.
     return "\n".join(
         after_thought(turn["content"]) if turn["role"] == "assistant" else turn["content"].strip()
         for turn in spoken
@@ -306,7 +328,8 @@ def _before(made: list[Message]) -> str:
 
 
 def _name(row: data_files.Row, field: str, where: str) -> str:
-    """A guid or group, which is text or a whole number; "" if there is none."""
+    """The text of a guid or group, which may be a whole number in the row. "" if it is missing.
+    Raises DataError for any other value."""
     value = row.get(field)
     # pandas writes whole numbers as floats if a value of the column is missing.
     if isinstance(value, float) and value.is_integer():

@@ -1,5 +1,5 @@
-"""Converts a line of a chat file into chat turns. Every key is used, reported as not read, or
-refused by name. No key that changes the meaning of a line is silently ignored."""
+"""Converts a line of a chat file into chat turns. Every key of a line is read, reported as not
+read, or refused with an error. So no key is ignored without the user's knowledge."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,38 +12,40 @@ from kodata.records import as_chat
 from kodata.text import content, with_thought
 
 ROLES = ("system", "user", "assistant")
-PAIRS = {"prompt": "answer", "instruction": "output"}
+PAIRS = {"prompt": "answer", "instruction": "output"}  # the key of a question: that of its answer
 SHAPES = "messages, or prompt and answer, or instruction and output"
-# Keys for whether a turn is trained on, in the formats of OpenAI, Axolotl (two) and ms-swift.
+# The keys that say whether a turn is trained on, in the formats of OpenAI, Axolotl (two keys) and
+# ms-swift.
 TRAINED = ("weight", "train", "training", "loss")
-THOUGHTS = ("reasoning_content", "reasoning", "thinking")
-TOOLS = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")  # OpenAI, old and new
-_ROW = ("guid", "group", "split", "system", *TRAINED)
-# Values that exporters write if there are no tools. They also write False, which is checked
-# separately, because it equals 0.
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # the keys of the thought of an answer
+# The keys of tool calls in OpenAI's old and new formats.
+TOOLS = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")
+_ROW = ("guid", "group", "split", "system", *TRAINED)  # keys of lines of all formats
+# The values that exporters write if there are no tool calls. They also write False. It is not in
+# this list, since 0 would equal it.
 _NO_TOOL: tuple[Any, ...] = (None, "", "[]", "{}", "null", [], {})
-_OF_ANSWER = known("role", "content", *TRAINED, *THOUGHTS, *TOOLS)
-_OF_OTHERS = known("role", "content", *TOOLS)
-UNTRAINED_END = "untrained end"
+_OF_ANSWER = known("role", "content", *TRAINED, *THOUGHTS, *TOOLS)  # the keys of assistant turns
+_OF_OTHERS = known("role", "content", *TOOLS)  # the keys of other turns
+UNTRAINED_END = "untrained end"  # the name of the change that drops untrained answers at the end
 
 
 def _keys_of(turn: Row) -> Known:
-    """The keys that are read from a turn. Only answers are trained on. So for other turns, a
-    thought or a request to train on them is reported as not read."""
+    """The keys that are read from a turn. Only answers are trained on. If another turn has a
+    thought, or a key of TRAINED that asks to train on it, this key is reported as not read."""
     if turn.get("role") == "assistant":
         return _OF_ANSWER
     return {**_OF_OTHERS, **{key: None for key in TRAINED if turn.get(key) == 0}}
 
 
 def _omissions(row: Row) -> Iterable[str]:
-    """[UNTRAINED_END] if turns() drops the last answers of a line but keeps an earlier one; else
-    empty."""
+    """[UNTRAINED_END] if turns() drops the last answers of a line because they are not trained on,
+    but keeps an earlier one. Otherwise an empty list."""
     turns = row.get("messages") or []
     marks = [_is_trained(turn, "") for turn in turns if turn["role"] == "assistant"]
     return [UNTRAINED_END] if any(marks) and not marks[-1] and _is_trained(row, "") else []
 
 
-# The keys that are read: from rows with `messages`, and from rows with a question and its answer.
+# For each format of a line, by the key that only this format has: the keys that are read.
 KEYS: dict[str, Known] = {
     "messages": KnownOfPartialRows(known(*_ROW, *TOOLS, messages=_keys_of), _omissions),
     **{key: known(*_ROW, *TOOLS, *THOUGHTS, key, reply, "history") for key, reply in PAIRS.items()},
@@ -52,8 +54,9 @@ KEYS["instruction"] = {**KEYS["instruction"], "input": None}
 
 
 def shape(row: Row, where: str) -> str:
-    """The format of a line: the one key of KEYS that it has. A key with null is ignored if another
-    key has a value. Raises DataError if no key or more than one is left."""
+    """The format of a line: the key of KEYS that it has. A key whose value is null is ignored if
+    another one has a value. Raises DataError if no key or more than one is left. `where` names the
+    file and the row."""
     shapes = [key for key in KEYS if row.get(key) is not None] or [
         key for key in KEYS if key in row
     ]
@@ -64,8 +67,9 @@ def shape(row: Row, where: str) -> str:
 
 
 def turns(row: Row, where: str) -> list[Message]:
-    """The turns of a line. An answer that is not trained on has `train` False. Empty if no answer
-    is trained on. Raises DataError; `where` names file and row."""
+    """The turns of a line. An answer that is not trained on has `train` False. Returns an empty
+    list if no answer is trained on. Raises DataError for a line that is not as expected. `where`
+    names the file and the row."""
     _refuse_tools(row, where)
     kind = shape(row, where)
     made = _from_messages(row, where) if kind == "messages" else _from_pair(row, kind, where)
@@ -73,13 +77,14 @@ def turns(row: Row, where: str) -> list[Message]:
     _check_roles(made, where, len(row["messages"]) - len(made) if kind == "messages" else 0)
     if not _is_trained(row, where):
         return []
-    # Untrained turns at the end are dropped, since nothing is learned from them.
+    # Answers at the end that are not trained on are dropped with their questions.
     while made and made[-1]["role"] == "assistant" and made[-1].get("train") is False:
         del made[-2:]
     return made if any(turn["role"] == "assistant" for turn in made) else []
 
 
 def _from_messages(row: Row, where: str) -> list[Message]:
+    """The turns in `messages` of a line, without an empty system turn. Raises DataError."""
     value = row["messages"]
     if not isinstance(value, list) or not value:
         raise DataError(
@@ -99,8 +104,8 @@ def _from_messages(row: Row, where: str) -> list[Message]:
 
 
 def _is_empty_system(turn: Any) -> bool:
-    """Whether a turn is an empty system turn. Many exporters write one for a chat without a system
-    turn."""
+    """Whether a turn is a system turn without text. Many exporters write one if a chat has no
+    system turn."""
     if not isinstance(turn, dict) or turn.get("role") != "system":
         return False
     value = turn.get("content")
@@ -108,6 +113,8 @@ def _is_empty_system(turn: Any) -> bool:
 
 
 def _turn(turn: Any, where: str) -> Message:
+    """A turn of `messages` as a chat turn. `where` ends with its position, such as messages.2.
+    Raises DataError."""
     if not isinstance(turn, dict):
         raise DataError(f"{where} is {shown(turn)}; it must be an object with role and content")
     role = turn.get("role")
@@ -127,7 +134,8 @@ def _turn(turn: Any, where: str) -> Message:
 
 
 def _from_pair(row: Row, prompt: str, where: str) -> list[Message]:
-    """The turns of a line with a question and an answer. The turns of its history come first."""
+    """The turns of a line with one question and answer, after the turns of its history. `prompt` is
+    the key of the question. Raises DataError."""
     question = text(row, prompt, where)
     if prompt == "instruction" and row.get("input") not in (None, ""):
         question += "\n\n" + text(row, "input", where)
@@ -136,7 +144,8 @@ def _from_pair(row: Row, prompt: str, where: str) -> list[Message]:
 
 
 def _history(value: Any, where: str) -> Iterator[Message]:
-    """The turns of [[question, answer], ...], as in rows of alpaca."""
+    """The turns of a history, which is [[question, answer], ...] as in Alpaca's format. Raises
+    DataError."""
     advice = "it must be a list of lists of a question and its answer"
     if value in (None, ""):
         return
@@ -150,8 +159,8 @@ def _history(value: Any, where: str) -> Iterator[Message]:
 
 
 def _with_system(row: Row, made: list[Message], where: str) -> list[Message]:
-    """The turns of a line. If the line has `system`, a system turn comes first. Raises DataError if
-    the line has two different system turns."""
+    """The turns `made` of a line, after a system turn if the line has the key `system`. Raises
+    DataError if the line has two different system turns."""
     if row.get("system") in (None, ""):
         return made
     system: Message = {"role": "system", "content": text(row, "system", where)}
@@ -166,8 +175,9 @@ def _with_system(row: Row, made: list[Message], where: str) -> list[Message]:
 
 
 def _with_thought(turn: Row, answer: str, where: str, role: str) -> str:
-    """The answer. If a key of THOUGHTS has a thought, it comes before the answer, in DeepSeek-R1's
-    format. Raises DataError if there are two thoughts."""
+    """The answer of a turn, with the turn's thought before it if a key of THOUGHTS has one. The
+    thought is in DeepSeek-R1's format, between <think> and </think>. Raises DataError if there are
+    two thoughts. The text of a turn with another role is returned unchanged."""
     keys = [key for key in THOUGHTS if turn.get(key) not in (None, "")]
     if not keys or role != "assistant":
         return answer
@@ -178,13 +188,14 @@ def _with_thought(turn: Row, answer: str, where: str, role: str) -> str:
 
 
 def thought_key(row: Row) -> str | None:
-    """The key that has a line's thoughts; None if it has none."""
+    """The key of THOUGHTS that a line uses; None if the line has no thoughts."""
     answers = [turn for turn in row.get("messages") or [] if turn["role"] == "assistant"] or [row]
     keys = (key for key in THOUGHTS for turn in answers if turn.get(key) not in (None, ""))
     return next(keys, None)
 
 
 def _refuse_tools(row: Row, where: str) -> None:
+    """Raises DataError if a line or turn has tool calls."""
     if keys := [key for key in TOOLS if row.get(key) not in _NO_TOOL and row[key] is not False]:
         raise DataError(
             f"{where.removesuffix(': ')}: {keys[0]} is {shown(row[keys[0]])}; {_NO_TOOLS}"
@@ -198,8 +209,8 @@ _NO_TOOLS = (
 
 
 def _is_trained(row: Row, where: str) -> bool:
-    """Whether a line or turn is trained on according to its keys in TRAINED: yes for 1, true or no
-    key, no for 0 or false. Raises DataError for other values."""
+    """Whether a line or turn is trained on. True unless one of its keys in TRAINED is 0 or false.
+    Raises DataError for a value other than 0, 1, false and true."""
     weights = {key: row[key] for key in TRAINED if row.get(key) is not None}
     for key, value in weights.items():
         if value not in (0, 1) or not isinstance(value, (bool, int, float)):
@@ -212,7 +223,8 @@ def _is_trained(row: Row, where: str) -> bool:
 
 def text(row: Row, field: str, where: str) -> str:
     """The text of a field, normalized by kodata.text.content(). Raises DataError if the field is
-    missing, not text, or empty. `where` ends with "." for a field of a turn."""
+    missing, not text, or empty. `where` names the row. If the field belongs to a turn, `where`
+    names the turn and ends with a full stop."""
     name = f"{where}{field}" if where.endswith(".") else f"{where}: {field}"
     value = row.get(field)
     if not isinstance(value, str):
@@ -224,8 +236,9 @@ def text(row: Row, field: str, where: str) -> str:
 
 
 def _check_roles(made: list[Message], where: str, offset: int) -> None:
-    """Raises DataError unless an optional system turn is followed by alternating user and assistant
-    turns, the assistant last. `offset`: a turn's index in the line minus its index in `made`."""
+    """Raises DataError unless user and assistant turns alternate, beginning with the user and
+    ending with the assistant. A system turn may come first. `offset` is a turn's index in the line
+    minus its index in `made`."""
     expected = ["system"] if made[0]["role"] == "system" else []
     expected += [("user", "assistant")[number % 2] for number in range(len(made) - len(expected))]
     for number, (turn, role) in enumerate(zip(made, expected, strict=True)):

@@ -1,5 +1,8 @@
-"""The metrics of the scored tasks. Each is a vector of sums and a function that computes the value
-from them (resampling.Metric)."""
+"""The metrics of the tasks, each as a resampling.Metric: a function that maps the items of a
+cluster to a vector, and a function that maps the sum of all vectors to the value.
+
+An item is what a task returns for one doc and one metric. `gold` is the index of the right label,
+`predicted` the index of the predicted one."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,25 +17,28 @@ from kodata.metrics.agreement import (
     same_pairs,
 )
 from kodata.metrics.naturalness.signals import NAMES as NATURALNESS
+from kodata.metrics.resampling import Metric, value
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
-from kodata.metrics.resampling import Metric, value
 
-# If a larger share of answers is empty or a bare label, the naturalness signals are not valid.
+# The maximum share of answers that may be empty or only a label. If there are more, the other
+# answers do not represent the model, and the naturalness signals are undefined.
 VOID = 0.1
-CLASSES = 4  # labels and predictions are 0 to 3
+CLASSES = 4  # the maximum number of labels; a label is an index from 0 to 3
 NO_ANSWER = CLASSES  # the prediction for a written answer that is not a label
-BINS = 10
+BINS = 10  # the number of bins of the calibration error
 
 
 def aggregation(name: str) -> Callable[[Sequence[Any]], float]:
-    """lm_eval's aggregation function for a metric of METRICS.
+    """Returns the function with which lm_eval aggregates the metric `name` of METRICS. It takes the
+    items of all docs and returns the value.
 
-    lm_eval passes only the items. So if a metric depends on clusters, as triple_acc depends on
-    premises, its items begin with the cluster. For other metrics the clusters do not matter."""
+    lm_eval does not pass the clusters. So if a metric depends on them, as triple_acc depends on
+    premises, each item begins with its cluster. For other metrics the first element of an item is
+    taken as the cluster, which does not change their value."""
 
     def aggregate(items: Sequence[Any]) -> float:
         return value(METRICS[name], items, [item[0] for item in items])
@@ -42,22 +48,23 @@ def aggregation(name: str) -> Callable[[Sequence[Any]], float]:
 
 
 def _mean() -> Metric:
-    """The mean of the items' values. Clusters do not matter."""
+    """Items are numbers. The value is their mean."""
     return Metric(
         lambda items: (sum(items), len(items)), lambda sums: _ratio(sums[..., 0], sums[..., 1])
     )
 
 
 def _ratio(part: "Array", whole: "Array") -> "Array":
+    """part / whole, element by element. NaN where `whole` is not positive."""
     import numpy as np
 
     return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
 
 
 def _macro_f1() -> Metric:
-    """Items are (gold, predicted). The unweighted mean of the F1 of each class that occurs as gold
-    or predicted. Equals scikit-learn's f1_score(average="macro") with `labels` that exclude
-    NO_ANSWER."""
+    """Items are (gold, predicted). The value is the mean F1 of the labels that occur as gold or as
+    predicted. NO_ANSWER is not a label, but counts as a wrong prediction. The value equals
+    scikit-learn's f1_score(average="macro", labels=...) for these labels."""
 
     def vector(items: Sequence[tuple[int, int]]) -> list[float]:
         counts = [0.0] * CLASSES * (CLASSES + 1)
@@ -68,8 +75,8 @@ def _macro_f1() -> Metric:
     def finish(sums: "Array") -> "Array":
         table = sums.reshape(*sums.shape[:-1], CLASSES, CLASSES + 1)
         labels = table[..., :CLASSES]
-        # For each class, the number of items with this gold label plus the number of items with
-        # this prediction: the denominator of F1.
+        # The denominator of F1: for each label, how often it is gold plus how often it is
+        # predicted.
         occurrences = table.sum(axis=-1) + labels.sum(axis=-2)
         hits = labels.diagonal(axis1=-2, axis2=-1)
         scores = _ratio(2 * hits, occurrences)
@@ -79,16 +86,18 @@ def _macro_f1() -> Metric:
 
 
 def _sum_finite(values: "Array") -> "Array":
+    """The sums over the last axis, without NaN."""
     import numpy as np
 
     return np.asarray(np.nansum(values, axis=-1))
 
 
 def _triple_acc() -> Metric:
-    """Items are (premise, gold, predicted). A cluster is a premise. The share of premises for which
-    all predictions are right. Only premises whose scored hypotheses have three labels count.
+    """Items are (premise, gold, predicted), and a cluster is a premise. The value is the share of
+    premises for which all predictions are right. Only premises with hypotheses of all three labels
+    are counted.
 
-    A model that guesses from the hypotheses alone rarely gets all labels of a premise right."""
+    A model that ignores the premises rarely gets all labels of a premise right."""
 
     def vector(items: Sequence[tuple[str, int, int]]) -> tuple[float, float]:
         counts = len({gold for _, gold, _ in items}) == 3
@@ -99,9 +108,11 @@ def _triple_acc() -> Metric:
 
 
 def _ece() -> Metric:
-    """Items are (confidence, right). Expected calibration error with BINS bins of equal width: the
-    mean distance between a bin's accuracy and its mean confidence, weighted by its items. Guo et
-    al. 2017, https://arxiv.org/abs/1706.04599."""
+    """Items are (confidence, right): the probability of the predicted label, and 1 if this label is
+    right, else 0. The value is the expected calibration error (ECE). Items are put into BINS bins
+    of equal width by their confidence. ECE is the mean distance between a bin's accuracy and its
+    mean confidence, weighted by the bin's number of items. Guo et al. 2017,
+    https://arxiv.org/abs/1706.04599."""
 
     def vector(items: Sequence[tuple[float, float]]) -> list[float]:
         gap, count = [0.0] * BINS, 0.0
@@ -116,8 +127,8 @@ def _ece() -> Metric:
 
 
 def _three_labels() -> Metric:
-    """Items are as in triple_acc. The share of premises with three different predicted labels,
-    among the premises with three different gold labels."""
+    """Items and clusters are as in _triple_acc(). Among the premises with three different gold
+    labels, the value is the share with three different predicted labels."""
 
     def vector(items: Sequence[tuple[str, int, int]]) -> tuple[float, float]:
         golds = {gold for _, gold, _ in items}
@@ -128,7 +139,8 @@ def _three_labels() -> Metric:
 
 
 def _share(holds: Callable[[Answers], float]) -> Metric:
-    """Items are as in agreement.complete(). The mean of holds(answers) over the complete items."""
+    """Items are as in agreement.complete(). The value is the mean of holds(answers) over the
+    complete items. `holds` takes the answers of one item."""
 
     def vector(items: Sequence[tuple[Any, ...]]) -> tuple[float, float]:
         by_item = complete(items)
@@ -138,9 +150,9 @@ def _share(holds: Callable[[Answers], float]) -> Metric:
 
 
 def _fleiss_kappa() -> Metric:
-    """Fleiss' kappa with the prompts as raters: the agreement of pairs of answers, corrected for
-    the agreement by chance. NaN if all answers have the same label, since kappa is then undefined.
-    Fleiss 1971, doi:10.1037/h0031619."""
+    """Items are as in agreement.complete(). The value is Fleiss' kappa with the prompts as raters:
+    the share of agreeing pairs of answers, corrected for agreement by chance. Kappa is undefined
+    (NaN) if all answers are the same label. Fleiss 1971, doi:10.1037/h0031619."""
 
     def vector(items: Sequence[tuple[Any, ...]]) -> list[float]:
         by_item, shares = complete(items), [0.0] * CLASSES
@@ -159,13 +171,15 @@ def _fleiss_kappa() -> Metric:
 
 
 def _overlap(finish: Callable[["Array", "Array"], "Array"]) -> Metric:
-    """Items are (group, size, text). A cluster is a group of `size` texts. The overlap of two texts
-    is the cosine of their bigrams(). `finish` gets two means: over pairs within a group, and over
-    pairs of different groups.
+    """Items are (group, size, text), and a cluster is a group. `size` is the number of texts of the
+    group. A group with fewer items, as after --limit, is not counted.
 
-    Each text is a vector, so means over all pairs can be computed from sums. If a resample draws a
-    group twice, pairs between the two copies are not counted, since they are not of different
-    groups."""
+    The overlap of two texts is the cosine of their bigrams(). The value is finish(within, between):
+    `within` is the mean overlap of two texts of the same group, `between` that of two texts of
+    different groups.
+
+    Means over all pairs can be computed from sums, because each text is a vector. If a resample
+    draws a group twice, its two copies are not counted as different groups."""
 
     def vector(items: Sequence[tuple[Any, ...]]) -> Sequence[float]:
         import numpy as np
@@ -187,9 +201,8 @@ def _overlap(finish: Callable[["Array", "Array"], "Array"]) -> Metric:
 
 
 def _rate() -> Metric:
-    """Items are (guid, count, total, empty). The sum of counts divided by the sum of totals. NaN if
-    more than VOID of the items are empty, since the rest no longer represents the model's
-    answers."""
+    """Items are (guid, count, total, empty). The value is the sum of counts divided by the sum of
+    totals. NaN if the share of empty items is over VOID."""
 
     def vector(items: Sequence[tuple[str, float, float, bool]]) -> list[float]:
         _, counts, totals, empties = zip(*items, strict=True)
@@ -201,6 +214,8 @@ def _rate() -> Metric:
 
 
 def _void(sums: "Array") -> "Array":
+    """1 where the share of empty items is over VOID, else 0. `sums` has the number of empty items
+    and the number of items."""
     import numpy as np
 
     return np.asarray(sums[..., 0] > VOID * sums[..., 1], dtype=np.float64)
@@ -209,9 +224,9 @@ def _void(sums: "Array") -> "Array":
 MEAN = _mean()
 
 
-# Every key is written out, because kotune.stages removes the keys that a run's tasks do not use
-# when it computes the digest of a run's code. So a change of an unused metric does not affect the
-# run.
+# The keys are literals, because kotune.stages reads them from this source text. It removes metrics
+# that a run's tasks do not use before it computes the digest of the run's code. So a change of an
+# unused metric does not affect the run.
 METRICS = {
     "macro_f1": _macro_f1(),
     "triple_acc": _triple_acc(),

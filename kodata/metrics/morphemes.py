@@ -1,13 +1,14 @@
-"""Korean morphemes by Kiwi (kiwipiepy, https://github.com/bab2min/kiwipiepy). Tags are the Sejong
-tag set with Kiwi's additions.
+"""Splits Korean text into morphemes with Kiwi, a morphological analyser (kiwipiepy,
+https://github.com/bab2min/kiwipiepy). The tags of morphemes are the Sejong tag set with Kiwi's
+additions.
 
-Kiwi's own language model is loaded at the first use in a process, which takes seconds. Results are
-reproducible only with the same version of kiwipiepy."""
+Kiwi's language model is loaded at the first use in a process, which takes seconds. Another version
+of kiwipiepy may give other results."""
 
 from functools import cache
 from typing import Any
 
-TAIL = 100  # characters at the end of a text that are analysed for particles
+TAIL = 100  # the number of characters that are analysed if only the end of a text matters
 
 
 @cache
@@ -15,15 +16,14 @@ def kiwi() -> Any:
     """The Kiwi analyser. It is created once, and all callers in the process share it."""
     from kiwipiepy import Kiwi
 
-    return Kiwi(num_workers=1)  # no threads, since texts arrive one at a time
+    return Kiwi(num_workers=1)  # more threads would not help, since texts arrive one at a time
 
 
 def surfaces(text: str) -> list[str]:
-    """The morphemes of a text as they are written in it, in order: 왔다 gives 왔 and 다, although
-    Kiwi's forms are 오, 었 and 다.
+    """The morphemes of a text in order, each as it is written in the text. Morphemes that share a
+    syllable become one: 왔다 gives 왔 and 다, although Kiwi's forms are 오, 었 and 다.
 
-    Morphemes that share a syllable, such as 오 and 었 in 왔, become one. Time grows with the text:
-    a tenth of a second for thousands of characters, more if spaces are missing."""
+    A text of thousands of characters takes a tenth of a second, or more if spaces are missing."""
     spans: list[tuple[int, int]] = []
     for token in kiwi().tokenize(text):
         start, end = token.start, token.start + token.len
@@ -35,11 +35,11 @@ def surfaces(text: str) -> list[str]:
 
 
 def without_josa(text: str) -> str:
-    """The text without the particles (tags J*) at its end: 서울에서부터 becomes 서울.
+    """The text without the particles (josa) at its end: 서울에서부터 becomes 서울. Only the last
+    TAIL characters of the text are analysed.
 
-    Only the last TAIL characters of the text are analysed. Three kinds of particles stay: one that
-    Kiwi reads as part of a word (회의, 제주도), one that shares a syllable with the morpheme before
-    it (그건), and one that is the first morpheme of the analysed characters."""
+    Particles stay in three cases: Kiwi reads the particle as part of a word (회의, 제주도), the
+    particle shares a syllable with the morpheme before it (그건), or nothing comes before it."""
     text = text.rstrip()
     start = max(0, len(text) - TAIL)
     end = len(text) - start

@@ -1,9 +1,9 @@
-"""Metrics as functions of sums, so that value, standard error and interval use one formula.
+"""Computes the value of a metric, and its standard error by a bootstrap over clusters.
 
-The items of a cluster (the hypotheses of a premise, the questions of a passage) give a vector.
-`finish` turns the sum of all vectors into the value. So a bootstrap resample of clusters is a
-weighted sum of vectors, and thousands of resamples are one matrix product. Dependent items are
-never treated as independent, because clusters are resampled whole."""
+A metric has two functions. `vector` maps the items of one cluster (the hypotheses of a premise, the
+questions of a passage) to a vector. `finish` maps the sum of all clusters' vectors to the value. So
+a bootstrap resample is a weighted sum of vectors, and thousands of resamples are one matrix
+product. Clusters are resampled whole, since the items of a cluster are not independent."""
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache, partial
@@ -14,29 +14,31 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
-RESAMPLES = 1000
+RESAMPLES = 1000  # the number of bootstrap resamples for a standard error
 SEED = 42
-# The maximum number of units. If there are more clusters, they are pooled at random into this many
-# units. This bounds time and memory.
+# The maximum number of units, which are what is resampled. Up to this number, each cluster is a
+# unit. More clusters are pooled at random into this many units, to limit time and memory.
 UNITS = 2_000
 SINGLE = 2**24  # integers below this are exact in single precision
 AT_ONCE = 100  # resamples drawn at a time
-# The maximum share of resamples whose value may be undefined. If more are undefined, the other
-# resamples are not representative.
+# The maximum share of resamples in which the metric may be undefined (NaN). If there are more, the
+# other resamples are not representative.
 MISSING = 0.05
-# The values of one item by metric, as lm_eval's process_results() returns them. A value is a
-# number, or an item that Metric.vector takes, whose form depends on the metric.
+# What process_results() of a task returns for a doc: for each metric, the item that Metric.vector
+# takes. An item is a number or a tuple, depending on the metric.
 Ingredients = dict[str, Any]
 
 
 class Metric(NamedTuple):
-    """A metric as a function of sums.
+    """A metric as a function of sums over clusters.
 
-    `vector`: maps the items of one cluster to a vector of length k. `finish`: maps sums (..., k) to
-    values (...), NaN if the value is undefined. `squared`: the number of last components that
-    describe pairs of a cluster with itself; a cluster drawn n times counts n * n times in them.
-    `biased`: the value is a sum of distances, which noise can only increase. So the values of
-    resamples are too high, which kotune.compare.paired takes into account."""
+    - `vector`: maps the items of one cluster to a vector of length k.
+    - `finish`: maps sums of vectors, of shape (..., k), to values of shape (...). A value is NaN if
+      it is undefined.
+    - `squared`: the number of components, at the end of a vector, that count pairs of a cluster
+      with itself. In them, a cluster that is drawn n times counts n * n times.
+    - `biased`: whether the values of resamples are too high on average. This is so for a sum of
+      distances, which noise can only increase. kotune.compare.paired corrects for it."""
 
     vector: Callable[[Sequence[Any]], Sequence[float]]
     finish: Callable[["Array"], "Array"]
@@ -45,13 +47,15 @@ class Metric(NamedTuple):
 
 
 def value(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
-    """The value of the metric over all items. `clusters` has the cluster of each item."""
+    """The value of the metric over all items; NaN if it is undefined. `clusters` has the cluster of
+    each item."""
     return float(metric.finish(vectors(metric, items, clusters).sum(axis=0)))
 
 
 def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> float:
-    """The standard deviation over RESAMPLES bootstrap resamples of clusters. NaN with fewer than
-    two clusters, if the value is NaN, or if more than MISSING of the resamples are NaN.
+    """The standard error of value(): the standard deviation of the metric over RESAMPLES bootstrap
+    resamples of clusters. NaN if there are fewer than two clusters, if the value is NaN, or if the
+    share of resamples with NaN is over MISSING.
 
     Efron and Tibshirani 1993, chapter 6, with clusters as units. The seed is fixed, so the result
     is reproducible."""
@@ -65,15 +69,16 @@ def stderr(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -
 
 
 def is_known(resampled: "Array") -> bool:
-    """Whether at most a share MISSING of the resamples are NaN. If more are NaN, an interval over
-    the other resamples would hide that the metric is often undefined."""
+    """Whether the share of resampled values that are NaN is at most MISSING. Otherwise an interval
+    over the other values would hide that the metric is often undefined."""
     import numpy as np
 
     return bool(np.isnan(resampled).mean() <= MISSING)
 
 
 def vectors(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) -> "Array":
-    """The vectors of the clusters, of shape (clusters, k), in the order of first occurrence."""
+    """The vector of each cluster, as an array of shape (clusters, k). Clusters are in the order of
+    their first item."""
     import numpy as np
 
     grouped: dict[Hashable, list[Any]] = {}
@@ -83,10 +88,12 @@ def vectors(metric: Metric, items: Sequence[Any], clusters: Sequence[Hashable]) 
 
 
 def resample(table: "Array", resamples: int, squared: int = 0) -> "Array":
-    """Bootstrap sums of shape (resamples, k). Each is the sum of as many rows as the table has,
-    drawn with replacement. In the last `squared` columns, a row drawn n times counts n * n times.
+    """Bootstrap sums of the table's rows, of shape (resamples, k). For each resample, as many rows
+    as the table has are drawn with replacement. In the last `squared` columns, a row that is drawn
+    n times counts n * n times.
 
-    Tables of the same length get the same draws, so paired tables stay paired."""
+    Tables of the same length get the same draws. So the resamples of two models on the same items
+    are paired."""
     units = pooled(table)
     sums = weighted(partial(_draws, len(units), resamples), units)
     if squared:
@@ -95,12 +102,13 @@ def resample(table: "Array", resamples: int, squared: int = 0) -> "Array":
 
 
 def weighted(weights: "Callable[[bool], Array]", units: "Array") -> "Array":
-    """Weighted sums of rows, of shape (resamples, k). weights(is_single) returns the weights of
-    shape (resamples, rows), in single or double precision. The weights are integers. Their sum in a
-    resample is at most the number of rows.
+    """Weighted sums of the rows of `units`, of shape (resamples, k). weights(is_single) returns the
+    weights, an array of shape (resamples, rows), in single precision if `is_single` is True, else
+    in double precision. The weights of a resample are integers whose sum is at most the number of
+    rows.
 
-    Sums of small integers are exact in single precision, which takes half the time. Columns of
-    zeros are skipped."""
+    Single precision takes half the time. It is used only if all sums are integers that it
+    represents exactly. Columns of zeros are skipped."""
     import numpy as np
 
     used = units.any(axis=0)
@@ -114,8 +122,9 @@ def weighted(weights: "Callable[[bool], Array]", units: "Array") -> "Array":
 
 
 def pooled(table: "Array") -> "Array":
-    """The table, with its rows summed into at most UNITS rows (units). The unit of a row depends
-    only on its index and the number of rows."""
+    """The table itself if it has at most UNITS rows. Otherwise its rows are assigned at random to
+    UNITS units, and the sum of each unit becomes a row. The unit of a row depends only on its index
+    and the number of rows."""
     import numpy as np
 
     if len(table) <= UNITS:
@@ -126,18 +135,19 @@ def pooled(table: "Array") -> "Array":
     return sums
 
 
-@lru_cache(maxsize=2)  # the metrics of a task share the draws, in both precisions
+@lru_cache(maxsize=2)  # both precisions, which all metrics of a task share
 def _draws(length: int, resamples: int, is_single: bool) -> "Array":
-    """How often each row is drawn in each resample, of shape (resamples, length)."""
+    """How often each of `length` rows is drawn in each resample, as an array of shape (resamples,
+    length) in single or double precision."""
     import numpy as np
 
     return np.asarray(_counts(length, resamples), dtype=np.float32 if is_single else np.float64)
 
 
-# Cached because drawing is slow and callers alternate between several lengths. Counts are bytes,
-# to keep the cache small.
+# Cached because drawing is slow and callers alternate between several lengths.
 @lru_cache(maxsize=12)
 def _counts(length: int, resamples: int) -> Any:
+    """The same as _draws(), as bytes, which keep the cache small."""
     import numpy as np
 
     rng, counts = np.random.default_rng(SEED), np.empty((resamples, length), dtype=np.uint8)

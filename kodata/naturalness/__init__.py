@@ -1,8 +1,9 @@
-"""Everyday prompts, to measure how natural the Korean of the answers is. For scoring only.
+"""Everyday prompts in Korean. The answers to them are measured for how natural their Korean is. The
+prompts are used for scoring only.
 
-A record is {guid, kind, level, prompt}. `level` is the speech level that the prompt requests, or
-`any`. The measures are in kodata/metrics/naturalness. For their reliability, see
-tasks/ko_naturalness/README.md."""
+A record has the fields guid, kind, level and prompt. `kind` is the kind of text that the prompt
+requests. `level` is the requested speech level, or `any`. The measures are in
+kodata/metrics/naturalness. For their reliability, see tasks/ko_naturalness/README.md."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from kodata.text import clean
 
 SPLITS: tuple[str, ...] = ("test",)
 FORMS: tuple[str, ...] = ()
-LEVELS = ("haeyo", "hapsyo", "haera", "any")
+LEVELS = ("haeyo", "hapsyo", "haera", "any")  # speech levels
 SHIPPED = Path(__file__).parent / "prompts.jsonl"
 
 CARD = Card(
@@ -52,12 +53,12 @@ def messages(record: Record, form: str) -> list[Message] | Refused:
 
 
 def group(record: Record) -> str:
-    """The guid: prompts are independent of each other."""
+    """The guid, since prompts are independent of each other."""
     return str(record["guid"])
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """The prompt."""
+    """The prompt, to check for leaks."""
     return (record["prompt"],)
 
 
@@ -67,8 +68,8 @@ def parts(record: Record) -> Parts:
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The shipped file, or prompts.jsonl in the folder `path`. Raises DataError if `split` is not
-    test or the file is missing."""
+    """The file of the prompts: prompts.jsonl in the folder `path`, or the shipped file if `path` is
+    None. Raises DataError if `split` is not test or the file is missing."""
     if split not in SPLITS:
         raise DataError(
             f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}"
@@ -82,8 +83,9 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
-    """The prompts, one of each kind in turn, so that the first few have every kind. Raises
-    DataError."""
+    """Yields the prompts in file order, as in Source.read(). In the shipped file, the kinds
+    alternate, so that --limit selects all kinds. Raises DataError for a missing file, a bad row,
+    and a guid that occurs twice."""
     yield from with_unique_guids(files(split, path), _records)
 
 
@@ -94,6 +96,7 @@ def _records(file: Path) -> Iterator[SourceItem]:
 
 
 def _record(row: data_files.Row) -> Record:
+    """A row as a record. Raises KeyError or TypeError for a bad row."""
     level = row.get("level", "any")
     if level not in LEVELS:
         raise KeyError(level)
@@ -104,6 +107,7 @@ def _record(row: data_files.Row) -> Record:
 
 
 def _diagnosis(row: data_files.Row) -> str:
+    """An error message for a bad row: the wrong field, its value, and what to do."""
     if wrong := describe_non_text(row, "guid", "kind", "prompt"):
         return wrong
     return f"level is {row['level']!r:.80}, not one of {', '.join(LEVELS)}; mend it or leave it out"

@@ -1,9 +1,12 @@
-"""Groups of Korean questions that are paraphrases of each other. For scoring only: the questions
-must not be used for training.
+"""Groups of Korean questions that are paraphrases of each other. The questions are used for scoring
+only, never for training.
 
 The shipped file has 93 groups of four questions, written for this project. Each group has one short
 answer that does not change over time. A user can give a folder with ParaKQC's file instead. Its
-questions and commands have no known answer. A record is {guid, group, question, answers}."""
+questions and commands have no known answer.
+
+A record has the fields guid, group, question and answers. `answers` has the accepted forms of the
+answer; it is empty if no answer is known."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -44,14 +47,14 @@ CARD = Card(
 )
 
 SHIPPED = Path(__file__).parent / "groups.jsonl"
-GROUP_SIZE = 10  # lines; ParaKQC's file has no group column
-_COLUMNS = ("topic", "intent", "sentence")
+GROUP_SIZE = 10  # the number of lines of each group in ParaKQC's file, which names no groups
+_COLUMNS = ("topic", "intent", "sentence")  # the columns of ParaKQC's file
 _FINDER = FileFinder(CARD, hub={}, patterns={"test": ("paraKQC*.txt",)})
 
 
 def question(record: Record) -> str:
     """The prompt: the question, and a request for a short answer. Without this request, answers are
-    long, and no metric can detect whether two long answers say the same."""
+    long, and no metric can detect whether two long answers have the same meaning."""
     return f"{record['question']}\n답만 짧게 쓰세요."
 
 
@@ -71,7 +74,8 @@ def group(record: Record) -> str:
 
 
 def texts(record: Record) -> tuple[str, ...]:
-    """The question. Training text that contains it may also contain its answer."""
+    """The question, to check for leaks. Training text that contains the question may also contain
+    its answer."""
     return (record["question"],)
 
 
@@ -81,8 +85,8 @@ def parts(record: Record) -> Parts:
 
 
 def files(split: str, path: str | Path | None = None) -> list[Path]:
-    """The shipped file, or ParaKQC's file in the folder `path`. Raises DataError if `split` is not
-    test or the file is missing."""
+    """The file of the questions: ParaKQC's file in the folder `path`, or the shipped file if `path`
+    is None. Raises DataError if `split` is not test or the file is missing."""
     if split not in SPLITS:
         raise DataError(
             f"{CARD.name}: no split {split!r}: it is for scoring only{did_you_mean(split, SPLITS)}"
@@ -91,13 +95,14 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[Record | Refused]:
-    """Yields the questions, group by group. A question of ParaKQC that does not identify a single
-    group yields Refused. Raises DataError."""
+    """Yields the questions, group by group. Refused is yielded in the place of some questions of
+    ParaKQC (see _parakqc). Raises DataError if the file is missing or damaged."""
     for file in files(split, path):
         yield from _shipped() if file == SHIPPED else _parakqc(file)
 
 
 def _shipped() -> Iterator[Record]:
+    """Yields the questions of the shipped file."""
     for row in data_files.rows(SHIPPED):
         for number, text in enumerate(row["questions"]):
             name = row["group"]
@@ -110,8 +115,9 @@ def _shipped() -> Iterator[Record]:
 
 
 def _parakqc(file: Path) -> Iterator[Record | Refused]:
-    """Yields ParaKQC's questions. If a group contains a sentence twice, all its questions yield
-    Refused. A sentence in two groups yields Refused in both."""
+    """Yields the sentences of ParaKQC's file as questions. If a group has the same sentence twice,
+    Refused is yielded for the whole group. If a sentence is in two groups, Refused is yielded in
+    its place in both."""
     groups = _groups(file)
     in_groups = Counter(text for texts in groups for text in set(texts))
     for number, texts in enumerate(groups):
@@ -126,8 +132,8 @@ def _parakqc(file: Path) -> Iterator[Record | Refused]:
 
 
 def _groups(file: Path) -> list[list[str]]:
-    """The sentences of each group. Each GROUP_SIZE consecutive lines are a group. Raises DataError
-    if the lines of a group differ in topic or intent."""
+    """The sentences of each group. Every GROUP_SIZE consecutive lines are a group. Raises DataError
+    if the lines of a group differ in topic or intent, or if the last group is too small."""
     rows = [
         _row(row, f"{file}: row {number}")
         for number, row in enumerate(data_files.rows(file, names=_COLUMNS), 1)
@@ -149,6 +155,7 @@ def _groups(file: Path) -> list[list[str]]:
 
 
 def _row(row: data_files.Row, place: str) -> tuple[tuple[str, str], str]:
+    """Returns ((topic, intent), sentence) of a row. Raises DataError for an empty sentence."""
     if not (text := clean(row["sentence"])):
         raise DataError(f"{place}: sentence is empty; download the file again")
     return (row["topic"], row["intent"]), text

@@ -1,17 +1,20 @@
-"""Turns records into training examples. Rows that should not be trained on are dropped and counted,
-each under one reason.
+"""Turns records into training examples. Records that should not be trained on are dropped. Each is
+counted under one reason:
 
-Reasons: the source's own reason for a refused row; `empty field`; `oversized`; `duplicate` (the
-same question and answer again); `label conflict` (the same question with another label; the first
-in file order is kept)."""
+- the source's own reason, if it refuses the record
+- empty field: a turn is empty
+- oversized: the example has over OVERSIZED characters
+- duplicate: an earlier example has the same question and answer
+- label conflict: an earlier example has the same question with another label. The earlier one is
+  kept."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from kodata.card import Message, Record, Refused, Source
 
-# The maximum number of characters of an example: about 40,000 tokens, far above the default
-# sequence_len.
+# The maximum number of characters of an example. They are about 40,000 tokens, far more than the
+# default sequence_len.
 OVERSIZED = 100_000
 
 
@@ -25,13 +28,13 @@ def examples(
     dropped: Counter[str],
     merge: bool = False,
 ) -> Iterator[Example]:
-    """The examples made from records, each with its split. `dropped` counts the dropped rows by
-    reason.
+    """Yields the examples made from records of a source in a form. `records` has pairs of split and
+    record. Dropped records are counted in `dropped` by reason.
 
-    `merge`: a system turn is put at the beginning of the first user turn. Memory holds two numbers
-    for each example, which are needed to detect duplicates."""
+    `merge`: a system turn is put at the beginning of the first user turn. Two numbers for each
+    example are kept in memory, to detect duplicates."""
     seen: dict[int, int] = {}
-    one_answer = form == "label"  # a question with a written answer may have several
+    one_answer = form == "label"  # in other forms, a question may have several right answers
     messages_of = source.messages
     for split, record in records:
         messages = messages_of(record, form)
@@ -47,7 +50,7 @@ def examples(
             or not question
             or (len(messages) > 2 and not all(turn["content"] for turn in messages))
         ):
-            dropped["empty field"] += 1  # such as a text that was only an end-of-turn token
+            dropped["empty field"] += 1  # for example, a turn was only an end-of-turn token
             continue
         if len(question) + len(answer) > OVERSIZED:
             dropped["oversized"] += 1
@@ -61,13 +64,13 @@ def examples(
 
 
 def merged(system: Message, user: Message, *rest: Message) -> list[Message]:
-    """The chat with its system turn put at the beginning of the first user turn."""
+    """A chat with its system turn put at the beginning of its first user turn. The arguments are
+    the turns of the chat."""
     return [{**user, "content": f"{system['content']}\n\n{user['content']}"}, *rest]
 
 
 def _joined(messages: list[Message]) -> str:
-    """Turns as one text, for comparing conversations.
-
-    Conversations that differ in a turn, or in the answers to train on, always give different texts,
-    since the separators are control characters, which cleaned text does not have."""
+    """The turns as one text, to compare conversations. Two conversations give the same text only if
+    they have the same turns and are trained on the same answers. The separators are control
+    characters, which turns cannot contain."""
     return "\0".join([turn["content"] + "\1" * (turn.get("train") is False) for turn in messages])

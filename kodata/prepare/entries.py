@@ -17,8 +17,8 @@ class DataLocation(NamedTuple):
 
     - `path`: a folder or a hub commit. None means the hub commit on the source's card, or the data
       shipped with kotune.
-    - `test_share`: the share of the groups of records that is kept for scoring. None means the
-      share on the card. It must be None if the data have a test part."""
+    - `test_share`: the share of groups (0 to 1) that is kept for scoring. None means the share on
+      the card. It must be None if the data have a test part."""
 
     source: str
     path: str | Path | None = None
@@ -27,20 +27,20 @@ class DataLocation(NamedTuple):
 
 @dataclass(frozen=True)
 class Scored:
-    """What the model will be scored on. `tasks`: for each task the location of its source.
+    """What the model will be scored on.
 
-    `leaks`: what to do with a training row whose text occurs in test data: `drop` the row, `refuse`
-    the recipe, or `keep` the row and report it.
-
-    `not_scored`: the tasks of the recipe that have no test data. If the data have too few groups to
-    keep some for scoring, the value is the number of groups. If test_share is 0, it is None."""
+    - `tasks`: for each task, the location of the data that it scores
+    - `leaks`: what to do with a training row whose text occurs in these data: `drop` the row,
+      `refuse` the recipe, or `keep` the row and report it
+    - `not_scored`: the tasks of the recipe that have no test data. The value is the number of
+      groups if they are too few to keep some for scoring, else None."""
 
     tasks: Mapping[str, DataLocation]
     leaks: str = "drop"
     not_scored: Mapping[str, int | None] = field(default_factory=dict)
 
 
-# How to handle a system turn that a template does not support.
+# What to do with a system turn that the model's template does not support.
 SYSTEM_POLICIES = ("refuse", "merge")
 
 
@@ -48,14 +48,13 @@ SYSTEM_POLICIES = ("refuse", "merge")
 class Entry:
     """One data set of a recipe.
 
-    - `form`: one of the source's FORMS, the ways to turn a record into an example
+    - `form`: how a record becomes a chat, one of the source's FORMS
     - `path` and `test_share`: as in DataLocation
-    - `samples`: the number of training rows to use. They are chosen at random with the recipe's
-      seed. None means all rows.
-    - `weight`: the number of times that each row occurs in an epoch. 2 means twice; 0.5 means a
-      random half of the rows.
-    - `system`: one of SYSTEM_POLICIES. `merge` puts a system turn at the beginning of the first
-      user turn."""
+    - `samples`: the number of training rows to use, drawn with the recipe's seed. None means all.
+    - `weight`: how often each row occurs in an epoch. 2 means twice, and 0.5 means that a random
+      half of the rows is used.
+    - `system`: one of SYSTEM_POLICIES. `refuse` raises an error, and `merge` puts the system turn
+      at the beginning of the first user turn."""
 
     source: str
     form: str = "label"
@@ -67,15 +66,18 @@ class Entry:
 
 
 def location_of(entry: Entry) -> DataLocation:
+    """The location of an entry's data."""
     return DataLocation(entry.source, entry.path, entry.test_share)
 
 
 def source_at(location: DataLocation) -> Source:
+    """The source at a location, with its test_share. Raises DataError as kodata.source() does."""
     return find_source(location.source, location.test_share)
 
 
 def share_kept(location: DataLocation) -> float | None:
-    """The share of groups that is kept for scoring; None if the source has its own test data."""
+    """The share of groups that is kept for scoring. None if the data have a test part. Raises
+    DataError."""
     source = source_at(location)
     if source.CARD.test_share is None or not cast(Any, source).is_cut(location.path):
         return None
@@ -100,5 +102,6 @@ def source_of(entry: Entry) -> Source:
 
 
 def splits_of(source: Source, path: str | Path | None) -> list[str]:
-    """Which of train and validation a source has at `path`."""
+    """Which of the splits train and validation a source has at `path`, a folder or hub commit.
+    Raises DataError if train is missing."""
     return [split for split in SPLITS if split in source.SPLITS and source.files(split, path)]

@@ -1,4 +1,5 @@
-"""Writes the files of convert(), under temporary names until all of them are complete."""
+"""Writes the files that convert() makes: train.jsonl, validation.jsonl and manifest.json. They have
+temporary names until both .jsonl files are complete."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,22 +10,23 @@ from typing import Any, Self
 from kodata.card import Message, Record, TrainingRow
 from kodata.drafts import draft, write
 
-SPLITS = ("train", "validation")  # of the output; each is one file
-Manifest = dict[str, Any]  # JSON to write; kotune.runs.records.Manifest reads it
-Row = tuple[TrainingRow, Record]  # the chat with its origin, and the record
+SPLITS = ("train", "validation")  # the splits of the output; each is one file
+Manifest = dict[str, Any]  # the content of manifest.json; kotune.runs.records.Manifest reads it
+Row = tuple[TrainingRow, Record]  # a row to write, and the record that becomes its `doc`
 
-
-BATCH = 256  # rows written at a time: one call of orjson costs more than one row
+# The number of rows that are encoded and written together. One call of orjson takes longer than
+# encoding a row.
+BATCH = 256
 
 
 class Output:
-    """Context manager that writes files under temporary names. finish() renames the files; an error
-    removes them.
+    """Context manager that writes rows to drafts of train.jsonl and validation.jsonl in `folder`.
+    finish() renames the drafts to these names. If the body raises an error, the drafts are removed.
 
-    Rows of all sources have the same columns. Axolotl needs this, since it reads the rows with
-    datasets (5.0). datasets infers the columns from the first megabytes and fails if a later row
-    differs. So the record is stored as JSON in a string. If any answer has `train: false`, every
-    answer gets a `train` key."""
+    All rows have the same keys, although records of different sources have different fields. This
+    is because Axolotl reads the rows with datasets (5.0), which infers the columns from the first
+    megabytes and fails if a later row has others. So the record is stored as JSON in a string. If
+    any answer has `train: false`, every answer gets the key `train`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,33 +46,38 @@ class Output:
         self._drafts.__exit__(*error)  # does nothing after finish()
 
     def write(self, split: str, row: TrainingRow, record: Record) -> None:
-        """Writes a row: `row` has messages, guid, source and form; the record becomes its `doc`."""
+        """Writes a row to the file of a split. `row` has messages, guid, source and form. The
+        record becomes its `doc`."""
         batch = self._batches[split]
         batch.append((row, record))
         if len(batch) == BATCH:
             self._flush(split)
 
     def _flush(self, split: str) -> None:
+        """Writes the rows that wait to be encoded together."""
         self._parts[split].write(self._lines(self._batches[split]))
         self._batches[split].clear()
 
     def mark(self) -> None:
-        """Makes finish() add a `train` key to all answers. Call it if a row has such a key."""
+        """Makes finish() add the key `train` to all answers. To be called if a row has this key."""
         self._is_marked = True
 
     def finish(self, manifest: Manifest) -> None:
-        """Renames the files, and writes the manifest last."""
+        """Renames the drafts, then writes the manifest. So a folder with a manifest has complete
+        files."""
         path = self.folder / "manifest.json"
-        path.unlink(missing_ok=True)  # an old manifest must not be beside new files
+        path.unlink(missing_ok=True)  # an old manifest does not describe the new files
         for split in SPLITS:
             self._flush(split)
         self._drafts.close()
         for split in SPLITS if self._is_marked else ():
             self._mark_all(self.folder / f"{split}.jsonl")
         text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
-        write(path, text.encode(errors="replace"))  # a file name may not be valid Unicode
+        # A file name in the manifest may contain a lone surrogate, which UTF-8 cannot encode.
+        write(path, text.encode(errors="replace"))
 
     def _mark_all(self, file: Path) -> None:
+        """Adds `train: true` to all answers in a file that do not have the key `train`."""
         with file.open("rb") as rows, draft(file) as out:
             for line in rows:
                 row = json.loads(line)
@@ -90,8 +97,9 @@ def doc_of(row: Mapping[str, object]) -> Record:
 
 
 def writer() -> Callable[[list[Row]], bytes]:
-    """A function that encodes rows as JSON Lines, each with its record as JSON in the string `doc`.
-    Uses orjson if it is installed, else json. The bytes are the same."""
+    """Returns a function that encodes rows as JSON Lines. The record of each row becomes JSON in
+    the string `doc`. The function uses orjson if it is installed, else json, with the same
+    result."""
     try:
         import orjson
     except ImportError:
@@ -110,14 +118,16 @@ def writer() -> Callable[[list[Row]], bytes]:
     first_of_row, first_of_doc = b'{"messages":', b'{\\"guid\\":'
 
     def lines(rows: list[Row]) -> bytes:
-        # orjson is called once for all rows and once for all records, then the results are split
-        # and joined. Two calls a row would cost twice as much. The split is safe: a row begins with
-        # `messages`, a record begins with `guid`, and quotes inside texts are escaped.
+        # orjson encodes all rows in one call and all records in another. Both results are then
+        # split into rows and joined. Two calls for each row would take twice the time. They are
+        # split where a row begins with `messages`, or a record with `guid`. Texts cannot contain
+        # these separators, since quotes in texts are escaped.
         heads = orjson.dumps([row for row, _ in rows])[1:-2].split(b"}," + first_of_row)
         records = orjson.dumps([record for _, record in rows])[1:-2]
         docs = records.replace(b"\\", b"\\\\").replace(b'"', b'\\"').split(b"}," + first_of_doc)
         is_usual = heads[0].startswith(first_of_row) and docs[0].startswith(first_of_doc)
-        if not (is_usual and len(heads) == len(docs) == len(rows)):  # the keys have another order
+        # If the first key of a row or record is another one, each row is encoded by itself.
+        if not (is_usual and len(heads) == len(docs) == len(rows)):
             return b"".join(line(*row) for row in rows)
         heads[0] = heads[0].removeprefix(first_of_row)
         docs[0] = docs[0].removeprefix(first_of_doc)

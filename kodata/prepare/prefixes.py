@@ -1,20 +1,21 @@
-"""An index of many texts. It finds the texts that are prefixes of a given text."""
+"""An index of texts that finds those with which a given text begins."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
 
 
 class Prefixes:
-    """An index of texts. A lookup takes logarithmic time in the number of texts. This matters
-    because thousands of prompts may begin with the same words. Raises ValueError if there are no
-    texts."""
+    """An index of texts. A lookup takes logarithmic time in the number of texts, even if thousands
+    of them begin with the same words. `longest` is the length of the longest text. Raises
+    ValueError if there are no texts."""
 
     __slots__ = ("_parents", "_ranked", "longest")
 
     def __init__(self, texts: Collection[str]) -> None:
         self.longest = max(map(len, texts))
         self._ranked = sorted(texts)
-        self._parents: dict[str, str] = {}  # for each text, its longest prefix among the others
+        # For each text, its longest prefix among the other texts (its parent), if it has one.
+        self._parents: dict[str, str] = {}
         prefixes: list[str] = []
         for text in self._ranked:
             while prefixes and not text.startswith(prefixes[-1]):
@@ -24,12 +25,12 @@ class Prefixes:
             prefixes.append(text)
 
     def candidates(self, text: str) -> Iterator[str]:
-        """All indexed texts that are a prefix of `text`, longest first. The result may include
-        other texts, so the caller must check each one.
+        """Yields all indexed texts that are a prefix of `text`, longest first. Other texts may be
+        among them, so the caller must check each one.
 
-        Every text that sorts between a prefix of `text` and `text` itself begins with that prefix.
-        So the search starts at the last indexed text that does not sort after `text`. It then goes
-        to the longest indexed prefix of this text (its parent), and so on, and misses no prefix."""
+        The first candidate is the last indexed text that does not sort after `text`. The next ones
+        are its parent, the parent of its parent, and so on. No prefix is missed: if a prefix of
+        `text` is indexed, every text that sorts between the two begins with this prefix too."""
         index = bisect_right(self._ranked, text) - 1
         candidate = self._ranked[index] if index >= 0 else None
         while candidate is not None:

@@ -1,5 +1,5 @@
-"""Splits train rows into train and validation. Whole groups of rows are assigned at random, by the
-seed, so that a group is never in both."""
+"""Splits train rows into train and validation. Whole groups of rows are assigned, so that a group
+is never in both. The seed determines which groups."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,24 +13,26 @@ from kodata.prepare.leak_guard import LeakGuard
 from kodata.records import make_draw
 from kodata.text import unspaced
 
-VALIDATION_SHARE = 0.05  # at most this share of the groups of a train split becomes validation
-# The default maximum of validation rows per recipe. It is enough to distinguish losses, and quick
-# to evaluate.
+VALIDATION_SHARE = 0.05  # the maximum share of the groups of a train split for validation
+# The default maximum number of validation rows of an entry. So many rows are enough to distinguish
+# losses, and quick to evaluate.
 VALIDATION_ROWS = 250
-# A size in bytes. If the train files of an entry are at most this large in total, they are read
-# once more, to count the groups that become examples.
+# Bytes. If the train files of an entry have at most this size in total, they are read once more to
+# find the groups that become examples.
 SMALL = 1_000_000
 
 
 @dataclass(frozen=True)
 class SplitRule:
-    """The rule that assigns groups to train or validation. All sources of a recipe have the same
-    rule. So a group that occurs in two sources is in one split only.
+    """The rule that assigns groups to train or validation. A recipe has one rule for all its
+    sources. So a group that occurs in two sources is in one split only.
 
-    Each group gets a random number in [0, 1) from the seed and its name (its draw). Validation gets
-    the groups with a draw below `share`, and the groups in `named`. Groups in `taken` are dropped
-    from train, because they are in a source's own validation split. `rows` is the maximum number of
-    validation rows of an entry."""
+    The draw of a group is a number in [0, 1) that depends on `seed` and the group's name. The
+    groups with a draw below `share` become validation.
+
+    - `rows`: the maximum number of validation rows of an entry
+    - `named`: groups that become validation whatever their draw is
+    - `taken`: groups in a source's own validation split. They are dropped from train."""
 
     seed: int
     share: float
@@ -40,11 +42,11 @@ class SplitRule:
 
 
 def split_chooser(has_validation: bool, rule: SplitRule) -> Callable[[str], str]:
-    """A function that maps a group of a source's train split to its split of the output; "" for a
-    group in `rule.taken`.
+    """Returns a function that maps a group of a source's train split to train or validation. It
+    returns "" for a group in `rule.taken`.
 
-    `has_validation`: the source has its own validation split, so no train group becomes
-    validation."""
+    `has_validation`: the source has its own validation split. No group of its train split becomes
+    validation then."""
     draw, share, named, taken = make_draw(rule.seed), rule.share, rule.named, rule.taken
 
     def split_of_group(group: str) -> str:
@@ -61,11 +63,13 @@ def split_chooser(has_validation: bool, rule: SplitRule) -> Callable[[str], str]
 def split_rule(
     entries: Sequence[Entry], seed: int, rows: int, guard: LeakGuard | None
 ) -> SplitRule:
-    """The rule for the entries of a recipe. Raises DataError if an entry's data cannot be read.
+    """The rule for the entries of a recipe. `rows` is the maximum number of validation rows of an
+    entry. Groups of records that `guard` drops are not counted. Raises DataError if an entry's data
+    cannot be read.
 
-    Each entry without its own validation split gives about `rows` rows to validation: at most
-    VALIDATION_SHARE of its groups and, if its files are small, at least one group. convert() drops
-    validation rows beyond `rows`."""
+    The share is at most VALIDATION_SHARE. It is lower if the largest entry would otherwise give
+    more than about `rows` rows. If the files of an entry are small (SMALL), at least one of its
+    groups becomes validation. convert() drops validation rows beyond `rows`."""
     draw, shares, lowest = make_draw(seed), [VALIDATION_SHARE], []
     taken: set[str] = set()
     for entry in entries:
@@ -88,11 +92,12 @@ def split_rule(
 
 
 def _complete_records(entry: Entry) -> Iterator[Record]:
+    """Yields the train records of an entry that have no empty field."""
     return filter(is_complete, records_of(source_of(entry).read("train", entry.path)))
 
 
 def _groups_of_examples(entry: Entry, guard: LeakGuard | None) -> Iterator[str]:
-    """The group of every train row that becomes an example."""
+    """Yields the group of every train record of an entry that becomes an example."""
     source = source_of(entry)
     records = (
         ("train", record)

@@ -1,5 +1,5 @@
-"""Finds files in a source's folder that kotune does not read. They are reported, because the user
-may expect them to be used."""
+"""Finds files in a source's folder that are not read. They are reported, because the user may
+expect them to be used."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -10,16 +10,16 @@ from kodata.card import Source
 from kodata.errors import DataError, on_one_line
 from kodata.reading import hub
 
-# The maximum number of names in the result. A longer list would not help a user who gave a home
-# folder as `path` by mistake.
+# The maximum number of names in the result, and of files and folders that are examined. They matter
+# if a user gives a large folder, such as the home folder, by mistake.
 MAX_NAMES = 1_000
-MAX_EXAMINED = 20_000  # files and folders
+MAX_EXAMINED = 20_000
 
 
 def unread_files(source: Source, path: str | Path | None) -> list[str]:
-    """The paths of files in the folder `path` that kotune does not read, without hidden files. They
-    are relative to the folder. A member of a .zip is ZIP/MEMBER. Empty for data on the hub or
-    shipped with kotune."""
+    """The files in the folder `path` that are not read, without hidden files, as paths relative to
+    the folder. A member of a .zip that is read is shown as ZIP/MEMBER. Returns an empty list if
+    `path` is None or a hub commit. Raises DataError for a damaged .zip."""
     if path is None or hub.is_commit(path):
         return []
     folder = Path(path)
@@ -34,6 +34,7 @@ def unread_files(source: Source, path: str | Path | None) -> list[str]:
 
 
 def _unread(file: Path, folder: Path, is_read: bool) -> Iterator[str]:
+    """Yields the name of a file that is not read, or of the members of a .zip that are not read."""
     name = file.relative_to(folder).as_posix()
     if is_read and file.suffix.lower() == ".zip":
         yield from (f"{name}/{member}" for member in archive.others(file))
@@ -42,9 +43,10 @@ def _unread(file: Path, folder: Path, is_read: bool) -> Iterator[str]:
 
 
 def _files(source: Source, split: str, folder: Path) -> list[Path]:
+    """The files of a split; empty if they are missing."""
     try:
         return source.files(split, folder)
-    except DataError:  # a missing split is reported where it is needed
+    except DataError:  # convert() raises this error if the split is needed
         return []
 
 

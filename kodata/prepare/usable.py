@@ -1,7 +1,6 @@
-"""Selects the usable records of a source, the same way for training and for scoring.
-
-Control text, such as a chat template's special tokens, is neutralized (kodata.control_text). Rows
-that are not usable are dropped and counted."""
+"""Selects the usable records of a source. A record is usable if none of its fields is empty after
+control text, such as a chat template's special tokens, is neutralized (kodata.control_text). Other
+rows are dropped and counted."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,13 +12,17 @@ from kodata.card import NotRead, Record, Refused, Rewritten, SourceItem
 from kodata.control_text import are_ready, is_complete, neutralize_record
 from kodata.records import BATCH
 
-EMPTY = "empty field"
+EMPTY = "empty field"  # the reason why a record is dropped
 
 
 @dataclass
 class Tally:
-    """Counts of what happened to rows: `read` by split, `dropped` by reason, `rewritten` by kind of
-    change, and `not_read` by key."""
+    """Counts of rows.
+
+    - `read`: the rows of each split, dropped ones included
+    - `dropped`: the rows dropped for each reason
+    - `rewritten`: the rows with each kind of change
+    - `not_read`: the rows with each key that is not read"""
 
     read: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -27,13 +30,13 @@ class Tally:
     not_read: Counter[str] = field(default_factory=Counter)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """`not_read` and `rewritten`, in the form of the manifest."""
+        """`not_read` and `rewritten`, as they are written to the manifest."""
         return {"not_read": dict(self.not_read), "rewritten": dict(self.rewritten)}
 
 
 def usable_records(items: Iterable[SourceItem], split: str, tally: Tally) -> Iterator[Record]:
-    """Yields the complete records of a split, neutralized. `tally` counts rows, drops and
-    changes."""
+    """Yields the usable records of a split, neutralized. `items` are the results of Source.read().
+    What happens to rows is counted in `tally`."""
     iterator = iter(items)
     tally.read[split] += 0  # an empty split also gets a count
     while batch := list(islice(iterator, BATCH)):
@@ -45,7 +48,7 @@ def usable_records(items: Iterable[SourceItem], split: str, tally: Tally) -> Ite
 
 
 def _usable_records(items: Iterable[SourceItem], split: str, tally: Tally) -> Iterator[Record]:
-    """Like usable_records(), checking each item by itself."""
+    """Like usable_records(), but checks each item by itself."""
     for item in items:
         if isinstance(item, NotRead):
             tally.not_read[item.key] += item.rows

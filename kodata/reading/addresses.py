@@ -1,5 +1,5 @@
-"""Checks whether addresses of the hub and of proxies are safe to contact, and removes their user
-names and passwords from messages."""
+"""Checks whether an address of the hub is safe to contact, and removes logins from messages. A
+login is the part USER:PASSWORD of an address such as https://USER:PASSWORD@HOST."""
 
 import base64
 import os
@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from kodata.errors import DataError
 
+# The host names of loopback addresses, which lead to this machine itself.
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 
 
@@ -17,9 +18,9 @@ class RefusedError(DataError):
 
 
 def is_safe(address: str, also_loopback: bool = True) -> bool:
-    """Whether the traffic to an address cannot be read or changed on the network: https, or http to
-    loopback if `also_loopback` is True. False for port 0. Raises ValueError for an invalid
-    address."""
+    """Returns True if nobody on the network can read or change the traffic to an address. This
+    holds for https and, if `also_loopback` is True, for http to a loopback address. False for port
+    0. Raises ValueError for an invalid address."""
     parts = urlsplit(address)
     is_loopback = bool(_LOOPBACK.fullmatch(parts.hostname or ""))
     return parts.port != 0 and (
@@ -28,8 +29,8 @@ def is_safe(address: str, also_loopback: bool = True) -> bool:
 
 
 def refuse_address(address: str, endpoint: str) -> None:
-    """Raises RefusedError if is_safe() is False for the address, or if an address is invalid. http
-    to loopback is only accepted if `endpoint`, the hub's address, is http to loopback too."""
+    """Raises RefusedError if `address` is not safe to contact, or if an address is invalid. http to
+    loopback is safe only if `endpoint`, the hub's address, is http to loopback too."""
     message = "HF_ENDPOINT, or a redirect from it, is not an address that begins with https://"
     try:
         is_local_hub = is_safe(endpoint) and not is_safe(endpoint, also_loopback=False)
@@ -46,23 +47,21 @@ def refuse_address(address: str, endpoint: str) -> None:
 
 
 def masked(text: str) -> str:
-    """The text with logins (user names and passwords) replaced by ***.
+    """The text with logins replaced by ***.
 
-    A login from HF_ENDPOINT or from an environment variable *_proxy is replaced wherever it occurs.
-    A part of such a login is replaced too (see _secrets). For every other address in the text, the
-    login before its @ is replaced."""
+    The logins in HF_ENDPOINT and in environment variables *_proxy are replaced wherever they or
+    their pieces occur (see _secrets). Any other login is replaced if it is in an address."""
     for secret in sorted(_secrets(), key=len, reverse=True):
         text = text.replace(secret, "***")
     return re.sub(r"(?<=//)[^/\s]+@", "***@", text)
 
 
 def _secrets() -> set[str]:
-    """The logins in HF_ENDPOINT and in the environment variables *_proxy, whole and in pieces of at
-    least three characters.
+    """The logins in HF_ENDPOINT and in the environment variables *_proxy, and their pieces between
+    special characters. A piece has at least three characters.
 
-    A login is everything before the last @ of an address. Pieces matter if a password has unescaped
-    special characters. A library may then read a piece of the password as a host or port, and print
-    it."""
+    A login is everything between // and the last @ of an address. If a password has unescaped
+    special characters, a library may take a piece of it for the host or port, and print it."""
     secrets: set[str] = set()
     for name, value in os.environ.items():
         if name == "HF_ENDPOINT" or name.lower().endswith("_proxy"):
@@ -75,11 +74,11 @@ def _secrets() -> set[str]:
 
 
 def without_login(endpoint: str) -> tuple[str, str | None]:
-    """Returns the hub's address without its login, and the value of the Authorization header that
-    sends the login. The value is None if the address has no login.
+    """Returns the hub's address without its login, and the login as the value of an Authorization
+    header. The value is None if the address has no login.
 
-    Raises RefusedError if there is an unescaped /, ? or # before the last @, since the end of the
-    password is then ambiguous."""
+    Raises RefusedError if an unescaped /, ? or # is before the last @. It would not be clear where
+    the password ends."""
     scheme, slashes, rest = endpoint.partition("//")
     login, sign, host = rest.rpartition("@")
     if re.search(r"[/?#]", login):

@@ -1,9 +1,9 @@
-"""The child process of columns.py. It reads a parquet, arrow or xlsx file from standard input and
-writes the rows to standard output.
+"""The program of the child process that columns.py starts. It reads a parquet, arrow or xlsx file
+from standard input and writes its rows to standard output.
 
-The output is a sequence of pieces, each after its length in 8 bytes. A piece is a list of rows, an
-error message as text, or None at the end. Pieces are in Python's marshal format, which contains
-only plain values, so loading a piece runs no code."""
+The output is a sequence of pieces. The length of each piece, in HEAD bytes, comes before it. A
+piece is a list of rows. The last piece is None, or an error message as text. Pieces are encoded
+with Python's marshal, which has only plain values, so decoding a piece runs no code."""
 
 import marshal
 import os
@@ -14,19 +14,19 @@ from itertools import islice
 from typing import Any
 
 MEMORY = 512 << 20  # bytes; a row group of 200,000 rows needs a fifth of this
-# The limit of CPU seconds is CPU_START, plus CPU_SECONDS for each megabyte of the file. Together
-# this is about 100 times what a real file takes.
+# The maximum CPU time in seconds is CPU_START, plus CPU_SECONDS for each megabyte of the file. This
+# is about 100 times what a real file takes.
 CPU_SECONDS = 1
 CPU_START = 20
 HEAD = 8  # bytes of the length before each piece
-ROWS = 256  # rows read at a time; even this many rows of the maximum length fit into MEMORY
-MAX_SHEET = 1_048_576  # the most rows of a sheet in Excel
-INPUT = "/dev/fd/0"
+ROWS = 256  # rows read at a time; even rows of the maximum length fit into MEMORY
+MAX_SHEET = 1_048_576  # the maximum number of rows of a sheet in Excel
+INPUT = "/dev/fd/0"  # standard input
 
 
 def main(kind: str) -> None:
     """Write all rows of the input, then None. If reading fails, write an error message instead of
-    None."""
+    None. `kind` is the format of the input: parquet, arrow or xlsx."""
     from kodata.errors import brief
 
     try:
@@ -43,8 +43,8 @@ def main(kind: str) -> None:
 
 
 def _limit() -> None:
-    """Limits the memory and CPU time of this process. On a Unix that does not enforce a limit, the
-    process runs without it."""
+    """Limits the memory and CPU time of this process, and turns core dumps off. Not every Unix
+    enforces every limit."""
     seconds = CPU_START + CPU_SECONDS * (os.fstat(0).st_size >> 20)
     for kind, limit in (
         (resource.RLIMIT_DATA, MEMORY),
@@ -67,14 +67,15 @@ def _arrow() -> Iterator[list[Any]]:
 
     with pyarrow.memory_map(INPUT) as file, pyarrow.ipc.open_stream(file) as stream:
         for batch in stream:
-            batch.validate(full=True)  # unlike the parquet reader, this reader checks no offsets
+            # Unlike the parquet reader, this reader does not check offsets itself.
+            batch.validate(full=True)
             for first in range(0, batch.num_rows, ROWS):
                 yield batch.slice(first, ROWS).to_pylist()
 
 
 def _xlsx() -> Iterator[list[Any]]:
-    """Yields rows as (index of the sheet, title of the sheet, number of the row, cells of the row).
-    Dates become text."""
+    """Yields lists of rows that are not empty. A row is (index of the sheet, title of the sheet,
+    number of the row, cells of the row). Dates become text."""
     import openpyxl
 
     with open(0, "rb", closefd=False) as file:
@@ -95,10 +96,12 @@ def _xlsx() -> Iterator[list[Any]]:
 
 
 def _cell(value: Any) -> Any:
+    """The value of a cell. A value of another type than those of JSON becomes text."""
     return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
 
 
 def _send(value: Any) -> None:
+    """Writes one piece to standard output, after its length."""
     try:
         data = marshal.dumps(value)
     except ValueError:  # a type that marshal lacks, such as a date or a decimal
@@ -109,7 +112,7 @@ def _send(value: Any) -> None:
 
 def _plain(value: Any) -> Any:
     """The value, with each inner value that marshal does not support replaced by the list
-    [repr(value)]. The list distinguishes the replacement from a text of the data."""
+    [repr(inner value)]. It is a list so that it is not mistaken for a text of the data."""
     if isinstance(value, (list, tuple)):
         return type(value)(map(_plain, value))
     if isinstance(value, dict):

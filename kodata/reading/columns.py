@@ -2,7 +2,7 @@
 
 A kilobyte of such a file may unpack to gigabytes (a text referenced a million times, a compressed
 page, a list of a billion nulls), and the sizes recorded in the file may be false. So the kernel
-limits the process that unpacks it. This module also limits the output that it accepts, in
+limits the child process. This module also limits how many bytes it accepts from the child, in
 proportion to the size of the file."""
 
 import marshal
@@ -20,17 +20,17 @@ from kodata.reading.column_rows import CPU_SECONDS, HEAD, MEMORY, main
 from kodata.reading.delimited import MAX_ROW
 from kodata.reading.regular import opened
 
-MAX_RATIO = 200  # the maximum ratio of unpacked to packed size; Korean text has about 10
-SMALL = 1 << 20  # bytes; below this size any ratio is harmless
+MAX_RATIO = 200  # the maximum ratio of unpacked to packed size; for Korean text it is about 10
+SMALL = 1 << 20  # bytes; up to this unpacked size, any ratio is accepted
 LONGEST = 4 * MAX_ROW  # the maximum size of a row, in bytes of UTF-8
-LIBRARIES = {"parquet": "pyarrow", "arrow": "pyarrow", "xlsx": "openpyxl"}
+LIBRARIES = {"parquet": "pyarrow", "arrow": "pyarrow", "xlsx": "openpyxl"}  # needed to read each
 _FEATHER = (b"ARROW1", b"FEA1")  # the first bytes of both Feather versions
 _AGAIN = "download or copy it again"
 
 
 def rows(path: Path, kind: str) -> Iterator[Any]:
-    """The rows of a `parquet` or `arrow` file. Raises FaultError, or OSError if it cannot be
-    opened."""
+    """The rows of a file in the format `kind`, which is parquet or arrow. Raises FaultError for a
+    file that is not complete or not plausible, and OSError if the file cannot be opened."""
     with opened(path) as file:
         if kind == "arrow" and os.pread(file.fileno(), len(_FEATHER[0]), 0).startswith(_FEATHER):
             raise FaultError(
@@ -41,8 +41,9 @@ def rows(path: Path, kind: str) -> Iterator[Any]:
 
 
 def read(file: IO[bytes], kind: str) -> Iterator[Any]:
-    """The rows of an open file on disk, read from its start. For `xlsx`, rows are tuples (see
-    column_rows._xlsx). Raises FaultError."""
+    """The rows of an open file on disk, read from its start. `kind` is parquet, arrow or xlsx. Rows
+    of xlsx are tuples (see column_rows._xlsx). Raises FaultError for a file that is not complete or
+    not plausible, and if the library for its format is not installed."""
     with _reader(file, kind) as child:
         assert child.stdout
         budget = MAX_RATIO * os.fstat(file.fileno()).st_size + SMALL
@@ -60,8 +61,9 @@ def read(file: IO[bytes], kind: str) -> Iterator[Any]:
 
 
 def _reader(file: IO[bytes], kind: str) -> "subprocess.Popen[bytes]":
-    """Starts the child process. Its input is the open file instead of a path, so that it reads the
-    same file that was checked. Raises FaultError if the library is not installed."""
+    """Starts the child process. Its standard input is the open file, so that it reads the file that
+    was checked, even if the path now leads to another one. Raises FaultError if the library is not
+    installed."""
     if find_spec(LIBRARIES[kind]) is None:
         raise FaultError(
             f"reading .{kind} needs {LIBRARIES[kind]}, which the light install lacks; see README.md"
@@ -75,8 +77,8 @@ def _reader(file: IO[bytes], kind: str) -> "subprocess.Popen[bytes]":
 
 
 def _piece(pipe: IO[bytes], budget: int, kind: str) -> bytes:
-    """The next piece of the child's output. Raises FaultError if the piece has over `budget` +
-    SMALL bytes, or if the output ends inside it."""
+    """The next piece of the child's output, without its length. Raises FaultError if the piece has
+    over `budget` + SMALL bytes, or if the output ends before the end of the piece."""
     head = pipe.read(HEAD)
     size = int.from_bytes(head, "little")
     if size > budget + SMALL:
@@ -91,6 +93,7 @@ def _piece(pipe: IO[bytes], budget: int, kind: str) -> bytes:
 
 
 def _checked(row: Any) -> Any:
+    """The row unchanged. Raises FaultError if it has over LONGEST bytes."""
     if len(marshal.dumps(row)) > LONGEST:
-        raise FaultError(f"a row of over {LONGEST:,} bytes, more than any model reads")
+        raise FaultError(f"a row of over {LONGEST:,} bytes, more than any model reads; remove it")
     return row

@@ -1,15 +1,15 @@
 """Reads rows of .csv, .tsv and .txt text. The first line names the columns; all values are strings.
 
-Text is read in pieces, row by row, so memory does not grow with the file. Errors are FaultErrors,
-to which files.rows() adds file and row."""
+Text arrives in pieces, which are shorter than the file, so memory does not grow with the file.
+Errors are FaultErrors, to which files.rows() adds file and row."""
 
 import csv
 from collections.abc import Iterator, Sequence
 
 from kodata.errors import FaultError, shown
 
-# The maximum length of a row, in characters. A longer row means that the file is damaged. It would
-# not fit into a language model's context either.
+# The maximum length of a row, in characters. If a row is longer, the file is damaged. No language
+# model could read such a row anyway.
 MAX_ROW = 4_000_000
 CUT_SHORT = "the file is cut short here; download or copy it again"
 
@@ -17,26 +17,32 @@ Row = dict[str, str]
 
 
 def lines(pieces: Iterator[str]) -> Iterator[str]:
-    """The lines of a text that arrives in pieces, without their "\\n". Raises FaultError for a
-    line of over MAX_ROW characters."""
+    """The lines of a text that arrives in pieces, without their "\\n". Raises FaultError for a line
+    of over MAX_ROW characters, and for more than MAX_ROW characters of white space."""
     rest, blank = "", 0
     for piece in pieces:
         blank = blank + len(piece) if piece.isspace() else 0
-        if blank > MAX_ROW:  # hundreds of megabytes would take minutes and give no row
+        # Reading hundreds of megabytes of blank lines would take minutes and give no row.
+        if blank > MAX_ROW:
             raise FaultError(
                 f"over {MAX_ROW:,} characters of white space only; download or copy it again"
             )
         *whole, rest = (rest + piece).split("\n")
         yield from whole
         if len(rest) > MAX_ROW:
-            raise FaultError(f"over {MAX_ROW:,} characters without an end of line")
+            raise FaultError(
+                f"over {MAX_ROW:,} characters without an end of line; is this a text file of rows?"
+            )
     if rest:
         yield rest
 
 
 def tab_separated(pieces: Iterator[str], names: Sequence[str] = ()) -> Iterator[Row]:
     """The rows of tab-separated text: one row per line, without quoting. Blank lines are skipped.
-    `names` are the columns if the first line is already a row."""
+    `names` are the column names. If empty, the first line has them.
+
+    Raises FaultError for a row with another number of columns, a column name that occurs twice, and
+    a row that repeats the column names."""
     text_lines = lines(pieces)
     names = names or require_unique_names(next(text_lines, "").removesuffix("\r").split("\t"))
     last = names[-1]
@@ -46,17 +52,21 @@ def tab_separated(pieces: Iterator[str], names: Sequence[str] = ()) -> Iterator[
         if len(values) != len(names):
             if not line.strip():
                 continue
-            raise FaultError(_columns(values, names))
-        if values[-1] == last:  # rarely true; calling for every row would take 10% more time
+            raise FaultError(_wrong_columns(values, names))
+        # This check is rarely true. Without it, the call for every row would take 10% more time.
+        if values[-1] == last:
             refuse_repeated_header(values, names)
-        # The lengths are known to be equal; strict= would take 10% more time.
+        # The lengths are equal, as checked above. `strict=True` would take 10% more time.
         yield dict(zip(names, values))  # noqa: B905
 
 
 def comma_separated(pieces: Iterator[str]) -> Iterator[Row]:
     """The rows of comma-separated text as spreadsheets and pandas write it: a quoted field may
-    contain commas and newlines."""
-    size = 0  # characters of the current row, which may span many lines
+    contain commas and newlines.
+
+    Raises FaultError for invalid CSV, a row of over MAX_ROW characters, and in the same cases as
+    tab_separated()."""
+    size = 0  # characters of the current row, which may have many lines
 
     def counted() -> Iterator[str]:
         nonlocal size
@@ -79,14 +89,14 @@ def comma_separated(pieces: Iterator[str]) -> Iterator[Row]:
                 refuse_repeated_header(values, names)
                 yield dict(zip(names, values, strict=True))
             elif values:
-                raise FaultError(_columns(values, names))
+                raise FaultError(_wrong_columns(values, names))
     except csv.Error as error:
         raise FaultError(_reason(str(error), reader.line_num)) from None
 
 
 def require_unique_names(names: list[str]) -> list[str]:
-    """The column names unchanged. Raises FaultError if one occurs twice, since one column's values
-    would be lost."""
+    """The column names unchanged. Raises FaultError if a name occurs twice. Otherwise the values of
+    one of the two columns would be lost."""
     if repeated := next((name for name in names if names.count(name) > 1), None):
         raise FaultError(
             f"column {shown(repeated)} occurs twice in the first line; rename or remove one"
@@ -95,7 +105,8 @@ def require_unique_names(names: list[str]) -> list[str]:
 
 
 def refuse_repeated_header(values: Sequence[str], names: Sequence[str]) -> None:
-    """Raises FaultError for a row that repeats the column names, as in concatenated files."""
+    """Raises FaultError if the values of a row are the column names, as in files that were joined
+    with their headers."""
     if values[-1:] == names[-1:] and [value.strip("\ufeff ") for value in values] == [
         name.strip() for name in names
     ]:
@@ -104,7 +115,8 @@ def refuse_repeated_header(values: Sequence[str], names: Sequence[str]) -> None:
         )
 
 
-def _columns(values: list[str], names: Sequence[str]) -> str:
+def _wrong_columns(values: list[str], names: Sequence[str]) -> str:
+    """The error message for a row with another number of values than there are column names."""
     columns = ", ".join(names)[:80]
     return (
         f"{len(values)} columns instead of {len(names)} ({columns}): the row is damaged or the file"
@@ -113,6 +125,7 @@ def _columns(values: list[str], names: Sequence[str]) -> str:
 
 
 def _reason(error: str, line: int) -> str:
+    """The error message for an error of the csv module at a line of the file."""
     if error == "unexpected end of data":
         return f"{CUT_SHORT} (a quoted field has no end)"
     if "field limit" in error:

@@ -1,8 +1,8 @@
 """Digests of data files. The digest of a large file is cached in the user's cache folder until the
 file changes.
 
-A file counts as unchanged while its size, mtime and ctime stay the same; ctime cannot be set back.
-If the cache cannot be written, large files are read every time too."""
+A file counts as unchanged if its size, mtime and ctime are the same. A user can set mtime back, but
+not ctime. If the cache cannot be read or written, the digest is computed every time."""
 
 import json
 import os
@@ -16,11 +16,11 @@ from kodata.reading.files import sha256
 
 CACHE = "KOTUNE_CACHE"  # environment variable: the cache folder
 PRIVATE = 0o700  # the mode of a new cache folder
-LARGE = 8 << 20  # bytes; a smaller file is read in about 20 ms
-# Nanoseconds. The digest of a file that changed more recently is not cached, since the file may
-# change again without a new mtime.
+LARGE = 8 << 20  # bytes; a smaller file is not cached, since it is read in about 20 ms
+# Nanoseconds. If a file changed less than this time ago, its digest is not cached. Its times have a
+# limited resolution, so it might change again while they stay the same.
 SETTLED = 2_000_000_000
-MOST = 1_000  # files in the cache
+MOST = 1_000  # the maximum number of files in the cache
 
 
 def digest(path: Path) -> str:
@@ -65,16 +65,17 @@ def cache_file() -> Path:
 
 
 def _cached() -> dict[str, list[object]]:
-    """The content of the cache; empty if it is missing or damaged."""
-    with suppress(OSError, ValueError, RuntimeError):  # RuntimeError: a user without a home
+    """The content of the cache: [size, mtime, ctime, digest] for the path of each file. Empty if
+    the cache is missing or damaged."""
+    with suppress(OSError, ValueError, RuntimeError):
         content = json.loads(cache_file().read_text(encoding="utf-8"))
         return content if isinstance(content, dict) else {}
     return {}
 
 
 def _remember(key: str, entry: list[Any]) -> None:
-    """Adds an entry to the cache. If two processes write at the same time, one of their entries may
-    be lost. Its file is then read again when its digest is needed."""
+    """Adds an entry to the cache, if it can be written. If two processes write at the same time,
+    one of their entries may be lost. That digest is then computed again."""
     with suppress(OSError, RuntimeError):
         make_cache_folder()
         file = cache_file()

@@ -1,5 +1,6 @@
-"""Reads the rows of a data file one at a time. Memory does not grow with the file, texts contain no
-lone surrogates, and every error names file and row.
+"""Reads the rows of a data file one at a time. Memory does not grow with the file. Every error
+names the file and the row. A lone surrogate (half of a character, as in the JSON text "\\ud83d") is
+an error, since UTF-8 cannot encode it.
 
 Formats: .json (an array of objects), .jsonl, .csv, .tsv and .txt (tabs, no quoting), each also as
 .gz; .parquet, and .arrow as datasets' save_to_disk writes it."""
@@ -32,13 +33,14 @@ def rows(
     names: Sequence[str] = (),
     other_keys: list[str] | None = None,
 ) -> Iterator[Row]:
-    """The rows of a file. Raises DataError for a bad row (the message has its number, counted from
-    1), for a file that cannot be read, and for a file without rows.
+    """Yields the rows of a file. Raises DataError for a bad row (the message has its number,
+    counted from 1), for a file that cannot be read, and for a file without rows.
 
-    `inside`: the rows of a .json file are in the arrays with these names in an outer object. In
-    SQuAD, for example, they are in `data`. The names of other non-empty arrays and objects in the
-    outer object are appended to `other_keys`. `names`: the columns of a tab-separated file whose
-    first line is already a row."""
+    - `inside`: for a .json file with an outer object, the keys of the arrays that have the rows. In
+      SQuAD, for example, this is `data`. The keys of other non-empty arrays and objects in the
+      outer object are appended to `other_keys`.
+    - `names`: the column names of a tab-separated file that does not have them in its first
+      line."""
     number = 0
     try:
         values = (
@@ -61,7 +63,7 @@ def rows(
 
 
 def sha256(path: Path) -> str:
-    """The hex sha256 of a file, read in pieces. Raises DataError."""
+    """The sha256 of a file's content in hex. Raises DataError if the file cannot be read."""
     try:
         with opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -70,10 +72,12 @@ def sha256(path: Path) -> str:
 
 
 def _values(path: Path, names: Sequence[str]) -> Iterator[Any]:
+    """The rows of a file. `names` are as in rows()."""
     return tab_separated(_text(path), names) if names else _reader(path)(path)
 
 
 def _reader(path: Path) -> Callable[[Path], Iterator[Any]]:
+    """The function that reads files with this suffix. Raises DataError for an unknown suffix."""
     suffix = Path(path.name.removesuffix(".gz")).suffix
     if suffix not in _READERS:
         raise DataError(
@@ -89,9 +93,8 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _bytes(path: Path) -> Iterator[bytes]:
-    """The bytes of a file in pieces, decompressed. Raises FaultError if the gzip stream is cut
-    short or damaged, or if the bytes are far more than the file's size, as in a decompression
-    bomb."""
+    """The decompressed bytes of a file, in pieces. Raises FaultError if the gzip stream is cut
+    short or damaged, or if it unpacks to over MAX_RATIO times the file's size."""
     try:
         limit, read = MAX_RATIO * path.stat().st_size + SMALL, 0
         with _open(path) as file:
@@ -113,11 +116,11 @@ def _text(path: Path) -> Iterator[str]:
 
 
 def _array(path: Path) -> Iterator[Any]:
-    """The values of a JSON array. For speed, many rows are parsed at once.
+    """Yields the elements of a JSON array.
 
-    This fails if a piece was cut inside a row, even if the file is valid. After a failure,
-    json_rows() reads the file again from its start. It raises FaultError only if the file is
-    invalid."""
+    _runs() is fast but may fail for a valid file. After a failure, the slower json_rows() reads the
+    file again from its start, and the elements that were already yielded are skipped. json_rows()
+    raises FaultError if the file is invalid."""
     done = 0
     try:
         for values in _runs(path):
@@ -128,8 +131,9 @@ def _array(path: Path) -> Iterator[Any]:
 
 
 def _runs(path: Path) -> Iterator[list[Any]]:
-    """The rows of an array in runs, each parsed from a piece of the file up to its last }. Raises
-    ValueError if anything is unusual."""
+    """Yields the rows of a JSON array in lists. Each list is parsed from a piece of the file that
+    ends at a }. Raises ValueError or FaultError if this fails, such as for a piece that ends inside
+    a row."""
     loads = _parser()
     rest, lead = b"", b"["
     for piece in _bytes(path):
@@ -140,9 +144,9 @@ def _runs(path: Path) -> Iterator[list[Any]]:
             if not run.startswith(lead):
                 raise ValueError("not the start of a row")
             values = loads(b"[" + run[1:] + b"]")
-            # A difference means that a key occurs twice, that a row contains an object, or that a
-            # text contains these characters. The slower parser raises an error only for a repeated
-            # key.
+            # Each key of a row is followed by `":`. If the numbers differ, a key occurs twice, a
+            # row contains an object, or a text contains these characters. require_unique_keys()
+            # raises an error only in the first case.
             if run.count(b'":') != sum(map(_keys, values)):
                 json.loads(b"[" + run[1:] + b"]", object_pairs_hook=require_unique_keys)
             yield values
@@ -154,13 +158,13 @@ def _runs(path: Path) -> Iterator[list[Any]]:
 
 
 def _keys(value: Any) -> int:
-    """The number of keys of a row, without keys of nested objects."""
+    """The number of keys of a row. Keys of nested objects are not counted."""
     return len(value) if isinstance(value, dict) else 0
 
 
 def _parser() -> Callable[[bytes], Any]:
-    """A function that parses JSON: orjson.loads if orjson is installed, else _loads. Both raise
-    ValueError for lone surrogates (half characters)."""
+    """A function that parses JSON: orjson.loads if orjson is installed, else _loads(). Both raise
+    ValueError for a lone surrogate."""
     try:
         import orjson
     except ImportError:
@@ -169,17 +173,19 @@ def _parser() -> Callable[[bytes], Any]:
 
 
 def _loads(run: bytes) -> Any:
-    if _HALF.search(run):
-        raise ValueError("perhaps half a character")
+    """The value of a JSON text. Raises ValueError if the text has an escaped surrogate, which may
+    be a lone one, and if the text is invalid."""
+    if _SURROGATE.search(run):
+        raise ValueError("perhaps a lone surrogate")
     return json.loads(run)
 
 
-_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def _require_whole_characters(value: Any) -> Any:
-    """The value unchanged. Raises FaultError if it contains a lone surrogate, which UTF-8 cannot
-    encode."""
+    """The value unchanged. Raises FaultError if it contains a lone surrogate, or if it is nested
+    too deeply."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -192,16 +198,15 @@ def _require_whole_characters(value: Any) -> Any:
 
 
 def _lines(path: Path) -> Iterator[Any]:
-    """The values of JSON Lines. Blank lines are skipped."""
+    """Yields the value of each line of a JSON Lines file. Blank lines are skipped."""
     yield from map(_line, filter(str.strip, lines(_text(path))))
 
 
 def _line(line: str) -> Any:
     try:
         value = json.loads(line, object_pairs_hook=require_unique_keys)
-        return (
-            _require_whole_characters(value) if "\\u" in line else value
-        )  # a lone surrogate needs an escape
+        # JSON can contain a lone surrogate only as an escape.
+        return _require_whole_characters(value) if "\\u" in line else value
     except (ValueError, RecursionError) as error:
         raise FaultError(f"not valid JSON: {reason(error)}") from None
 

@@ -1,5 +1,5 @@
 """Finds the files of a data set in a user's folder or on the hub. Files on the hub are read at the
-commit that the user gives, or else at the card's commit."""
+commit that the user gives. If the user gives none, the commit on the card is used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,17 +13,21 @@ from kodata.reading.links import require_data_file
 
 @dataclass(frozen=True)
 class FileFinder:
-    """Finds the files of a split. `hub`: the name of each split's file on the hub. `patterns`: the
-    patterns of each split's files in a folder. They are tried in order, first in the folder itself,
-    then in each of its subfolders; the first pattern that matches is used."""
+    """Finds the files of each split of a data set.
+
+    - `hub`: for each split, the name of its file on the hub
+    - `patterns`: for each split, the patterns of its files in a folder, in the order in which they
+      are tried. All files that match the first successful pattern are used. The folder itself is
+      searched first, then each of its subfolders."""
 
     card: Card
     hub: Mapping[str, str]
     patterns: Mapping[str, tuple[str, ...]]
 
     def files(self, split: str, path: str | Path | None = None) -> list[Path]:
-        """The files of a split. `path` is a folder (searched up to one level below it), a commit on
-        the hub, or None for the card's commit. Raises DataError."""
+        """The files of a split, as in Source.files(). `path` is a folder, a commit on the hub, or
+        None for the card's commit. Raises DataError for an unknown split, and if no file is found.
+        Raises HubError if the hub cannot be reached."""
         if split not in self.patterns:
             raise DataError(
                 f"{self.card.name}: no split {split!r}{did_you_mean(split, self.patterns)}"
@@ -53,8 +57,8 @@ class FileFinder:
 
 
 def user_folder(card: Card, path: str | Path | None, advice: str) -> Path:
-    """The folder of a source that is not on the hub. Raises DataError, ending with `advice`, if
-    there is no such folder."""
+    """The folder `path` of a source that is not on the hub. Raises DataError if there is no such
+    folder. Its message ends with `advice`."""
     if path is None:
         raise DataError(f"{card.name}: no path; {advice}")
     if not Path(path).is_dir():

@@ -8,16 +8,17 @@ of this process:
 - The token is sent over http too if a redirect keeps the host name. Fix: only https is accepted
   (and http to loopback if HF_ENDPOINT is http to loopback), and only the hub's own host gets the
   token.
-- A body without an announced length is written until the disk is full, and each byte restarts the
-  timeout. Fix: limits for the size of a body, for its speed, and for the time until an answer
-  begins.
-- Answers other than files are read into memory at any size, and lists of files have as many pages
-  as the answer claims. Fix: limits for the total size of such answers and for the number of
-  requests.
+- A body without an announced length is written until the disk is full. A slow body never times out,
+  since each byte restarts the timeout. Fix: limits for the size and speed of a body, and for the
+  time until an answer begins.
+- Answers other than files are read into memory, however large they are. A list of files is followed
+  from page to page without a limit. Fix: limits for the total size of these answers and for the
+  number of requests.
 - A header is logged to the terminal unchanged. Fix: control characters are escaped.
 - A user name and password in HF_ENDPOINT appear in error messages. Fix: they are removed from the
   address, and sent to the hub as a header.
-"""
+
+A try is one attempt to download a file or to look up a repository. begin() starts a new one."""
 
 import itertools
 import json
@@ -39,12 +40,15 @@ from kodata.reading.addresses import RefusedError, masked, refuse_address, witho
 BEGINS = 30.0
 # After GRACE seconds, the average speed of a body must be at least SLOWEST bytes a second.
 GRACE, SLOWEST = 60.0, 20_000
-LARGEST = 20_000_000_000  # bytes of a file; weight files of large models have 5 to 10 billion
-UNANNOUNCED = 100_000_000  # bytes of a body without an announced length
+# The maximum size of a file in bytes. Weight files of large models have 5 to 10 billion.
+LARGEST = 20_000_000_000
+UNANNOUNCED = 100_000_000  # the same for a body without an announced length
 # The maximum total size, in bytes, of the answers in one try that are not files. A list of 10,000
 # files takes about a million.
 ANSWERS = 20_000_000
-REQUESTS = 5_000  # GET and HEAD in one try; a model of 160 weight files needs about 700
+# The maximum number of GET and HEAD requests in one try. A model of 160 weight files needs about
+# 700.
+REQUESTS = 5_000
 PLAIN = ("", "identity")  # accepted encodings; a compressed body could unpack to any size
 
 _DIGEST, _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
@@ -53,8 +57,8 @@ _installed, _counting = threading.Lock(), threading.Lock()
 
 
 def install() -> None:
-    """Makes huggingface_hub use only the client of this module in this process. Raises RefusedError
-    if HF_ENDPOINT is ambiguous (see addresses.without_login)."""
+    """Makes huggingface_hub send all requests of this process with this module's client. Raises
+    RefusedError if it is not clear where the password in HF_ENDPOINT ends."""
     from huggingface_hub import constants
     from huggingface_hub.utils import disable_progress_bars, set_client_factory
 
@@ -66,7 +70,8 @@ def install() -> None:
                 handler.addFilter(_mask)
             set_client_factory(_client)
             _State.installed = True
-        constants.HF_HUB_DISABLE_XET = True  # Xet's own client would not be limited
+        # huggingface_hub would download some files with another client, Xet, without these limits.
+        constants.HF_HUB_DISABLE_XET = True
         _take_login(constants)
 
 
@@ -99,19 +104,21 @@ def _count(expected: int, received: int) -> None:
 
 
 class _State:
+    """What this module remembers between requests: for the whole process, and for one try."""
+
     installed = False
     watch: Watch = staticmethod(unwatched)
     progress = Progress("download", 0, 0, BYTES)
     login: str | None = None  # the login in HF_ENDPOINT, as the value of a header
-    # For each address in this try: when its body began, and the bytes since then.
+    # For each address in this try: the time when its body began, and the bytes received since.
     began: dict[str, tuple[float, int]] = {}  # noqa: RUF012
-    answer_bytes = 0  # bytes in this try of answers other than files
+    answer_bytes = 0  # the total size in this try of answers that are not files
     requests: Iterator[int] = itertools.count(1)  # counts the requests in this try
 
 
 def _take_login(constants: Any) -> None:
-    """Removes the login from the hub's address, so that no message shows it. Requests to the hub
-    send it as a header."""
+    """Removes the login from the hub's address, so that no message shows it. _on_request() sends it
+    as a header instead. `constants` is the module of huggingface_hub."""
     endpoint = constants.ENDPOINT
     constants.ENDPOINT, login = without_login(endpoint)
     if login:
@@ -121,13 +128,14 @@ def _take_login(constants: Any) -> None:
 
 
 def _mask(record: logging.LogRecord) -> bool:
-    """A logging filter that masks logins and escapes control characters."""
+    """A logging filter that masks logins and escapes control characters in a record's message."""
     record.msg, record.args = visible(masked(record.getMessage())), None
     return True
 
 
 def _client() -> Any:
-    """A client like huggingface_hub's own, with the limits of this module."""
+    """An httpx client like huggingface_hub's own, with the limits of this module. Raises
+    RefusedError if the address of a proxy is invalid."""
     import httpx
     from huggingface_hub.utils._http import hf_request_event_hook
 
@@ -135,8 +143,8 @@ def _client() -> Any:
         def send(
             self, request: httpx.Request, *, stream: bool = False, **more: Any
         ) -> httpx.Response:
-            # A redirected request keeps these extensions. So an answer after a redirect is checked
-            # as what was requested first, a file or something else.
+            # A redirected request keeps these extensions. So the answer to it is checked according
+            # to the first request's path, and to whether that request was for a file.
             request.extensions = {**request.extensions, "path": request.url.path, "is_file": stream}
             response: httpx.Response = _within(
                 BEGINS, lambda: super(Client, self).send(request, stream=True, **more)
@@ -185,8 +193,8 @@ def _within(seconds: float, request: Any) -> Any:
 
 
 def _on_request(request: Any) -> None:
-    """Raises RefusedError if a request, or a redirected request, has an unsafe address or is beyond
-    the number of allowed requests. Only requests to the hub's own host keep a login."""
+    """Checks and changes a request before it is sent. Only requests to the hub's own host keep
+    their login. Raises RefusedError for an unsafe address, or after more than REQUESTS requests."""
     from huggingface_hub import constants
 
     if request.method in ("GET", "HEAD") and next(_State.requests) > REQUESTS:
@@ -206,12 +214,13 @@ def _on_request(request: Any) -> None:
 
 
 def _on_response(response: Any) -> None:
-    """Raises RefusedError for a bad commit or ETag, an unsafe redirect, a compressed or too large
-    body, or a description of a repository that is not JSON. Limits the body while it is read."""
+    """Checks an answer, and limits its body while it is read. Raises RefusedError for a bad commit
+    or ETag, an unsafe redirect, a body that is compressed or too large, and a description of a
+    repository that is not JSON."""
     from huggingface_hub import constants
 
     headers, request = response.headers, response.request
-    if "range" not in request.headers:  # with a range, the request resumes an earlier body
+    if "range" not in request.headers:  # a request with a range continues an earlier body
         _State.began.pop(str(request.url), None)
     _refuse_commit(headers.get("x-repo-commit"))
     if (location := headers.get("location", "/")) and not location.startswith("/"):
@@ -231,8 +240,8 @@ def _on_response(response: Any) -> None:
 
 
 def _refuse_commit(commit: object) -> None:
-    """Raises RefusedError if a commit, which becomes the name of a folder in the cache, is not 40
-    hex digits. None is accepted."""
+    """Raises RefusedError unless a commit is None or 40 hex digits. It becomes the name of a folder
+    in the cache."""
     if commit is not None and not (isinstance(commit, str) and _COMMIT.fullmatch(commit)):
         raise RefusedError(
             f"the hub's answer cannot be trusted: its commit is {shown(commit)}; check HF_ENDPOINT"
@@ -240,8 +249,8 @@ def _refuse_commit(commit: object) -> None:
 
 
 def _refuse_etag(etag: str | None) -> None:
-    """Raises RefusedError if an ETag, which becomes the name of a file in the cache, is not a hex
-    digest. None is accepted."""
+    """Raises RefusedError unless an ETag is None or a hex digest. It becomes the name of a file in
+    the cache."""
     if etag is not None and not _DIGEST.fullmatch(etag.removeprefix("W/").strip('"')):
         raise RefusedError(
             f"the hub's answer cannot be trusted: its ETag is {shown(etag)}; check HF_ENDPOINT"
@@ -249,7 +258,7 @@ def _refuse_etag(etag: str | None) -> None:
 
 
 def _refuse_body(headers: Any) -> None:
-    """Raises RefusedError for a body that is compressed, or announced as too large."""
+    """Raises RefusedError if the headers announce a body that is compressed or too large."""
     if headers.get("content-encoding", "").lower() not in PLAIN:
         raise RefusedError(
             "the hub's answer is compressed although the request forbids it; check HF_ENDPOINT"
@@ -263,8 +272,8 @@ def _refuse_body(headers: Any) -> None:
 
 
 def _is_about_repository(path: str) -> bool:
-    """Whether a path requests the description of a repository. False for a file in a repository,
-    even if its path looks similar. The path of a mirror's own address is ignored."""
+    """Whether the path of a request asks for the description of a repository, not for a file in
+    one. If HF_ENDPOINT has a path itself, it is removed first."""
     from httpx import URL
     from huggingface_hub import constants
 
@@ -272,8 +281,8 @@ def _is_about_repository(path: str) -> bool:
 
 
 def _refuse_description(body: bytes) -> None:
-    """Raises RefusedError if the description of a repository is not JSON or _refuse_commit()
-    refuses its commit."""
+    """Raises RefusedError if the description of a repository is not JSON, or if its commit is
+    neither missing nor 40 hex digits."""
     try:
         description = json.loads(body)
     except (ValueError, RecursionError):
@@ -282,12 +291,14 @@ def _refuse_description(body: bytes) -> None:
 
 
 def _limited(stream: Any, url: str, limit: int, size: int | None) -> Any:
-    """The stream of a body. `size`: the announced size of a file, 0 if there is none; None if the
-    body is not a file. Reading it raises RefusedError if the body has over `limit` bytes, or
-    if all answers of this try that are not files have over ANSWERS bytes in total. It raises
-    ReadError if, after GRACE seconds, the average speed is below SLOWEST.
+    """The stream of a body from the address `url`, with limits. `size`: the announced size of a
+    file in bytes, 0 if there is none; None if the body is not a file. Reading it raises
+    RefusedError if the body has over `limit` bytes, or if the answers of this try that are not
+    files have over ANSWERS bytes in total. Reading it raises ReadError if the average speed is
+    below SLOWEST after GRACE seconds.
 
-    If the client resumes a body that stopped, the bytes and the time before the stop count too."""
+    If a body stops and the client continues it later, the earlier bytes and time count for the
+    speed."""
     from httpx import ReadError, SyncByteStream
 
     class Limited(SyncByteStream):

@@ -1,12 +1,12 @@
 """Downloads a file of a data set from the Hugging Face hub, at a fixed commit.
 
-A file in the hub's cache is used without the network. A moving reference (`main`) is resolved once.
-After that, the commit in the cache is used, so that train and test files stay at one commit. A file
-that does not match the hub's digest is deleted, whether it was downloaded or cached.
+A file in the hub's cache is used without the network. A moving reference such as `main` is resolved
+to a commit once. Later calls use the same commit, so that train and test files belong together. A
+file that does not match the hub's digest is deleted.
 
-Files are fetched by name because datasets.load_dataset uses any cached revision when the hub does
-not answer. Retries are our own because huggingface_hub 1.17 ignores Retry-After, waits six times
-for up to a minute, and reuses a closed client after a refused connection."""
+datasets.load_dataset is not used, because it takes any cached revision if the hub does not answer.
+The retries of huggingface_hub 1.17 are not used either: they ignore Retry-After, wait six times for
+up to a minute, and reuse a closed client after a refused connection."""
 
 import hashlib
 import logging
@@ -22,9 +22,9 @@ from kodata.reading import addresses, guard
 
 Answer = TypeVar("Answer")
 
-PATIENCE = 5  # seconds to wait for the first answer
+PATIENCE = 5  # the maximum number of seconds until the hub's first answer
 PAUSES = (1, 2, 4)  # seconds before tries 2, 3 and 4, unless the hub asks for a longer pause
-LONGEST_PAUSE = 60  # seconds; if the hub asks for more, the error is raised at once
+LONGEST_PAUSE = 60  # seconds; if the hub asks for a longer pause, there is no further try
 TEMPORARY = (408, 425, 429)  # HTTP client errors after which a retry may succeed
 
 _SHA256, _GIT_SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
@@ -42,14 +42,18 @@ def commit(file: Path) -> str:
 
 
 def download(hub_id: str, file: str, revision: str) -> Path:
-    """The local path of the file. Raises HubError if a retry may help, else HubDeniedError or
-    DataError."""
+    """Downloads a file of a data set, unless it is in the hub's cache. Returns its path in the
+    cache. `hub_id` is the repository, `revision` a commit or reference.
+
+    Raises HubError if the hub cannot be reached, HubDeniedError if it refuses, and DataError if the
+    cache cannot be written."""
     return with_retries(lambda: _attempt(hub_id, file, revision))
 
 
 def with_retries(request: Callable[[], Answer]) -> Answer:
-    """The result of request(). After a HubError, request() is called again after a pause. If all
-    tries fail, the last HubError is raised."""
+    """The result of request(). If it raises HubError, it is called again after each of PAUSES. If
+    all tries fail, or if the hub asks for more than LONGEST_PAUSE seconds, the HubError is
+    raised."""
     for pause in PAUSES:
         try:
             return request()
@@ -63,6 +67,7 @@ def with_retries(request: Callable[[], Answer]) -> Answer:
 
 
 def _attempt(hub_id: str, file: str, revision: str) -> Path:
+    """One try of download(). Raises the same errors."""
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.file_download import repo_folder_name
 
@@ -80,7 +85,7 @@ def _attempt(hub_id: str, file: str, revision: str) -> Path:
         if _is_intact(path):
             return path
         path.resolve().unlink()
-    except Exception as error:  # explain_error() separates failures from malformed answers
+    except Exception as error:  # malformed answers cause many kinds of errors
         raise explain_error(error, what, f"https://huggingface.co/datasets/{hub_id}") from None
     raise HubError(
         f"{what}: damaged in transfer or in the cache (it does not match the hub's digest), and"
@@ -89,14 +94,15 @@ def _attempt(hub_id: str, file: str, revision: str) -> Path:
 
 
 def _fetch(hub_id: str, file: str, revision: str, force: bool = False) -> str:
-    """Downloads a file into the cache. `force`: discard a partial download of an earlier try."""
+    """Downloads a file into the cache and returns its path. `force`: discard a partial download of
+    an earlier try."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError
 
     guard.install()
     guard.begin()
-    # This request fails after PATIENCE seconds. Without it, hf_hub_download would retry a failure
-    # itself, for up to a minute each time.
+    # If the hub does not answer, this request fails after PATIENCE seconds. hf_hub_download would
+    # retry for minutes.
     get_hf_file_metadata(
         hf_hub_url(hub_id, file, repo_type="dataset", revision=revision), timeout=PATIENCE
     )
@@ -115,11 +121,11 @@ def _fetch(hub_id: str, file: str, revision: str, force: bool = False) -> str:
 
 
 def _is_intact(path: Path) -> bool:
-    """Whether the file matches the digest that is its name in the cache: sha256, or git's sha1 for
-    small files.
+    """Whether the file matches the hub's digest: sha256, or git's sha1 for small files. The digest
+    is the name of the file that the path links to.
 
-    True if the digest is not known, as on a file system without links, where the cache has a plain
-    copy."""
+    True if the digest is not known. On a file system without links, the cache has a copy under the
+    file's own name."""
     blob = path.resolve()
     with blob.open("rb") as file:
         if _SHA256.fullmatch(blob.name):
@@ -131,14 +137,15 @@ def _is_intact(path: Path) -> bool:
 
 
 def explain_error(error: Exception, what: str, page: str) -> DataError:
-    """The error as a DataError with a message for the user. `page` is the web page of the data set
-    or model.
+    """Returns a DataError whose message explains an error to the user. `error` was raised by a
+    request to the hub. `what` names what was requested. `page` is the web page of the data set or
+    model.
 
-    An error that is not known is reported as a malformed answer, since libraries and this module
-    raise such errors when they parse an answer."""
+    An error of an unknown kind is reported as a malformed answer, since most of them are raised
+    while an answer is parsed."""
     try:
         explained = _known_error(error, what, page)
-    except Exception as fault:  # the error itself has unexpected content
+    except Exception as fault:  # a malformed answer made the error itself unreadable
         explained, error = None, fault
     why = f"{type(error).__name__}: {brief(addresses.masked(str(error)))}"
     mend = "check HF_ENDPOINT" if os.environ.get("HF_ENDPOINT") else "try again later"
@@ -147,8 +154,8 @@ def explain_error(error: Exception, what: str, page: str) -> DataError:
 
 
 def _known_error(error: Exception, what: str, page: str) -> DataError | None:
-    """The explanation of an error that requests to the hub are known to raise. None for any other
-    error."""
+    """The explanation of an error of a known kind; None for any other error. The arguments are as
+    in explain_error()."""
     from httpx import InvalidURL, RequestError
 
     chain = _chain(error)
@@ -186,8 +193,8 @@ def _known_error(error: Exception, what: str, page: str) -> DataError | None:
 
 
 def _denied(chain: list[BaseException], status: int | None, page: str) -> str | None:
-    """Returns the reason why a retry does not help, and what to do instead; None if a retry may
-    help."""
+    """A message that says why the hub refused and what to do. None if a retry may help. `chain` is
+    the result of _chain(), `status` the HTTP status, if any."""
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled
 
     login = "set HF_TOKEN or log in with `hf auth login`"
@@ -203,7 +210,7 @@ def _denied(chain: list[BaseException], status: int | None, page: str) -> str | 
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """The error, its cause, the cause of that, and so on."""
+    """The error, its cause, the cause of its cause, and so on."""
     chain = []
     while error is not None:
         chain.append(error)
@@ -212,8 +219,8 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def _status_and_wait(chain: list[BaseException]) -> tuple[int | None, float]:
-    """The HTTP status of an error (None without an answer), and the seconds that the hub asks
-    clients to wait (0 if it gives none)."""
+    """Returns the HTTP status of the hub's answer, and the seconds that the hub asks to wait before
+    a retry. The status is None if there was no answer. The seconds are 0 if the hub gives none."""
     from huggingface_hub.utils import parse_ratelimit_headers
 
     responses = (getattr(error, "response", None) for error in chain)

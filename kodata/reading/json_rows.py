@@ -1,8 +1,8 @@
-"""Reads the rows of a JSON text one at a time: the elements of an outer array, or of arrays in an
-outer object.
+"""Reads the rows of a JSON text one at a time. The rows are the elements of the outer array, or of
+arrays in the outer object.
 
-Text is read in pieces, so memory does not grow with the file. Errors are FaultErrors; the caller
-adds the file and the row."""
+Text arrives in pieces, which are shorter than the file, so memory does not grow with the file.
+Errors are FaultErrors, to which the caller adds file and row."""
 
 import codecs
 import json
@@ -16,8 +16,8 @@ from kodata.reading.delimited import CUT_SHORT, MAX_ROW
 
 
 def require_unique_keys(pairs: list[tuple[str, Any]]) -> Row:
-    """A JSON object as a dict. Raises FaultError if a key occurs twice: JSON allows it, and parsers
-    silently drop one of the values."""
+    """A JSON object, given as pairs of key and value, as a dict. Raises FaultError if a key occurs
+    twice. JSON allows this, but one of the values would be lost."""
     made = dict(pairs)
     if len(made) != len(pairs):
         names = [name for name, _ in pairs]
@@ -31,10 +31,12 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def decoded(pieces: Iterable[bytes], encodings: tuple[str, ...] = ("utf-8-sig",)) -> Iterator[str]:
-    """The text of a file without its byte order mark, in the first of `encodings` that fits.
+    """Decodes the bytes of a file. `encodings` are tried in order on the first bytes that are not
+    ASCII, and the first that fits is used for the whole file. Korean text in CP949 is almost never
+    valid UTF-8. A byte order mark is removed.
 
-    The encoding is chosen at the first bytes that are not ASCII. Korean text in CP949 is almost
-    never valid UTF-8."""
+    Raises FaultError for bytes that are not valid in this encoding, and at the end of a file that
+    ends inside a character."""
     decoder, held = None, b""
     try:
         for piece in pieces:
@@ -52,17 +54,20 @@ def decoded(pieces: Iterable[bytes], encodings: tuple[str, ...] = ("utf-8-sig",)
         raise FaultError(_not_text(error, encodings)) from None
 
 
-# The number of bytes, from the first non-ASCII byte on, that are needed to choose the encoding. A
-# single letter may be valid in several encodings.
+# The number of bytes, from the first non-ASCII byte on, that are examined to choose the encoding. A
+# single letter may be valid in several encodings. So this many bytes are held back until more
+# arrive.
 _SAMPLE = 64
 
 
 def _decoder(piece: bytes, encodings: tuple[str, ...]) -> codecs.IncrementalDecoder:
+    """A decoder for the first encoding in which the bytes are valid, or for the last encoding."""
     fitting = (encoding for encoding in encodings if _is_in(piece, encoding))
     return codecs.getincrementaldecoder(next(fitting, encodings[-1]))()
 
 
 def _is_in(piece: bytes, encoding: str) -> bool:
+    """Whether the bytes are valid in an encoding. They may end inside a character."""
     try:
         codecs.getincrementaldecoder(encoding)().decode(piece)
     except UnicodeDecodeError:
@@ -71,6 +76,7 @@ def _is_in(piece: bytes, encoding: str) -> bool:
 
 
 def _not_text(error: UnicodeDecodeError, encodings: tuple[str, ...]) -> str:
+    """The message for bytes that could not be decoded in any of `encodings`."""
     if error.reason in ("unexpected end of data", "incomplete multibyte sequence"):
         return CUT_SHORT
     if "cp949" in encodings:
@@ -89,11 +95,12 @@ def _not_text(error: UnicodeDecodeError, encodings: tuple[str, ...]) -> str:
 def json_rows(
     pieces: Iterator[str], inside: tuple[str, ...] = (), other_keys: list[str] | None = None
 ) -> Iterator[Any]:
-    """The elements of the outer array, or of the arrays in the outer object whose keys are in
-    `inside`. An object without any of these arrays has no rows. An empty text has no rows either.
+    """Yields the rows of a JSON text that arrives in pieces. They are the elements of the outer
+    array. If `inside` has keys, the text may be an object, and the rows are the elements of its
+    arrays with these keys. An object without these arrays has no rows, nor has an empty text.
 
-    Keys of other non-empty arrays and objects in the outer object are appended to `other_keys`.
-    Keys of texts and numbers are not appended, since these values describe the file."""
+    The keys of other non-empty arrays and objects in the outer object are appended to `other_keys`,
+    since their content is not read. Raises FaultError for invalid JSON."""
     text = _Text(pieces)
     first = text.peek()
     if first == "[":
@@ -107,6 +114,7 @@ def json_rows(
 
 
 def _array(text: "_Text") -> Iterator[Any]:
+    """Consumes an array and yields its elements."""
     text.take("[")
     mark = text.take("]") if text.peek() == "]" else ","
     while mark == ",":
@@ -115,6 +123,7 @@ def _array(text: "_Text") -> Iterator[Any]:
 
 
 def _object(text: "_Text", inside: tuple[str, ...], other_keys: list[str]) -> Iterator[Any]:
+    """Consumes the outer object and yields its rows. The arguments are as in json_rows()."""
     text.take("{")
     mark = text.take("}") if text.peek() == "}" else ","
     while mark == ",":
@@ -136,20 +145,21 @@ def reason(error: Exception) -> str:
 
 
 class _Text:
-    """A text that arrives in pieces. Text that was read is discarded."""
+    """A JSON text that arrives in pieces. Consumed text is discarded."""
 
     def __init__(self, pieces: Iterator[str]) -> None:
         self._pieces, self._text, self._index = pieces, "", 0
 
     def _more(self) -> bool:
-        """Adds a piece. Returns False at the end of the file."""
+        """Adds the next piece. Returns False at the end of the text."""
         piece = next(self._pieces, None)
         if piece is not None:
             self._text, self._index = self._text[self._index :] + piece, 0
         return piece is not None
 
     def peek(self) -> str:
-        """The next character after white space, without consuming it; "" at the end."""
+        """Consumes white space and returns the next character without consuming it. Returns "" at
+        the end of the text."""
         while True:
             space = _SPACE.match(self._text, self._index)
             assert space
@@ -160,7 +170,7 @@ class _Text:
                 return ""
 
     def expect(self, marks: str) -> str:
-        """Like peek(). Raises FaultError unless the character is one of `marks`."""
+        """Like peek(), but raises FaultError unless the character is one of `marks`."""
         character = self.peek()
         if not character:
             raise FaultError(CUT_SHORT)
@@ -170,14 +180,16 @@ class _Text:
         return character
 
     def take(self, marks: str) -> str:
-        """Like expect(), and consumes the character."""
+        """Like expect(), but consumes the character."""
         character = self.expect(marks)
         self._index += 1
         return character
 
     def value(self) -> Any:
-        """Consumes the next value and returns it. If parsing fails, more text is read only if the
-        value may be incomplete. Raises FaultError for invalid JSON."""
+        """Consumes the next value and returns it. Raises FaultError for invalid JSON.
+
+        If the value cannot be parsed, it may be incomplete. Then the next piece is added. An error
+        that is not near the end of the text means invalid JSON."""
         self.peek()
         while True:
             try:
@@ -199,7 +211,7 @@ class _Text:
                     return value
 
     def _longer(self) -> bool:
-        """Like _more(). Raises FaultError if the current value is too long for a row."""
+        """Like _more(), but raises FaultError if the current value has over MAX_ROW characters."""
         if len(self._text) - self._index > MAX_ROW:
             raise FaultError(
                 f"over {MAX_ROW:,} characters without an end; is this a JSON file of rows?"
@@ -207,5 +219,5 @@ class _Text:
         return self._more()
 
     def shown(self) -> str:
-        """The next characters, for a message."""
+        """The beginning of the text that is not consumed, for a message."""
         return shown(self._text[self._index : self._index + 80])

@@ -1,5 +1,5 @@
-"""Counts the parts of rows that are not in records: unread keys and control characters. So every
-loss of data is reported."""
+"""Counts what is lost when rows become records: keys that are not read (unread keys), and control
+characters, which are removed. The counts are reported to the user."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,25 +10,26 @@ from kodata.card import NotRead, Rewritten, Row
 from kodata.errors import on_one_line
 from kodata.text import has_unwanted
 
-LONGEST = 80  # characters of a key in the result
-CONTROLS = "control character"
-MOST, OTHERS = 1_000, "other keys"  # keys counted by name, and the name for all further keys
-# The keys that are read from a row. A key maps to None if its whole value is read. If its value is
-# an object or a list of objects, the key maps to the Known of these objects, or to a function that
-# takes an object and returns its Known.
+LONGEST = 80  # the maximum length of a key in the result, in characters
+CONTROLS = "control character"  # the name of the change that removes control characters
+# At most MOST keys are counted by name. All others are counted under the name OTHERS.
+MOST, OTHERS = 1_000, "other keys"
+# The keys that are read from a row. A key maps to None if its whole value is read. A value may be
+# an object, or a list of objects, of which only some keys are read. The key then maps to the Known
+# of these objects, or to a function that takes an object and returns its Known.
 Known: TypeAlias = Mapping[str, "Inside | None"]
 Inside: TypeAlias = "Known | Callable[[Row], Known]"
 
 
 def known(*names: str, **inside: Inside) -> Known:
-    """Makes a Known. The values of the keys `names` are read whole. A key in `inside` maps to the
+    """Makes a Known. The whole values of the keys `names` are read. A key of `inside` maps to the
     Known of its value, or to a function that returns this Known."""
     return {**dict.fromkeys(names), **inside}
 
 
 class KnownOfPartialRows(dict[str, "Inside | None"]):
-    """The Known of rows that may be used in part. `omissions(row)` names the parts of a row that
-    are not used."""
+    """A Known of rows of which some parts may be dropped although their keys are read.
+    `omissions(row)` returns the names of the dropped parts of a row."""
 
     def __init__(self, names: Known, omissions: Callable[[Any], Iterable[str]]) -> None:
         super().__init__(names)
@@ -36,20 +37,20 @@ class KnownOfPartialRows(dict[str, "Inside | None"]):
 
 
 class Unread:
-    """Counts the rows that have an unread key, and the rows whose texts are changed. A row counts
-    once for each key or change."""
+    """Counts the rows with each unread key, and the rows with each change. A change is the removal
+    of control characters (CONTROLS), or a dropped part of a row (KnownOfPartialRows)."""
 
     def __init__(self) -> None:
         self._rows: Counter[str] = Counter()  # by unread key
         self._changes: Counter[str] = Counter()  # by change
-        self._flat: dict[tuple[str, ...], bool] = {}
+        self._flat: dict[tuple[str, ...], bool] = {}  # the results of _is_flat(), by a row's keys
 
     def count_rows(self, rows: Sequence[Row], names: Known | Callable[[Row], Known]) -> None:
-        """Counts the unread keys and control characters of rows. `names` are the keys that are
-        read; they may depend on the row.
+        """Counts the unread keys and changes of rows. `names` are the keys that are read, or a
+        function that takes a row and returns them.
 
-        Most rows have nothing to count. One check of all rows together is much faster than a check
-        of each row."""
+        Most rows have nothing to count. So all rows are first checked together, which is much
+        faster than a check of each row."""
         if all(self._is_flat(row, names) for row in {tuple(row): row for row in rows}.values()):
             try:
                 if "".join(chain.from_iterable(map(dict.values, rows))).isprintable():
@@ -60,8 +61,8 @@ class Unread:
             self.count_row(row, names(row) if callable(names) else names)
 
     def _is_flat(self, row: Row, names: Known | Callable[[Row], Known]) -> bool:
-        """Whether all keys of the row are read, and read whole. The result is cached for rows with
-        the same keys."""
+        """Whether the whole values of all keys of the row are read. The result is cached for rows
+        with the same keys."""
         if (keys := tuple(row)) not in self._flat:
             known = names(row) if callable(names) else names
             is_flat = row.keys() <= known.keys() and not isinstance(known, KnownOfPartialRows)
@@ -69,8 +70,7 @@ class Unread:
         return self._flat[keys]
 
     def count_row(self, row: Any, names: Known) -> None:
-        """Counts the unread keys and control characters of one row. `names` are the keys that are
-        read."""
+        """Counts the unread keys and changes of one row. `names` are the keys that are read."""
         if has_unwanted(row):
             self._changes[CONTROLS] += 1
         if isinstance(names, KnownOfPartialRows):
@@ -80,29 +80,30 @@ class Unread:
             and row.keys() <= names.keys()
             and [*names.values()].count(None) == len(names)
         ):
-            return  # most rows; examining them would take a seventh of the time of reading KLUE-NLI
+            # True for most rows. others() would take a seventh of the time of reading KLUE-NLI.
+            return
         self.count_keys(others(row, names))
 
     def count_keys(self, keys: Iterable[str]) -> None:
-        """Counts the unread keys of one row, or of the outer object of a file."""
+        """Counts these unread keys of one row, or of the outer object of a file."""
         if unread := {*keys}:
             self._rows.update({self._name(key) for key in unread})
 
     def _name(self, key: str) -> str:
-        """The name under which a key is counted: the key on one line, shortened; OTHERS for a new
-        key if MOST keys are already counted."""
+        """The name under which a key is counted: the key, on one line and shortened. OTHERS if the
+        key is new and MOST keys are already counted."""
         short = on_one_line(key[:LONGEST]) + "..." * (len(key) > LONGEST)
         return short if short in self._rows or len(self._rows) < MOST else OTHERS
 
     def results(self) -> Iterator[NotRead | Rewritten]:
-        """The counts, sorted by name."""
+        """Yields NotRead for each unread key, then Rewritten for each change, sorted by name."""
         yield from (NotRead(key, rows) for key, rows in sorted(self._rows.items()))
         yield from (Rewritten(what, rows) for what, rows in sorted(self._changes.items()))
 
 
 def others(value: Any, names: Inside) -> Iterator[str]:
-    """The paths of unread keys in a value, such as `lines[].speaker.age`. Keys with empty values
-    are skipped."""
+    """The paths of unread keys in a value, such as `lines[].speaker.age`. `names` is the Known of
+    the value, or a function that returns it. Keys with empty values are skipped."""
     # No recursion, since a value may be nested very deeply.
     stack: list[tuple[Any, Inside, str]] = [(value, names, "")]
     while stack:

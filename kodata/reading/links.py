@@ -1,6 +1,6 @@
 """Checks symbolic links in a folder of data. Links are allowed, since users link to their own large
-files. But a folder from somebody else may link to a private file. The text of that file would then
-appear in messages and in a run folder."""
+files. But in a folder from somebody else, a link may lead to a private file of the user. Its text
+would then appear in messages and in a run folder."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from kodata.errors import DataError
 
 def require_data_file(path: Path, folder: Path) -> Path:
     """The path of a data file in a folder, unchanged. Raises DataError if the path is not a file,
-    or if it is a link that refuse_stray_link() refuses."""
+    if it is a link to nothing, or if refuse_stray_link() refuses it."""
     if path.is_symlink() and not path.exists():
         raise DataError(
             f"{path}: a link to {path.readlink()}, which does not exist; put the data file itself"
@@ -23,9 +23,9 @@ def require_data_file(path: Path, folder: Path) -> Path:
 def refuse_stray_link(file: Path, folder: Path) -> Path:
     """The path of a file in a folder of data, unchanged.
 
-    Raises DataError if links in it lead out of the folder to a file with another suffix (such as
-    /proc/self/environ or a key), or into a hidden folder (such as ~/.docker/config.json). Links of
-    the hub's cache into its own `blobs` are accepted."""
+    A link out of the folder is refused in two cases: it leads to a file with another suffix (such
+    as /proc/self/environ or a key), or into a hidden folder (such as ~/.docker/config.json). Then
+    DataError is raised. Links in the hub's cache into its own `blobs` are accepted."""
     real, root = file.resolve(), folder.resolve()
     blobs = root.parent.parent / "blobs"
     if real.is_relative_to(root) or real.parent == blobs:

@@ -1,5 +1,5 @@
-"""Opens regular files only. Reading a pipe, a device or a socket instead of a file could block or
-go on forever."""
+"""Opens files, but only regular ones. Reading a pipe, a device or a socket could block or go on
+forever."""
 
 import errno
 import math
@@ -12,12 +12,12 @@ NO_FILE = "a pipe, a device or a socket, not a file"
 
 
 def opened(path: Path, most: float = math.inf) -> BufferedReader:
-    """The file opened for reading bytes. Links are followed.
+    """The file opened for reading bytes. Links are followed. `most` is its maximum size in bytes.
 
-    Raises OSError if the path cannot be opened or is not a regular file, or if the file has over
-    `most` bytes. The error's `strerror` is a message for the user. Some system files are endless
-    but have size 0, so the caller must count bytes too."""
-    # O_NONBLOCK: opening a pipe without a writer does not block.
+    Raises OSError if the path cannot be opened, is not a regular file, or is larger than `most`.
+    The error's `strerror` is a message for the user. Some system files have size 0 but are endless,
+    so the caller must count the bytes as well."""
+    # Without O_NONBLOCK, opening a pipe would block until another process writes to it.
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(number)
@@ -35,8 +35,8 @@ def opened(path: Path, most: float = math.inf) -> BufferedReader:
 
 
 def content(path: Path, most: int) -> bytes:
-    """The whole content of a file. Raises OSError in the same cases as opened(), and if more than
-    `most` bytes can be read."""
+    """The whole content of a file. `most` is its maximum size in bytes. Raises OSError in the same
+    cases as opened(), and if more than `most` bytes can be read."""
     with opened(path, most) as file:
         data = file.read(most + 1)
     if len(data) > most:
@@ -45,5 +45,5 @@ def content(path: Path, most: int) -> bytes:
 
 
 def too_large(path: Path, most: float) -> OSError:
-    """The error to raise for a file of more than `most` bytes."""
+    """The error for a file of more than `most` bytes, to be raised by the caller."""
     return OSError(errno.EFBIG, f"over {most:,} bytes", str(path))

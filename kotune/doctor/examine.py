@@ -1,12 +1,13 @@
-"""Checks whether this machine can run kotune. The result of a check is a finding. It has a state
-and, unless the state is `ok`, a remedy.
+"""Checks whether this machine can run kotune. The result of each check is a finding with one of
+three states:
 
+- `ok`: there is nothing to do.
 - `warning`: something is missing or scarce, such as a GPU, a token or disk space. Some recipes or
   commands may need it.
-- `fix`: something is broken, unsupported or unusable. Correct it before a run.
+- `fix`: something is broken, unsupported or unusable. It must be corrected before a run.
 
-The checks also work without a network. They also work in the light install, which has no packages
-for training. No finding contains a token."""
+The checks also work without a network, and in the light install, which has no packages for
+training. No finding contains a token."""
 
 import os
 import sys
@@ -23,11 +24,11 @@ __all__ = ["COLOURS", "Finding", "as_json", "examine"]
 
 
 def examine(runs_dir: Path) -> Iterator[Finding]:
-    """Run all checks and yield their findings. The machine is checked first and the hub last.
-    `runs_dir` is the folder for runs."""
+    """Run all checks and yield their findings. The machine is checked first, the hub last.
+    `runs_dir`: the folder for runs, whose disk space is checked."""
     gpus, token = machine.gpus(), hub.find_token()
     yield machine.python(sys.version_info[:2])
-    yield machine.locked(machine.installed())
+    yield machine.packages(machine.installed())
     yield machine.torch_build(machine.find_torch(), gpus)
     yield from map(machine.gpu, gpus) if gpus else [machine.no_gpu(detect_device() == "cuda")]
     yield machine.compiler(compiler.missing(), bool(gpus))
@@ -40,8 +41,8 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
 
 
 def as_json(findings: list[Finding]) -> dict[str, object]:
-    """The findings, in a form that json.dumps accepts. The key `ok` is False if a finding has the
-    state `fix`. Warnings do not change it."""
+    """The findings as a dict that json.dumps accepts. `ok` is False if at least one finding has the
+    state `fix`. Warnings do not change `ok`."""
     return {
         "ok": all(finding.state != "fix" for finding in findings),
         "checks": [asdict(finding) for finding in findings],

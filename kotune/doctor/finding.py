@@ -1,4 +1,4 @@
-"""The result of one check."""
+"""Defines Finding, the result of one check, and remedies that several checks suggest."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,8 +13,8 @@ REINSTALL = f"remove .venv, then {SETUP}" if IS_CHECKOUT else f"in a new environ
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check. `told` describes the result. If `state` is not `ok`, `do` is what
-    the user can do about it."""
+    """The result of one check. `name`: what was checked; `state`: as in kotune.doctor.examine;
+    `told`: a description of the result; `do`: what the user can do, empty if `state` is `ok`."""
 
     name: str
     state: State

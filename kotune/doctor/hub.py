@@ -1,5 +1,6 @@
-"""Checks whether the hub is reachable and whether it gives access to Llama's weights. The checks
-send two requests, each limited to TIMEOUT seconds. The token is sent only to the configured hub."""
+"""Checks whether the hub is reachable and whether it gives access to Llama. For each check, one
+request is sent, which takes at most TIMEOUT seconds. The token is sent only to the configured
+hub."""
 
 import os
 import re
@@ -16,23 +17,28 @@ from kodata.reading.addresses import RefusedError, is_safe, masked, without_logi
 from kotune.doctor.finding import Finding
 
 TIMEOUT = 5.0  # seconds for an answer, including the DNS lookup
-# The two models of the shipped recipes. Everybody can download the first; the second needs
-# permission.
+# Two models of the shipped recipes. Everybody can download OPEN. GATED needs a token and permission
+# from its owner.
 OPEN, GATED = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "meta-llama/Llama-3.2-1B-Instruct"
 
 
 def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Finding]:
-    """The findings about the token, the hub, and the access to Llama's weights."""
+    """The findings about the token, the hub, and the access to GATED. `environment`: the
+    environment variables; `token`: the result of find_token().
+
+    There is no finding about GATED if HF_HUB_OFFLINE is set, or if the hub's address is not safe or
+    cannot be reached."""
     token_finding = _token_finding(token, "HF_TOKEN" in environment)
     yield token_finding
     if token_finding.state != "ok":
-        token = None  # http.client would quote a malformed token in its error message
+        token = None  # a malformed token is not sent: http.client would quote it in its error
     endpoint = environment.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     if environment.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         do = "only files in the hub's cache are used; unset HF_HUB_OFFLINE to download more"
         yield Finding("hub", "warning", "not checked: HF_HUB_OFFLINE is set", do)
         return
-    if not (host := _host(endpoint)):  # not shown, because it may contain a password
+    if not (host := _host(endpoint)):
+        # The value is not shown, because it may contain a password.
         what = "HF_ENDPOINT is not an address"
         yield Finding("hub", "fix", what, "give one that begins with https://, or unset it")
         return
@@ -49,7 +55,8 @@ def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Find
 
 
 def _access_finding(answer: int | str, has_token: bool) -> Finding:
-    """The finding about the access to GATED. `answer` is the result of request() for this model."""
+    """The finding about the access to GATED. `answer`: the result of request() for this model;
+    `has_token`: whether the request had a token."""
     page = f"https://huggingface.co/{GATED}"
     if isinstance(answer, str):
         return Finding("llama", "warning", f"unknown: {answer}", "try again")
@@ -76,11 +83,16 @@ def _access_finding(answer: int | str, has_token: bool) -> Finding:
 
 
 def request(endpoint: str, model: str, token: str | None) -> int | str:
-    """Request a model's config.json. Returns the HTTP status of the response, or the reason why
-    there was no response.
+    """Request the config.json of a model with HEAD. Returns the HTTP status of the response, or the
+    reason why there was no response.
 
-    The call takes at most TIMEOUT seconds. Redirects are not followed, so the token is sent to no
-    other host."""
+    - `endpoint`: the address of the hub. If it has a user name and password, they are sent instead
+      of the token.
+    - `model`: a hub id
+    - `token`: None for a request without a token
+
+    The call takes at most TIMEOUT seconds. Redirects are not followed, so no other host receives
+    the token."""
     endpoint, login = without_login(endpoint)
     authorization = login or (f"Bearer {token}" if token else None)
     headers = {"Authorization": authorization} if authorization else {}
@@ -104,8 +116,8 @@ def request(endpoint: str, model: str, token: str | None) -> int | str:
 
 
 def find_token() -> str | None:
-    """The token that huggingface_hub would send. It is in the environment or in the token file.
-    None if there is no token."""
+    """The value of HF_TOKEN, or else the token that `hf auth login` wrote to a file. None if there
+    is no token, or if the file cannot be read."""
     if token := os.environ.get("HF_TOKEN", "").strip():
         return token
     file = Path(os.environ.get("HF_TOKEN_PATH", _home() / "token"))
@@ -122,10 +134,13 @@ def cache() -> Path:
 
 class _NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Return None. So urllib does not follow the redirect, and the result is its status."""
+        """Return None, so urllib does not follow the redirect but raises HTTPError with its
+        status."""
 
 
 def _token_finding(token: str | None, is_in_environment: bool) -> Finding:
+    """The finding about the token. `is_in_environment`: whether HF_TOKEN is set. If it is not, the
+    token comes from a file."""
     if not token:
         return Finding(
             "token",
@@ -152,6 +167,7 @@ def _token_finding(token: str | None, is_in_environment: bool) -> Finding:
 
 
 def _hub_finding(answer: int | str, host: str) -> Finding:
+    """The finding about the hub. `answer`: the result of request() for OPEN."""
     if isinstance(answer, str):
         do = (
             "check the network, the proxy and HF_ENDPOINT; the hub's cache and `path:` work without"
@@ -164,7 +180,8 @@ def _hub_finding(answer: int | str, host: str) -> Finding:
 
 
 def _host(endpoint: str) -> str | None:
-    """The host of an address, without user name and password. None if it is not an address."""
+    """The host of an address, without user name, password and port. None if the text is not a valid
+    address that begins with http:// or https://."""
     try:
         parts = urlsplit(without_login(endpoint)[0])
         return parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None
@@ -173,8 +190,9 @@ def _host(endpoint: str) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """The reason why there was no response. A library's message about an address is not used,
-    because it quotes the address, which may contain a password."""
+    """The reason why there was no response, in at most 100 characters. If the address is not valid,
+    the library's message is not used, because it quotes the address, which may contain a
+    password."""
     reason = getattr(error, "reason", error)
     if isinstance(reason, (InvalidURL, ValueError)):
         return "the address of the hub or of a proxy is not valid (HF_ENDPOINT, HTTPS_PROXY)"
@@ -182,7 +200,8 @@ def _reason(error: Exception) -> str:
 
 
 def _home() -> Path:
-    """The home folder of huggingface_hub, computed as huggingface_hub does."""
+    """The folder of huggingface_hub that has its cache and its token file. It is computed as in
+    huggingface_hub, which the light install does not have."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
     return Path(os.path.expanduser(home))  # noqa: PTH111  (Path.expanduser() can raise)

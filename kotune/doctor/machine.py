@@ -1,4 +1,7 @@
-"""Checks of the machine: Python, packages, GPU, memory, disk, font."""
+"""Checks the machine: Python, packages, torch, GPU, compiler, memory, disk, font.
+
+A function that returns a Finding does one check. Other functions, such as gpus() and find_torch(),
+collect what is checked."""
 
 import os
 import re
@@ -29,7 +32,8 @@ SMI = [
 
 @dataclass(frozen=True)
 class InstalledGpu:
-    """One line of nvidia-smi. `memory` and `free` are in MiB."""
+    """A GPU as nvidia-smi lists it. `driver`: the version of its driver; `memory`, `free`: its
+    whole and its free memory in MiB."""
 
     name: str
     driver: str
@@ -38,8 +42,8 @@ class InstalledGpu:
 
 
 def python(version: tuple[int, int]) -> Finding:
-    """Check the Python version. The packages in requirements.lock are resolved for 3.11 and
-    3.12."""
+    """Check the Python version, such as (3, 12). The packages in requirements.lock are resolved for
+    3.11 and 3.12."""
     what = ".".join(map(str, version))
     if (3, 11) <= version <= (3, 12):
         return Finding("python", "ok", what)
@@ -51,9 +55,13 @@ def python(version: tuple[int, int]) -> Finding:
     )
 
 
-def locked(installed: Mapping[str, str | None]) -> Finding:
-    """Check that the required packages are installed. In a checkout, their versions are compared
-    with requirements.lock."""
+def packages(installed: Mapping[str, str | None]) -> Finding:
+    """Check that the packages for training are installed. In a checkout, their versions are
+    compared with requirements.lock, and a difference is a `warning`. `installed`: the result of
+    installed().
+
+    Missing packages are a `fix` if Axolotl is installed. Otherwise this is the light install, and
+    they are a `warning`."""
     missing = [name for name, version in installed.items() if version is None]
     lock = _lock() if IS_CHECKOUT else {}
     other = [
@@ -88,11 +96,8 @@ def locked(installed: Mapping[str, str | None]) -> Finding:
 def torch_build(
     build: tuple[str, str | None, bool] | str | None, gpus: list[InstalledGpu]
 ) -> Finding:
-    """Check that the installed torch matches the GPU and its driver.
-
-    `build` is the result of find_torch(). Normally it is (torch version, CUDA version, whether a
-    GPU is usable), where the CUDA version of a CPU build is None. If torch cannot be imported,
-    `build` is the reason. If torch is not installed, `build` is None."""
+    """Check that the installed torch matches the GPU and its driver. `build`: the result of
+    find_torch(); `gpus`: the result of gpus()."""
     if build is None:
         return Finding("torch", "warning", "not installed", f"{SETUP} to run recipes")
     if isinstance(build, str):
@@ -105,7 +110,9 @@ def torch_build(
         what += ", but there is an NVIDIA GPU"
         return Finding("torch", "fix", what, f"{REINSTALL}: it installs the CUDA build")
     what += f", driver {gpus[0].driver}"
-    if is_usable:  # an older driver also works with a package such as cuda-compat-13-0
+    # The version of the driver is not compared. With a package such as cuda-compat-13-0, a driver
+    # that is too old for this CUDA works too.
+    if is_usable:
         return Finding("torch", "ok", what)
     problem, do = driver.problem() or (
         "torch finds no GPU",
@@ -115,8 +122,8 @@ def torch_build(
 
 
 def gpu(installed: InstalledGpu) -> Finding:
-    """Describe a GPU and its memory. The finding is a warning if over a tenth of the memory is in
-    use."""
+    """Check the free memory of a GPU. The finding is a `warning` if over a tenth of the memory is
+    in use."""
     size, free = installed.memory / 1024, installed.free / 1024
     what = f"{installed.name}, {size:,.1f} GiB, {free:,.1f} free"
     if installed.free < 0.9 * installed.memory:
@@ -126,8 +133,8 @@ def gpu(installed: InstalledGpu) -> Finding:
 
 
 def no_gpu(has_driver: bool) -> Finding:
-    """The finding if nvidia-smi lists no GPU. `has_driver` is whether an NVIDIA driver is
-    loaded."""
+    """The finding if nvidia-smi lists no GPU. `has_driver`: whether an NVIDIA driver is loaded. If
+    it is, a missing GPU is a `fix`, otherwise a `warning`."""
     if has_driver:
         do = "run nvidia-smi to see why; a container needs --gpus all"
         return Finding("gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi lists no GPU", do)
@@ -137,7 +144,8 @@ def no_gpu(has_driver: bool) -> Finding:
 
 def compiler(missing: str, is_needed: bool) -> Finding:
     """Check the C compiler and Python's headers, which Triton needs to launch its GPU kernels.
-    `missing` describes what is not installed. `is_needed` is whether the machine has a GPU."""
+    `missing`: the result of worker.compiler.missing(); `is_needed`: whether this machine has a
+    GPU."""
     if not missing:
         return Finding("compiler", "ok", "a C compiler and Python.h")
     if not is_needed:
@@ -147,8 +155,8 @@ def compiler(missing: str, is_needed: bool) -> Finding:
 
 
 def memory(size: float) -> Finding:
-    """Check the size of main memory in bytes. Loading a model places its weights in main memory
-    first."""
+    """Check the size of main memory. `size`: bytes. A model's weights are loaded into main memory
+    before they are copied to a GPU."""
     what = f"{size / GIB:,.1f} GiB"
     if size < 8 * GIB:
         do = "use 8 GiB or more: loading the weights takes 3.6 GB, in addition to Python itself"
@@ -157,8 +165,8 @@ def memory(size: float) -> Finding:
 
 
 def disk(name: str, path: Path) -> Finding:
-    """Check the free space of a folder, and whether it is writable. If the folder does not exist,
-    its nearest existing parent is checked."""
+    """Check the free space of the folder `path`, and whether it is writable. If it does not exist,
+    its nearest existing parent is checked. `name`: the name of the finding."""
     path = path.absolute()
     # Path.is_dir() raises if a parent cannot be read; os.path.isdir() does not.
     folder = next(part for part in (path, *path.parents) if os.path.isdir(part))  # noqa: PTH112
@@ -177,8 +185,8 @@ def disk(name: str, path: Path) -> Finding:
 
 
 def shared_memory(folder: Path) -> Finding:
-    """Check the size of shared memory, which torch's data loaders use to pass batches. A container
-    has only 64 MB of it by default."""
+    """Check the size of shared memory, through which torch's data loaders pass batches. `folder`:
+    where it is mounted. By default, a container has only 64 MB of shared memory."""
     if not folder.is_dir():
         return Finding("shared memory", "ok", f"no {folder} here")
     size = shutil.disk_usage(folder).total
@@ -202,7 +210,8 @@ def font() -> Finding:
 
 
 def gpus(run: Callable[..., Any] = subprocess.run) -> list[InstalledGpu]:
-    """The GPUs that nvidia-smi lists. The list is empty if nvidia-smi is not installed or fails."""
+    """The GPUs that nvidia-smi lists. Empty if nvidia-smi is not installed, fails, or takes over 30
+    seconds. `run`: replaces subprocess.run in tests."""
     try:
         done = run(SMI, capture_output=True, text=True, check=False, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
@@ -226,8 +235,8 @@ def installed() -> dict[str, str | None]:
 
 
 def _requirements() -> list[str]:
-    """The requirements in pyproject.toml, including the extra `train`. If kotune is an installed
-    package, they are read from the package's metadata."""
+    """The requirements of kotune and of its extra `train`, such as `torch>=2.11,<2.14`. A checkout
+    has them in pyproject.toml, an installation in the package's metadata."""
     if IS_CHECKOUT:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         return [*project["dependencies"], *project["optional-dependencies"]["train"]]
@@ -240,8 +249,8 @@ def _requirements() -> list[str]:
 
 
 def _lock() -> dict[str, set[str]]:
-    """The versions of each package in requirements.lock. A package has several versions if it
-    depends on the platform."""
+    """The versions of each package in requirements.lock. A package has several versions if its
+    version depends on the platform."""
     lock: dict[str, set[str]] = {}
     for name, version in re.findall(
         r"^([\w.-]+)==([^\s;+]+)",
@@ -253,13 +262,16 @@ def _lock() -> dict[str, set[str]]:
 
 
 def find_torch() -> tuple[str, str | None, bool] | str | None:
-    """Examine the installed torch. Returns the argument `build` of torch_build(). This imports
-    torch, which takes seconds."""
+    """The build of the installed torch: its version, its CUDA version, and whether it can use a
+    GPU. The CUDA version of a CPU build is None. Imports torch, which takes seconds.
+
+    None if torch is not installed. If torch cannot be imported, the reason as a text."""
     if not find_spec("torch"):
         return None
     try:
         import torch
 
         return str(torch.__version__), torch.version.cuda, bool(torch.cuda.is_available())
-    except (ImportError, OSError) as error:  # libraries are missing, or have another CUDA version
+    # A library that torch loads is missing, or is for another CUDA version.
+    except (ImportError, OSError) as error:
         return brief(error)

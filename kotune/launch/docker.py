@@ -1,5 +1,5 @@
-"""The Docker engine. It starts one container on this machine for each run, one after another. A
-container runs as the user who launches it, so the files in runs/ belong to that user."""
+"""The Docker engine. It starts one container for each run on this machine, one after another. A
+container runs as the user who launches it, so this user owns the files in runs/."""
 
 import os
 from dataclasses import replace
@@ -22,27 +22,29 @@ from kotune.recipe.schema import Recipe
 from kotune.recipe.strict_yaml import shown
 from kotune.runs.folder import RUNS
 
-IMAGE = "kotune"  # docker build -t kotune .
-INSIDE = Path("/inputs")  # an empty folder in the container; the image's code is in /kotune
+IMAGE = "kotune"  # the name of the image, which `docker build -t kotune .` builds
+# The container's folder for inputs, in which the run starts. It is empty in the image, whose code
+# is in /kotune.
+INSIDE = Path("/inputs")
 RECIPE = Path("/recipe")  # the container's folder for a recipe that is not below the current folder
-NAMES = FOLDER / "docker.env"
+NAMES = FOLDER / "docker.env"  # the file with the names of environment variables to pass on
 
 
 def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
+    """The launch on Docker. Raises RecipeError as _command() does."""
     commands = [_command(submission, recipe, options) for submission, recipe in submissions.items()]
     return Launch(NAMES, render("docker.env", names=TOKENS), commands)
 
 
 def _command(submission: Submission, recipe: Recipe, options: LaunchOptions) -> list[str]:
-    """The command that starts the container of one run. It mounts the cache and runs/. It also
-    mounts the recipe and the files that the recipe names, read-only. The container can use all
-    GPUs.
+    """The command that starts the container of one run. The cache and runs/ are mounted. The recipe
+    and the files that it names are mounted read-only. The container can use all GPUs.
 
-    All files are mounted below one folder, INSIDE, where the run starts. So a recipe cannot mount a
-    folder over the code that runs. The files keep their relative paths, so the run's folder has the
-    same name as without a container.
+    The files are mounted only below INSIDE. So a recipe cannot mount a folder over the code in the
+    image. The files keep their relative paths, so the run's folder has the same name as without a
+    container. Only a recipe outside the current folder is mounted below RECIPE instead.
 
-    Raises RecipeError if a file is outside the current folder."""
+    Raises RecipeError if a file that the recipe names is outside the current folder."""
     files = local_paths(recipe)
     if outside := paths.outside(files):
         raise RecipeError(
@@ -60,7 +62,8 @@ def _command(submission: Submission, recipe: Recipe, options: LaunchOptions) -> 
 
 
 def _container() -> list[str]:
-    """The options of every container."""
+    """The words of the command that are the same for every container, from `docker` to the last
+    common option."""
     options = {
         "--pull": "never",
         "--gpus": "all",

@@ -1,9 +1,10 @@
 """Launches runs on Docker, SLURM or SkyPilot, which are called engines.
 
 A launch writes one file below `runs/launch/`, shows the exact commands, and runs them. Each command
-starts the engine's own program. Only the engine schedules jobs, starts machines and tracks jobs.
+starts the engine's own program. Scheduling jobs, starting machines and tracking jobs is left to the
+engine.
 
-The file and the commands contain the names of environment variables that hold tokens, but never a
+The file and the commands may have the names of environment variables that hold tokens, but never a
 token. The engine reads the tokens from the user's environment."""
 
 import shlex
@@ -24,12 +25,14 @@ from kotune.runs.folder import publish
 from kotune.shipped import IS_CHECKOUT
 
 ENGINES = {engine.name: engine for engine in (DOCKER, SLURM, SKY)}
-# After these exit codes, the next command would fail for the same reason.
+# If a run ends with one of these exit codes, no further command is run, because it would fail for
+# the same reason.
 STOPS = (UNREACHABLE, INTERRUPTED, PREEMPTED)
 
 
 def prepare(submissions: Iterable[Submission], engine: str, options: LaunchOptions) -> Launch:
-    """Create the launch of the submissions. It writes no file and starts no process.
+    """The launch of the submissions on an engine. `engine`: a key of ENGINES. Writes no file and
+    starts no process.
 
     Raises RecipeError for an invalid recipe, an unknown engine, a bucket that the engine cannot
     use, a path that fails paths.check(), or a file outside the folder that the engine can read.
@@ -54,22 +57,23 @@ def prepare(submissions: Iterable[Submission], engine: str, options: LaunchOptio
 
 
 def write(launch: Launch) -> None:
-    """Write the file of a launch below runs/."""
+    """Write the file of a launch, `launch.file`."""
     publish(launch.file, launch.text)
 
 
 def lines(launch: Launch) -> list[str]:
-    """The lines that describe a launch on the screen. They show its file, its commands, and how to
-    download the results."""
+    """The lines that describe a launch on the screen: its file, its commands, and the command that
+    downloads the results, if there is one."""
     after = [f"download results with: {launch.after}"] if launch.after else []
     return [f"written: {launch.file}", *map(shlex.join, launch.commands), *after]
 
 
 def start(launch: Launch, engine: str, dry_run: bool, echo: Callable[[str], object]) -> None:
-    """Write the file of a launch and show its commands. Unless `dry_run` is true, run them.
+    """Write the file of a launch and show its commands. Unless `dry_run` is true, run them too.
+    `echo`: prints one line.
 
-    Raises RecipeError if the commands are to be run but the engine's program is not installed.
-    Raises StageError if a command fails."""
+    Raises RecipeError, before anything is written, if the commands are to be run but the engine's
+    program is not installed. Raises StageError if a command fails."""
     known = ENGINES[engine]
     if not dry_run and not shutil.which(known.program):
         message = (
@@ -85,8 +89,8 @@ def start(launch: Launch, engine: str, dry_run: bool, echo: Callable[[str], obje
 
 
 def hand_over(launch: Launch, engine: str) -> None:
-    """Run the commands of a launch one after another. After a failure, the next commands still run,
-    unless the exit code is in STOPS. Raises StageError at the end if any command failed."""
+    """Run the commands of a launch one after another. A command that fails does not stop the next
+    ones, unless its exit code is in STOPS. Raises StageError at the end if any command failed."""
     failures = []
     for words in launch.commands:
         if code := subprocess.run(words, check=False).returncode:

@@ -1,5 +1,5 @@
-"""Checks the paths that a launch passes to another program. The program must not misread a path. No
-path may lead outside the folder that the program can read."""
+"""Checks the paths that a launch passes to an engine. The engine must not misread a path, and a
+path must not lead outside the folder that the engine can read."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,11 +11,11 @@ from kotune.runs.folder import RUNS
 
 
 def check(submissions: Submissions) -> None:
-    """Raises RecipeError if a path has a colon or a control character, such as a line break.
+    """Raise RecipeError if a path has a colon or a control character, such as a line break. Docker
+    ends a path at a colon, and a line break would start a new line in a script.
 
-    The checked paths are the recipes, the files and folders that they name, and runs/ in the
-    current folder. A line break would start a new line in a script, and docker ends a path at a
-    colon."""
+    The checked paths are the absolute paths of the recipes, of the files and folders that they
+    name, and of runs/ in the current folder."""
     for path in (path.absolute() for path in (*all_paths(submissions), RUNS)):
         if ":" in str(path) or BREAKS.search(str(path)):
             raise RecipeError(
@@ -25,7 +25,8 @@ def check(submissions: Submissions) -> None:
 
 
 def all_paths(submissions: Submissions) -> list[Path]:
-    """The paths of all recipes, and of the files and folders that the recipes name."""
+    """The paths of all recipes, and of the files and folders that they name, as the user gave
+    them."""
     return [
         path
         for submission, recipe in submissions.items()
@@ -34,7 +35,7 @@ def all_paths(submissions: Submissions) -> list[Path]:
 
 
 def outside(paths: Iterable[Path]) -> Path | None:
-    """The first path that is absolute or contains `..`, because it can lead outside the current
-    folder. None if there is no such path. Symbolic links are not followed, because a link below the
-    current folder is the user's own choice."""
+    """The first path that may lead outside the current folder, because it is absolute or contains
+    `..`. None if there is none. Symbolic links are accepted: a user may place a link in the current
+    folder on purpose."""
     return next((path for path in paths if path.is_absolute() or ".." in path.parts), None)

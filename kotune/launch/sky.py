@@ -1,8 +1,8 @@
-"""The SkyPilot engine. One managed job executes all runs, one after another. The runs are stored in
-a bucket.
+"""The SkyPilot engine. One managed job executes all runs of a launch on one machine, one after
+another. The runs are stored in a bucket.
 
-All runs share one machine, because most of the price of a small run is for starting a machine and
-downloading its software."""
+A machine for each run would cost more: for a small run, most of the price is for starting a machine
+and downloading its software."""
 
 import os
 import shlex
@@ -24,9 +24,9 @@ from kotune.launch.engine import (
 from kotune.recipe.strict_yaml import shown
 from kotune.runs.folder import command
 
-MOUNT = Path("/kotune-runs")  # where SkyPilot mounts the bucket
+MOUNT = Path("/kotune-runs")  # where SkyPilot mounts the bucket on its machine
 HEAD = """\
-# Written by kotune launch: a SkyPilot task for a managed job. SkyPilot ends the machine with it.
+# Written by kotune launch: a SkyPilot task for a managed job. Then SkyPilot deletes the machine.
 # accelerators: the cheapest available one is used; for another: sky jobs launch --gpus L4:1 ...
 """
 RESOURCES = {
@@ -47,13 +47,14 @@ SETUP = """\
 "$(~/.local/bin/uv python find 3.12)" -P -m venv .venv
 bash install.sh .venv/bin
 """
-# The exit codes after which no further run is started: 75 (hub unreachable), 130 (interrupted) and
-# 143 (machine taken away). The next run would fail for the same reason.
+# No further run is started after the exit codes 75 (hub unreachable), 130 (interrupted) and 143
+# (machine taken away), because it would fail for the same reason.
 RUN_HEAD = """\
 # A failed run does not stop the others; a preemption or an unreachable hub stops all.
 failed=0
 try() { "$@" || { code=$?; case $code in 75|130|143) exit $code ;; esac; failed=$code; }; }"""
-# Maps the scheme of a bucket's address to the command that downloads runs. Empty: none is known.
+# Maps the scheme of a bucket's address to the command that downloads the runs. The command is empty
+# if none is known.
 DOWNLOADS = {
     "s3": "aws s3 sync {bucket} runs",
     "gs": "gcloud storage rsync --recursive {bucket} runs",
@@ -62,7 +63,8 @@ DOWNLOADS = {
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, which also writes texts of several lines as literal blocks (`|`)."""
+    """PyYAML's safe dumper, except that a text of several lines is written as a literal block
+    (`|`)."""
 
 
 _Dumper.add_representer(
@@ -74,6 +76,7 @@ _Dumper.add_representer(
 
 
 def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
+    """The launch on SkyPilot. Raises RecipeError as _download() and _check_folder() do."""
     download = _download(options.bucket)
     _check_folder(submissions)
     names = [name for name in TOKENS if os.environ.get(name)]
@@ -96,17 +99,17 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
 
 
 def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str, object]:
-    """A SkyPilot task. `names` are the names of environment variables that hold tokens. `runs` has
-    one shell command for each run."""
-    # The task has only the names of the variables. With --secret, SkyPilot reads their values from
-    # the user's environment.
+    """A SkyPilot task, in the form that is written as YAML. `names`: the environment variables that
+    hold tokens; `runs`: one shell command for each run."""
+    # The task has only the names of the variables. The option --secret of the command makes
+    # SkyPilot read their values from the user's environment.
     secrets = {"secrets": dict.fromkeys(names)} if names else {}
     return {
         "name": name,
         "resources": RESOURCES,
         "workdir": ".",  # this folder, without the files that git ignores
-        # Runs are stored in the bucket, so another machine can continue them. The mode is
-        # MOUNT_CACHED, because MOUNT does not support appending to files, renaming or locking them.
+        # Runs are stored in the bucket, so another machine can continue them. They need the mode
+        # MOUNT_CACHED: with MOUNT, files cannot be appended to, renamed or locked.
         "file_mounts": {str(MOUNT): {"source": bucket, "mode": "MOUNT_CACHED"}},
         "envs": {"AXOLOTL_DO_NOT_TRACK": "1"},
         **secrets,
@@ -116,9 +119,9 @@ def _task(name: str, bucket: str, names: list[str], runs: list[str]) -> dict[str
 
 
 def _download(bucket: str | None) -> str:
-    """The command that downloads runs from `bucket`, such as `s3://NAME`. Empty for the scheme
-    `r2`, because no command is known for it. Raises RecipeError if `bucket` is None or has a scheme
-    that is not in DOWNLOADS."""
+    """The command that downloads the runs from a bucket, such as `s3://NAME`. Empty if DOWNLOADS
+    has no command for the scheme of its address. Raises RecipeError if `bucket` is None, or if the
+    scheme is not in DOWNLOADS."""
     scheme = (bucket or "").partition("://")[0]
     if scheme not in DOWNLOADS:
         raise RecipeError(
@@ -130,8 +133,8 @@ def _download(bucket: str | None) -> str:
 
 
 def _check_folder(submissions: Submissions) -> None:
-    """Raises RecipeError if cli.py, a recipe, or a file that a recipe names is not in the current
-    folder. SkyPilot uploads only this folder."""
+    """Raise RecipeError if cli.py is not in the current folder, or if a recipe or a file that it
+    names is not below this folder. SkyPilot uploads only this folder."""
     if not Path("cli.py").is_file():
         raise RecipeError(
             f"{Path.cwd()}: SkyPilot uploads this folder, but cli.py is not in it; launch from the"

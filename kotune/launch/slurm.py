@@ -1,5 +1,5 @@
-"""The SLURM engine. It writes one script for sbatch. Several runs form a job array, whose tasks may
-start at the same time."""
+"""The SLURM engine. It submits one script with sbatch. Several runs become a job array, whose tasks
+may run at the same time."""
 
 import shlex
 import sys
@@ -18,6 +18,7 @@ from kotune.shipped import IS_CHECKOUT, ROOT
 
 
 def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
+    """The launch on SLURM: the script, and the command that submits it."""
     name = launch_name(submissions, options)
     file = FOLDER / f"{name}.sbatch"
     text = render(
@@ -32,8 +33,8 @@ def _prepare(submissions: Submissions, options: LaunchOptions) -> Launch:
 
 
 def _program() -> Path:
-    """The absolute path of kotune's program. It is absolute because the PATH of a batch job does
-    not contain ~/.local/bin."""
+    """The absolute path of the program that a job starts. The name `kotune` alone would not do,
+    because the PATH of a batch job does not contain ~/.local/bin."""
     return ROOT / "cli.py" if IS_CHECKOUT else Path(sys.executable).with_name("kotune")
 
 

@@ -1,11 +1,12 @@
-"""Checks the adapter and the tokenizer in a run's model/ folder, which may be untrusted. They must
-not load other files or repositories, and they must not take forever to load.
+"""Checks the adapter and the tokenizer in a run's model/ folder, which may be untrusted. Loading
+them must not load other files or repositories, and must end within bounded time and memory.
 
-An adapter_config.json can select any method of peft (0.20). Some methods load other adapters, a
-pickle, or a tokenizer with arbitrary arguments. Others import the module that `megatron_core`
-names. peft also matches the patterns in adapter_config.json with each module's name, and some
-patterns take forever to match. It creates layers with the ranks in adapter_config.json, so a large
-rank needs much memory.
+An adapter_config.json can select any method of peft (0.20). It can do harm in three ways:
+
+- Some methods load other adapters, a pickle, or a tokenizer with arbitrary arguments. Others import
+  the module that the key `megatron_core` names.
+- peft matches patterns with the name of each module. Some patterns take forever to match.
+- peft creates layers with the given ranks. A large rank needs much memory.
 """
 
 import math
@@ -22,7 +23,7 @@ from kotune.models.tokenizer_files import ModelConfig
 MAX_RANK = 1_024  # the same maximum as for `lora_r` in a recipe
 MAX_NUMBER = 100_000_000  # for every number that is not a rank
 MAX_ENTRIES = 100_000  # names or numbers in the value of one key
-Check = Callable[[Any], bool]
+Check = Callable[[Any], bool]  # whether the value of a key is accepted
 
 
 def _is_flag(value: Any) -> bool:
@@ -71,15 +72,15 @@ def _any(*checks: Check) -> Check:
 
 _NAMES = _any(_is_text, _list_of(_is_text))
 _NUMBERS = _list_of(_is_count)
-# The keys that training writes, each with the check of its value. All other keys must be null,
-# false or empty.
+# The keys of an adapter_config.json that training writes, each with the check of its value. All
+# other keys must be null, false or empty.
 CHECKS: dict[str, Check] = {
     "peft_type": _one_of("LORA"),
     "task_type": _one_of("CAUSAL_LM"),
     "megatron_core": _one_of("megatron.core"),
     # Other methods (pissa, olora, loftq, ...) subtract the adapter's initial weights from the base
-    # model. The base model stays changed when the adapter is switched off. These methods may also
-    # take very long.
+    # model. The base model would stay changed when the adapter is switched off. Some of these
+    # methods also take very long.
     "init_lora_weights": _one_of(True, False, "gaussian"),
     "bias": _one_of("none"),  # other values change the base model's biases permanently
     **dict.fromkeys(("base_model_name_or_path", "peft_version", "revision"), _is_text),
@@ -112,6 +113,7 @@ CHECKS: dict[str, Check] = {
         _NAMES,
     ),
 }
+# The keys whose texts peft uses as patterns for the names of modules.
 PATTERNS = (
     "alpha_pattern",
     "exclude_modules",
@@ -125,8 +127,8 @@ PATTERNS = (
 
 
 def refuse_saved(name: str, folder: Path) -> None:
-    """Raises RecipeError if a run's model/ folder is not a safe LoRA adapter with a safe tokenizer.
-    `name` is the model's name in messages."""
+    """Raises RecipeError unless a run's model/ folder, `folder`, holds a safe LoRA adapter and a
+    safe tokenizer. `name` is the model's name in messages."""
     refuse_links(name, folder)
     if entry := _refused_entry(object_of(name, folder / ADAPTER)):
         raise RecipeError(
@@ -140,8 +142,8 @@ def refuse_saved(name: str, folder: Path) -> None:
 
 
 def _refused_entry(config: ModelConfig) -> str:
-    """The first entry of an adapter's configuration that kotune's training never writes, as text
-    for a message. Empty if there is none."""
+    """The first entry of an adapter_config.json that kotune's training never writes, as text for a
+    message. Empty if there is none."""
     for key, value in config.items():
         entry = f"`{on_one_line(key[:60])}: {on_one_line(shown(value))}`"
         if _is_unset(value) and key != "r":
@@ -154,6 +156,7 @@ def _refused_entry(config: ModelConfig) -> str:
 
 
 def _is_unset(value: Any) -> bool:
+    """Whether a value is null, false or empty."""
     return value is None or value is False or value in ({}, [], "")
 
 

@@ -1,5 +1,5 @@
-"""Downloads models from the hub. A model is downloaded completely before any other work starts. So
-a missing permission is reported before a GPU costs money."""
+"""Downloads models from the hub. A model is downloaded before other work starts, so that a missing
+permission is reported before a GPU costs money."""
 
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,22 @@ from kotune.models.presets import is_folder
 from kotune.models.refusals import refuse
 from kotune.models.rendering import template_problem
 
-# The only files that are downloaded. Models are loaded offline, so libraries read no other files.
+# The only files that are downloaded. Models are loaded offline, so libraries can read no others.
 TOKENIZER = ["*.json", "*.jinja", "tokenizer.model", "*.model", "vocab.txt", "merges.txt"]
 WEIGHTS = ["*.safetensors"]  # no pickled weights
 
 
 def fetch(base: str, weights: bool = True, revision: str | None = None) -> str | None:
-    """Download a hub model into the hub's cache, without its weights if `weights` is False. Returns
-    its commit hash. For a local folder, only check the model and return None.
+    """Download a hub model into the hub's cache and check it. Returns its commit hash. A local
+    folder is only checked, and None is returned.
 
-    `revision` is a commit; None means the newest commit. If the cache has the commit, no request is
-    sent to the hub. Raises kodata's HubError if the hub does not answer. Raises HubDeniedError if
-    the hub denies access, because the model is gated or unknown or the token is not valid. Raises
-    RecipeError for a model without safetensors, or one that fails the checks of
-    kotune.models.refusals or kotune.models.sizes.
-    """
+    `weights`: whether to download the weights too. `revision`: a commit; None means the newest one.
+    If the cache has the commit with weights, no request is sent to the hub.
+
+    Raises kodata's HubError if the hub does not answer. Raises HubDeniedError if the hub denies
+    access, because the model is gated or unknown or the token is not valid. Raises RecipeError for
+    a model without safetensors, or one that fails the checks of kotune.models.refusals or
+    kotune.models.sizes."""
     local = is_folder(base)
     folder = (
         Path(base)
@@ -48,7 +49,8 @@ def fetch(base: str, weights: bool = True, revision: str | None = None) -> str |
 
 
 def _in_cache(base: str, revision: str | None) -> Path | None:
-    """The folder of a commit in the cache. None if the commit or its weights are not there."""
+    """The folder of a commit in the cache. None if `revision` is None, or if the cache lacks the
+    commit or its weights."""
     folder = cached(base, revision) if revision else None
     return folder if folder and any(folder.glob("*.safetensors")) else None
 
@@ -66,8 +68,8 @@ def _download(base: str, weights: bool, revision: str | None) -> Path:
 
 
 def write_own_template(base: str, root: Path, revision: str | None = None) -> None:
-    """Write the tokenizer's own template as the run's chat_template.jinja. If the file exists,
-    nothing is written, because it is kotune's template for the model.
+    """Write the tokenizer's own template to chat_template.jinja in the run folder `root`. Nothing
+    is written if the file exists, because the preset or the recipe then names another template.
 
     `revision` is the same as in fetch(). Raises RecipeError if the tokenizer has no template, or if
     its template cannot be used."""

@@ -1,8 +1,7 @@
-"""Loads a model's files safely.
+"""Loads a model's files safely: only checked files, and without access to the hub.
 
-An error that a library raises for these files becomes one message instead of a traceback. Only
-checked files are loaded. Loading is offline, because a mirror could offer a file that did not exist
-when the model was checked."""
+With access, a library could download a file that did not exist when the model was checked. If a
+library cannot load the files, its exception becomes one message instead of a traceback."""
 
 import json
 import sys
@@ -18,7 +17,8 @@ from kotune.models.generation import file_of
 from kotune.models.presets import is_folder
 from kotune.models.refusals import CONFIG, object_of, refuse, refuse_config
 
-# Keys of a config.json that transformers must keep unchanged, if the model type has them.
+# Keys of a config.json whose values transformers must not change when it reads the file. A model
+# type may lack some of them.
 SAME = (
     "hidden_size",
     "num_hidden_layers",
@@ -29,8 +29,10 @@ SAME = (
 
 
 def checked_folder(base: str, revision: str | None = None) -> Path | None:
-    """Check the folder of a model's files with refuse(), and return it. The folder of a hub model
-    is in the cache. None if the cache does not have it. Raises RecipeError if the check fails."""
+    """Check a model's folder with refuse() and return it. For a hub model, this is the folder in
+    the cache, or None if the cache lacks the model. Raises RecipeError if the check fails.
+
+    `revision`: the commit of a hub model; None means the commit that the cache has for `main`."""
     folder = Path(base) if is_folder(base) else cached(base, revision or "main")
     if folder:
         refuse(base, folder)
@@ -38,18 +40,19 @@ def checked_folder(base: str, revision: str | None = None) -> Path | None:
 
 
 def cached(base: str, revision: str) -> Path | None:
-    """The folder of a hub model's commit in the cache. None if the cache does not have it."""
+    """The folder of a hub model's commit in the cache. None if the cache lacks the commit."""
     file = file_of(base, revision, CONFIG)
     return file.parent if file else None
 
 
 @contextmanager
 def model_errors(base: str, what: str, advice: str = "choose another model") -> Iterator[None]:
-    """Context manager in which a model is loaded or used offline. Every error becomes a RecipeError
-    that contains the model's name, the failure (`what`), the reason and the `advice`.
+    """Context manager for code that loads or uses a model. It switches off access to the hub, and
+    turns every exception into a RecipeError.
 
-    Errors of kotune and kodata are not changed. An out-of-memory error of the GPU is not changed
-    either, because the model is not its cause."""
+    The message has the model's name, the failure (`what`), the exception and the `advice`. A
+    UserError is raised unchanged. An out-of-memory error of the GPU is raised unchanged too,
+    because the model is not its cause."""
     try:
         with offline():
             yield
@@ -57,7 +60,8 @@ def model_errors(base: str, what: str, advice: str = "choose another model") -> 
         raise
     except BaseException as error:
         kind = type(error).__name__
-        # tokenizers and safetensors raise PanicException from Rust. It is not an Exception.
+        # tokenizers and safetensors are written in Rust. Their PanicException is a BaseException,
+        # but not an Exception.
         if not isinstance(error, Exception) and kind != "PanicException":
             raise
         if kind == "OutOfMemoryError":
@@ -68,8 +72,8 @@ def model_errors(base: str, what: str, advice: str = "choose another model") -> 
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Context manager that has the effect of HF_HUB_OFFLINE=1. The hub's client reads that variable
-    only when it is imported, so this changes the client's constant instead."""
+    """Context manager with the effect of HF_HUB_OFFLINE=1. The hub's client reads that variable
+    only when it is imported, so its constant is changed instead."""
     from huggingface_hub import constants
 
     before, was_imported = constants.HF_HUB_OFFLINE, "datasets.config" in sys.modules
@@ -78,16 +82,18 @@ def offline() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
-        # datasets copies the constant when it is imported. If that happened here, it is reloaded
-        # with the user's value.
+        # datasets.config copies the constant when it is imported. If it was imported in this
+        # context, it has the wrong value and is reloaded.
         if not was_imported and (copied := sys.modules.get("datasets.config")):
             reload(copied)
 
 
 def config_of(base: str, revision: str | None) -> Any:
-    """Build a model's configuration with transformers. Raises RecipeError if config.json or the
-    built configuration fails a check of kotune.models.refusals, or if they have different values
-    for a key in SAME."""
+    """A model's configuration, built by transformers. `base` and `revision`: as in
+    checked_folder().
+
+    Raises RecipeError if config.json or the built configuration fails a check of
+    kotune.models.refusals, or if the two have different values for a key in SAME."""
     from transformers import AutoConfig
 
     folder = checked_folder(base, revision)

@@ -1,12 +1,12 @@
-"""Checks names of a model's modules, and patterns for these names.
+"""Checks patterns for the names of a model's modules.
 
-peft and transformers use these patterns as regular expressions and match them with the name of each
+peft and transformers use such patterns as regular expressions and match them with the name of each
 module. Some regular expressions, such as `(([a-z]+\\.?)+)+!`, take exponential time. So only these
 parts of regular expressions are accepted:
 
 - characters, `.`, `\\.`, `\\d` and classes in brackets
 - `*`, `+` and `?` after one of these
-- groups of alternatives without repetition inside"""
+- groups of alternatives, without `*` and `+` inside or after the group"""
 
 import re
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from kodata.errors import shown
 
 _ONE = r"(?:[\w.^$-]|\\[.dDwW]|\[\^?(?:[\w.-]|\\[.dw-])+\])"  # one character, or a class of them
 _PART = re.compile(rf"(?P<group>\((?:{_ONE}|\|)*\))\??|{_ONE}[*+?]?|\|", re.ASCII)
-# Assumed length of the longest module name, in characters. A `*` or `+` can end at each of them, so
-# it counts as this number of ways to match.
+# The assumed length of the longest module name, in characters. A `*` or `+` can end after any of
+# these characters, so it multiplies the number of ways to match by this length.
 NAME_LENGTH = 100
 # The maximum number of ways to match all patterns of one key with one name.
 # `.*layers.\\d+.(self_attn|mlp).(q|k|v|o)_proj` has 80,000 ways.
@@ -29,7 +29,8 @@ ACCEPTED = (
 
 
 def pattern_problem(patterns: Iterable[str]) -> str:
-    """The problem with the names or patterns of one key. Empty if all are accepted."""
+    """The problem with the names or patterns in the value of one key, as text for a message. Empty
+    if all are accepted."""
     ways = 0
     for pattern in patterns:
         own_ways = _ways(pattern)
@@ -48,8 +49,8 @@ def pattern_problem(patterns: Iterable[str]) -> str:
 
 
 def _ways(pattern: str) -> int:
-    """The number of ways to match a pattern with a name. 0 if the pattern is not accepted, or if it
-    has more than MAX_WAYS."""
+    """An upper bound for the number of ways to match a pattern with a name. 0 if the pattern has a
+    part that is not accepted, or more than MAX_WAYS ways."""
     position, ways = 0, 1
     while position < len(pattern) and ways <= MAX_WAYS:
         if not (part := _PART.match(pattern, position)):

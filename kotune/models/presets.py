@@ -1,11 +1,11 @@
-"""Model presets. A preset is a model's hub id or shipped folder, with the chat template that kotune
-uses to train and score it.
+"""Model presets. A preset is the hub id or the shipped folder of a model, with the chat template
+that kotune uses to train and score the model.
 
 kotune has its own template for each model family, because the models' own templates make scores
 incomparable. The template of Llama 3.2 writes today's date into every prompt. The template of
 DeepSeek-R1-Distill adds `<think>` before generation but not in training. The template of Llama 3
-also trims the text of each turn. kotune's templates do not, because the indent of a text's first
-line is content (kodata.text.content)."""
+removes white space around each turn. kotune's templates keep it, because the indent of a text's
+first line is content (kodata.text.content)."""
 
 import os
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from pathlib import Path
 from kodata.reading.regular import opened
 from kotune.models.rendering import GENERATION, template_problem
 
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")  # the endings of pickled weights
 MAX_TEMPLATE = 100_000  # bytes; the longest template of a model on the hub has about 20,000
 HERE = Path(__file__).parent
 TEMPLATES = {path.stem: path for path in sorted((HERE / "templates").glob("*.jinja"))}
@@ -22,11 +22,14 @@ TEMPLATES = {path.stem: path for path in sorted((HERE / "templates").glob("*.jin
 
 @dataclass(frozen=True)
 class Model:
-    """A model. `base` is a hub id or a folder. `template` is a jinja file; None means the
-    tokenizer's own template.
+    """A model.
 
-    `end_of_turn` is the token that ends every answer; None means the tokenizer's EOS token. `pad`
-    is the padding token to use if the tokenizer has none."""
+    - `base`: a hub id, or the absolute path of a folder
+    - `template`: a jinja file; None for the tokenizer's own template
+    - `end_of_turn`: the token that ends every answer; None for the tokenizer's EOS token
+    - `pad`: the padding token; None for the tokenizer's own
+    - `licence`: the licence of the model's weights
+    """
 
     base: str
     template: Path | None = None
@@ -71,9 +74,10 @@ PRESETS = {
 
 
 def find(name: str, template: str | None) -> Model:
-    """The model for `name`, which is a preset, a hub id or a folder. If `template` is given, it
-    replaces the model's template. `template` is the name of one of kotune's templates, `own` for
-    the tokenizer's own template, or the path of a file."""
+    """The model with the name `name`, which is a preset, a hub id or a folder.
+
+    `template`: the name of one of kotune's templates, `own` for the tokenizer's own template, or
+    the path of a file. None means the preset's template, or `own` without a preset."""
     base = name if name in PRESETS or not Path(name).is_dir() else str(Path(name).resolve())
     model = PRESETS.get(name, Model(base))
     if template is None:
@@ -85,12 +89,11 @@ def find(name: str, template: str | None) -> Model:
 
 
 def is_folder(base: str) -> bool:
-    """Whether a model's `base` is a folder and not a hub id. The path of a folder is absolute here,
-    because find() makes it absolute.
+    """Whether a model's `base` is a folder and not a hub id. find() makes the path of a folder
+    absolute, so a relative path is a hub id.
 
-    A hub id is never a folder, even if the current folder contains a folder of that name. Libraries
-    would use such a folder. In a child process, they look for it in the run folder, which is the
-    current folder there."""
+    This holds even if the current directory has a folder with the name of the hub id. Libraries
+    would load that folder, so kotune.runs.guard refuses a run folder that has one."""
     return Path(base).is_absolute()
 
 
@@ -103,8 +106,10 @@ def pickled_weights(folder: Path) -> str | None:
 
 
 def template_file_problem(template: Path) -> str:
-    """The reason why a file cannot be used as a chat template; empty if it can be used. The check
-    matters because the file's text is copied into the run folder and into every prompt."""
+    """The reason why a file cannot be used as a chat template, as text for a message. Empty if the
+    file can be used. A run copies the file into the run folder, so it must not be a private file.
+
+    Raises OSError if the file cannot be read."""
     if link := _link(template):
         return (
             f"`{template}`: `{link}` is a symbolic link, and its target would be copied into the"
@@ -126,10 +131,11 @@ def template_file_problem(template: Path) -> str:
 
 
 def _link(path: Path) -> Path | None:
-    """The first symbolic link in a path; None if there is none.
+    """The first symbolic link in a path that is not allowed; None if there is none.
 
-    A relative path is checked only up to the current folder. A parent folder that is a link owned
-    by root is part of the system. It is allowed unless kotune itself runs as root."""
+    A parent folder may be a link that root owns, because it is part of the system. If kotune runs
+    as root, no link is allowed. The parents of a relative path are checked only up to the current
+    directory."""
     for part in (path, *path.parents):
         if part.is_symlink() and (part == path or part.lstat().st_uid or not os.geteuid()):
             return part
@@ -137,8 +143,8 @@ def _link(path: Path) -> Path | None:
 
 
 def _text_problem(template: Path, text: str) -> str:
-    """The reason why jinja cannot parse or render the text of a template. Empty if it can, or if
-    jinja is not installed."""
+    """The reason why jinja cannot parse or render the `text` of the file `template`, as text for a
+    message. Empty if jinja can, or if jinja is not installed."""
     try:
         from jinja2 import Environment, TemplateSyntaxError
     except ImportError:

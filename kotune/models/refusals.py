@@ -1,7 +1,7 @@
-"""Refuses unsafe model folders. A folder is refused if it requests its own code or kernels from the
-hub, or if it has an adapter, links or malformed files.
+"""Refuses unsafe model folders. A folder is refused if loading it would run its own code or kernels
+from the hub, or if it has an adapter, links or malformed files.
 
-The check happens before any library reads the folder. It only parses JSON files.
+The checks are made before any library reads the folder. They parse only the folder's JSON files.
 """
 
 import errno
@@ -20,14 +20,14 @@ from kotune.models.tokenizer_files import ModelConfig
 
 CONFIG, GENERATION, INDEX = "config.json", "generation_config.json", "*.index.json"
 READ = (CONFIG, GENERATION)
-MAX_KEY = 300  # characters of a key; tensor names of large models have about 100
-# Bytes of one JSON file. An index of a model with 100,000 tensors has about 8 million.
+MAX_KEY = 300  # characters of a key in a JSON file; the longest tensor names have about 100
+# Bytes of one JSON file. The index of a model with 100,000 tensors has about 8 million.
 MAX_BYTES = 10_000_000
 MAX_INDEXES, MAX_INDEX_BYTES = 8, 64_000_000  # indexes of weights, and the sum of their bytes
 MAX_TENSORS = 200_000  # tensors in one index
 MAX_FILES, MAX_DEPTH = 10_000, 10  # files in a model folder, and levels of folders
-# Keys of a config.json that replace attributes of transformers' configuration class, or make it
-# read other keys.
+# Keys of a config.json with which it would overwrite attributes and methods of transformers'
+# configuration object. Some of these make transformers read other keys.
 CLASS_ATTRIBUTE = re.compile(
     r"attribute_map|sub_configs|(to|from|save|get|push|register)_\w+|validate\w*|update"
 )
@@ -41,13 +41,15 @@ REDIRECTIONS = (
     "fusion_config",
 )
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # an escaped surrogate, alone or in a pair
+# Keys of a config.json that select the code of attention or of experts.
 KERNEL_KEY = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 ADAPTER = "adapter_config.json"
 
 
 def refuse(base: str, folder: Path) -> None:
-    """Raises RecipeError for a folder that would run code or load weights that the user did not
-    choose, and for a folder that is not a model folder."""
+    """Raises RecipeError for a folder that is not a model folder. Also raises it if loading the
+    folder would run code or load weights that the user did not choose. `base` is the model's name
+    in messages."""
     refuse_links(base, folder)
     content = {
         name: object_of(base, folder / name)
@@ -62,8 +64,8 @@ def refuse(base: str, folder: Path) -> None:
 
 
 def refuse_config(base: str, config: ModelConfig) -> None:
-    """Raises RecipeError for a configuration that would load other code than that of transformers,
-    or other weights than those in its folder. `config` is the content of config.json, or the
+    """Raises RecipeError for a configuration that would load code that is not part of transformers,
+    or weights from outside the model's folder. `config` is the content of config.json, or the
     configuration that transformers built from it."""
     _refuse_redirections(base, config)
     _refuse_kernels(base, config)
@@ -74,13 +76,14 @@ def refuse_config(base: str, config: ModelConfig) -> None:
     ):
         raise RecipeError(
             f"model {base}: its config.json has `{key}: {on_one_line(shown(config[key]))}`, which"
-            " is not such a class; remove the key from a copy of the model, or choose another"
+            " is not an accepted tokenizer or processor class; remove the key from a copy of the"
+            " model, or choose another"
         )
 
 
 def refuse_tokenizer(base: str, folder: Path) -> None:
-    """Raises RecipeError for a tokenizer that would read or write files outside its folder, or that
-    is malformed."""
+    """Raises RecipeError if a tokenizer's files are malformed, or if loading them would read or
+    write files outside the folder."""
     for name in tokenizer_files.CHECKS:
         if not (folder / name).exists():
             continue
@@ -102,10 +105,10 @@ def refuse_tokenizer(base: str, folder: Path) -> None:
 
 
 def refuse_links(base: str, folder: Path) -> None:
-    """Raises RecipeError for a model folder with links, pipes or devices, or too many files.
+    """Raises RecipeError for a model folder with links, pipes or devices, or with too many files.
 
-    The target of a link would be read as a file of the model. If the link is the template, its
-    target would even be displayed and copied. Only links into the folder `blobs` of the hub's cache
+    The target of a link would be read as a file of the model. The target of a template that is a
+    link would even be displayed and copied. Only links into the folder `blobs` of the hub's cache
     are allowed, because the cache stores its files there."""
     blobs = folder.resolve().parent.parent / "blobs"
     waiting, seen = [folder], 0
@@ -175,7 +178,7 @@ def _with_short_keys(pairs: list[tuple[str, Any]]) -> ModelConfig:
 
 
 def _is_encodable(value: Any) -> bool:
-    """Whether a value can be encoded as UTF-8, which run.json and messages require."""
+    """Whether all texts in a value can be encoded as UTF-8, as run.json and messages require."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -184,6 +187,8 @@ def _is_encodable(value: Any) -> bool:
 
 
 def _bytes_of(base: str, file: Path, most: int) -> bytes:
+    """The content of a file of a model. Raises RecipeError if the file is missing, cannot be read,
+    or has more than `most` bytes."""
     where = f"model {base}: {file.name}"
     try:
         return read_content(file, most)
@@ -202,9 +207,8 @@ def _bytes_of(base: str, file: Path, most: int) -> bytes:
 
 
 def _refuse_adapter(base: str, folder: Path) -> None:
-    """Raises RecipeError for a model folder with an adapter. transformers would load the adapter,
-    and the base model that the adapter names instead of this model's weights. That base model may
-    be from any repository."""
+    """Raises RecipeError for a model folder with an adapter. Instead of the folder's weights,
+    transformers would load the adapter and its base model, which can be in any repository."""
     if (folder / ADAPTER).exists():
         raise RecipeError(
             f"model {base}: it contains {ADAPTER}, an adapter that would be loaded with weights"
@@ -214,7 +218,7 @@ def _refuse_adapter(base: str, folder: Path) -> None:
 
 def _refuse_kernels(base: str, config: ModelConfig) -> None:
     """Raises RecipeError if a configuration selects a kernel from the hub. The name of such a
-    kernel contains `/` or `:`. The kernels of transformers itself (sdpa, eager, ...) are safe."""
+    kernel contains `/` or `:`. The names of transformers' own kernels (sdpa, eager, ...) do not."""
     for key, value in _implementations(config):
         if "/" in value or ":" in value:
             raise RecipeError(
@@ -225,9 +229,8 @@ def _refuse_kernels(base: str, config: ModelConfig) -> None:
 
 
 def _refuse_redirections(base: str, config: ModelConfig) -> None:
-    """Raises RecipeError for keys that change how a configuration is read. For example,
-    `attribute_map` makes transformers (5.16) use another key in place of a key that is refused
-    here."""
+    """Raises RecipeError for keys that change how a configuration is read. For example, with
+    `attribute_map`, transformers (5.16) reads a refused key under another name."""
     for inner in objects(config):
         if key := next((key for key in inner if CLASS_ATTRIBUTE.fullmatch(key)), None):
             raise RecipeError(
@@ -242,8 +245,8 @@ def _refuse_redirections(base: str, config: ModelConfig) -> None:
 
 
 def _implementations(config: Any) -> Iterator[tuple[str, str]]:
-    """Every string in the value of a key that matches KERNEL_KEY, as (key, string). Keys at any
-    depth are included."""
+    """Every string in the value of a key that matches KERNEL_KEY, as a pair (key, string). The key
+    and the string may be at any depth."""
     waiting = [("", config)]
     while waiting:
         kernel_key, value = waiting.pop()
@@ -260,7 +263,7 @@ def _implementations(config: Any) -> Iterator[tuple[str, str]]:
 
 def _refuse_kind(base: str, config: ModelConfig) -> None:
     """Raises RecipeError for a `model_type` that is not text, or whose tokenizer exists only in
-    Python. By this key, transformers chooses the classes of the model and of its tokenizer."""
+    Python. With this key, transformers chooses the classes of the model and of its tokenizer."""
     for inner in objects(config):
         kind = inner.get("model_type")
         if not (kind is None or isinstance(kind, str)) or kind in tokenizer_files.KINDS_IN_PYTHON:
@@ -272,8 +275,8 @@ def _refuse_kind(base: str, config: ModelConfig) -> None:
 
 
 def _refuse_code(base: str, config: ModelConfig) -> None:
-    """Raises RecipeError for a model type that transformers does not include. Such a model would
-    need its own code."""
+    """Raises RecipeError for a model with code of its own (`auto_map`) whose model type is not in
+    transformers. Without that code, the model cannot be loaded."""
     if "auto_map" not in config:  # avoids importing transformers, which takes seconds
         return
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
@@ -287,7 +290,7 @@ def _refuse_code(base: str, config: ModelConfig) -> None:
 
 def _refuse_other_weights(base: str, config: ModelConfig) -> None:
     """Raises RecipeError for the key `transformers_weights`. transformers (5.16) would load the
-    index or pickle that it names instead of the model's weights."""
+    index or the pickle with that name instead of the model's weights."""
     if config.get("transformers_weights") is not None:
         raise RecipeError(
             f"model {base}: its config.json names other weights (transformers_weights:"
@@ -311,8 +314,8 @@ def _refuse_indexes(base: str, indexes: list[Path]) -> None:
 
 
 def _refuse_outside_files(base: str, name: str, index: ModelConfig) -> None:
-    """Raises RecipeError if an index names a file outside its own folder. Many tensors have the
-    same file, so each file is checked once."""
+    """Raises RecipeError if the index `name` names a file outside its own folder, or has too many
+    tensors. Many tensors are in the same file, so each file name is checked only once."""
     weight_map = index.get("weight_map", {})
     files = list(weight_map.values()) if isinstance(weight_map, dict) else [weight_map]
     if len(files) > MAX_TENSORS:

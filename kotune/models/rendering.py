@@ -1,10 +1,13 @@
-"""Checks that a chat template terminates. A template is a program, and it may be untrusted.
+"""Checks that a chat template renders a chat in bounded time and memory. A template is a program,
+and it may be untrusted.
 
 Before a template is used, a separate process renders a few short chats with it. The kernel limits
 the time and memory of this process. The length of each rendered chat is limited too. The jinja
-environment is the same as in transformers (transformers.utils.chat_template_utils). Generation
-blocks are removed, because the check does not need the tokens that they mark. Errors that a
-template raises are ignored, because it may require other roles than the roles in these chats."""
+environment has the same functions as in transformers (transformers.utils.chat_template_utils). Only
+the tags of generation blocks are removed, because jinja alone does not know them.
+
+Exceptions of a template are ignored. For example, a template may raise one for a role in these
+chats. They are reported later, for the rows of the data."""
 
 import re
 import resource
@@ -20,10 +23,11 @@ SECONDS = 0.25  # CPU time for all chats; templates on the hub need a few millis
 MEMORY = 256 << 20  # bytes
 MAX_CHARACTERS = 1_000_000  # of a rendered chat; its messages have about 2,000
 TIMEOUT = 20  # seconds of wall-clock time, also on a busy machine
-TOO_LONG, TOO_LARGE = 3, 4  # exit codes
-# An OverflowError means that a range or text is larger than jinja or Python allows.
+TOO_LONG, TOO_LARGE = 3, 4  # exit codes of the process: too long an output, too much memory
+# The exceptions of a template that has no bounds. An OverflowError means that a range or a text is
+# larger than jinja or Python allows.
 UNBOUNDED = (MemoryError, RecursionError, OverflowError)
-# A statement that transformers adds to jinja.
+# The tags of a generation block, a statement that transformers adds to jinja.
 GENERATION = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")
 
 TEXT = "전제: 민수는 의자를 세 개 닦았다.\n가설: 민수는 의자를 닦았다. "
@@ -35,8 +39,8 @@ CHATS = (TURNS[:1], TURNS[:2], [{"role": "system", "content": TEXT}, *TURNS[:2]]
 
 @cache
 def template_problem(template: str) -> str:
-    """The reason why a template cannot be used. It needs too much time or memory, or its output is
-    too long. Empty if the template can be used, or if jinja is not installed."""
+    """The reason why a template cannot be used, as the end of a sentence about it: too much time,
+    memory or output. Empty if the template can be used, or if jinja is not installed."""
     code = _render_in_process(template)
     if code in (-signal.SIGVTALRM, -signal.SIGKILL, -signal.SIGXCPU):
         return f"takes over {SECONDS} s to render a few short chats; remove its loop"
@@ -45,7 +49,7 @@ def template_problem(template: str) -> str:
             f"renders a short chat to over {MAX_CHARACTERS:,} characters; remove the part that"
             " repeats"
         )
-    if code == TOO_LARGE or code < 0:  # below 0: ended by a signal, for example on stack overflow
+    if code == TOO_LARGE or code < 0:  # below 0: another signal, for example for a stack overflow
         return (
             f"needs over {MEMORY >> 20} MiB to render a few short chats, or loops or calls itself"
             " forever; remove the part that repeats"
@@ -54,7 +58,8 @@ def template_problem(template: str) -> str:
 
 
 def _render_in_process(template: str) -> int:
-    """Render the template in a child process and return its exit code."""
+    """Render the chats in a child process and return its exit code, as in subprocess: the negative
+    number of a signal that ended it. SIGKILL stands for a timeout too."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", render.__module__],
@@ -71,8 +76,8 @@ def _render_in_process(template: str) -> int:
 
 
 def render(template: str) -> int:
-    """Render the chats with a template, in the child process. Returns its exit code: 0, TOO_LONG or
-    TOO_LARGE."""
+    """Render every chat with a template; called in the child process. Returns the process's exit
+    code: 0, TOO_LONG or TOO_LARGE."""
     try:
         compiled = _environment().from_string(GENERATION.sub("", template))
     except ImportError:
@@ -85,6 +90,7 @@ def render(template: str) -> int:
 
 
 def _render_chat(compiled: Any, chat: list[dict[str, str]], prompt: bool) -> int:
+    """Render one chat and return the exit code for it. `prompt`: with a generation prompt."""
     tokens = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
     length = 0
     try:
@@ -102,6 +108,7 @@ def _render_chat(compiled: Any, chat: list[dict[str, str]], prompt: bool) -> int
 
 
 def _environment() -> Any:
+    """A jinja environment with the functions that transformers gives to chat templates."""
     import json
     from datetime import datetime
 
@@ -124,6 +131,7 @@ def _environment() -> Any:
 
 
 def _limit() -> None:
+    """Limit the memory and CPU time of this process. SECONDS begin after the import of jinja."""
     for kind, most in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, 5),
@@ -131,7 +139,7 @@ def _limit() -> None:
     ):
         resource.setrlimit(kind, (most, most))
     import jinja2.ext
-    import jinja2.sandbox  # imported here, so that the import takes none of SECONDS  # noqa: F401
+    import jinja2.sandbox  # noqa: F401
 
     # The timer's signal ends the process, even during C code.
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)

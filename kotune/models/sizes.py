@@ -1,8 +1,8 @@
 """Checks the size of a model before any memory is allocated for it. It compares the model's
 config.json with its weight files.
 
-The check is needed because transformers allocates a model of the size in config.json, however
-large, and fills missing weights with random numbers."""
+Without the check, transformers would allocate a model of any size that config.json gives. It would
+fill the weights that are not in the files with random numbers."""
 
 import json
 import math
@@ -18,32 +18,35 @@ from kotune.errors import RecipeError
 from kotune.models.refusals import CONFIG, MAX_BYTES, object_of, objects
 from kotune.models.tokenizer_files import ModelConfig
 
-# Patterns for the kinds of keys. Matching takes linear time in the key's length.
+# Patterns for keys of a config.json that hold numbers of layers, lengths, and other counts. The
+# time to match is linear in the key's length.
 LAYERS = re.compile(r"^(?:(?:num|n)_(?:\w+_)?(?:layers?|blocks)|(?:en|de)coder_layers|depth)$")
 COUNTS = re.compile(r"(?:^|_)(?:num|n)_\w|(?:^|_)heads$")
 LENGTHS = re.compile(
     r"size|dim|rank|position|embeddings|ctx|words|params|parameters|tokens|length|d_model|embd"
 )
-# The maximum value for each kind. The maxima are far above the largest defaults of the 176 model
-# types in transformers 5.16, which are 128 layers, 16,384 experts and a vocabulary of 20,000,000.
+# The maximum value for each kind of key; the first matching pattern counts. The maxima are far
+# above the largest defaults of the 176 model types in transformers 5.16: 128 layers, 16,384 experts
+# and a vocabulary of 20,000,000.
 CEILINGS = ((LAYERS, 1_024), (LENGTHS, 100_000_000), (COUNTS, 65_536))
 VOCABULARY_KEYS = ("vocab_size", "n_vocab", "n_words")
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "dim", "hidden_dim")
 # Bytes of the headers of all weight files. The headers of 100,000 tensors have about 13 million.
 MAX_HEADER_BYTES = 20_000_000
 MAX_KEYS = 100_000  # keys of a config.json; the largest has some thousands
-PER_BYTE = 4  # the most parameters that one byte of weights may hold, with 2 bits each
+PER_BYTE = 4  # the maximum number of parameters in one byte of weights, with 2 bits each
 WEIGHTS = "*.safetensors"
-# Parameters that are allowed for any size of the weight files. They take 256 MiB of memory.
+# The number of parameters that is allowed whatever the size of the weight files. In float32, they
+# take 256 MiB of memory.
 ALWAYS_ALLOWED = 1 << 26
 
 
 def refuse(base: str, folder: Path, weights: bool = True) -> None:
     """Raises RecipeError if a folder's config.json describes a larger model than its weight files
-    hold, or a number is larger than in any real model.
+    hold, or has a number that is larger than in any real model.
 
-    `weights` is true if all weight files are downloaded. The folder must have passed
-    refuse_links()."""
+    `weights`: whether all weight files are downloaded; if not, only numbers are checked. The folder
+    must have passed refusals.refuse_links()."""
     config = object_of(base, folder / CONFIG)
     refuse_numbers(base, config)
     if weights and (files := sorted(folder.rglob(WEIGHTS))):
@@ -59,9 +62,9 @@ def refuse(base: str, folder: Path, weights: bool = True) -> None:
 
 
 def refuse_numbers(base: str, config: ModelConfig) -> None:
-    """Raises RecipeError if a config.json has a number that is larger than in any real model. For
-    some keys, transformers allocates a list of that length when it reads the file. Also raises
-    RecipeError if the file has over MAX_KEYS keys."""
+    """Raises RecipeError if a config.json has a number that is larger than in any real model, or
+    over MAX_KEYS keys. For some keys, transformers allocates a list with the given number of
+    elements when it reads the file."""
     seen = 0
     for inner in objects(config):
         if (seen := seen + len(inner)) > MAX_KEYS:
@@ -79,7 +82,8 @@ def refuse_numbers(base: str, config: ModelConfig) -> None:
 
 
 def refuse_elements(base: str, elements: int, folder: Path) -> None:
-    """Raises RecipeError if a model's weight files are too small for `elements` parameters."""
+    """Raises RecipeError if the weight files in a model's folder are too small for `elements`
+    parameters."""
     size = sum(file.stat().st_size for file in folder.rglob(WEIGHTS))
     if elements > max(PER_BYTE * size, ALWAYS_ALLOWED):
         raise RecipeError(
@@ -89,6 +93,7 @@ def refuse_elements(base: str, elements: int, folder: Path) -> None:
 
 
 def _refuse_more_layers(base: str, config: ModelConfig, tensors: int) -> None:
+    """Raises RecipeError if a config.json has more layers than there are tensors in the weights."""
     for key, value in config.items():
         if LAYERS.search(key) and _number(value) > tensors:
             raise RecipeError(
@@ -98,9 +103,9 @@ def _refuse_more_layers(base: str, config: ModelConfig, tensors: int) -> None:
 
 
 def _tensors(base: str, files: list[Path]) -> Iterator[int]:
-    """The number of tensors in each weight file. Only the header of a file is read. A header has 8
-    bytes, which are the length of the JSON text that follows. Raises RecipeError if a header is
-    malformed, or if the headers are too large."""
+    """The number of tensors in each weight file, from the file's header. A header is a JSON text
+    after 8 bytes with its length. Raises RecipeError if a header is malformed, or if all headers
+    together are too large."""
     remaining = MAX_HEADER_BYTES
     for file in files:
         try:

@@ -1,14 +1,14 @@
-"""Checks the small JSON files of a tokenizer.
+"""Checks the small JSON files of a tokenizer, which may be untrusted.
 
-transformers (5.16) passes every key of tokenizer_config.json to the tokenizer's class. If the key
-`gguf_file` is present, transformers also passes every key to the hub's client. transformers
-replaces the paths of vocabulary files in these keys by paths in the model's folder. It adds the
-keys of special_tokens_map.json only afterwards, so paths in that file are not replaced. A string in
-`vocab` makes transformers read any file of that name, and `cache_dir` makes it write to that
-folder.
+transformers (5.16) passes every key of tokenizer_config.json to the tokenizer's class, and with the
+key `gguf_file` also to the hub's client. For example, a string in `vocab` makes transformers read
+the file with that path, and `cache_dir` makes it write to that folder. transformers replaces the
+paths of vocabulary files by paths in the model's folder. But it adds the keys of
+special_tokens_map.json only afterwards, so paths in that file are not replaced.
 
-Only content that honest tokenizers have is accepted. A known key must have its kind of value. An
-unknown key must not contain text, because only text can be a path or a name."""
+Only content of real tokenizers is accepted. The value of a known key must have the type that the
+key needs. The value of an unknown key must not contain text, because only text can be a path or a
+name."""
 
 import re
 from collections.abc import Callable
@@ -17,17 +17,17 @@ from typing import Any
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 TOKENS, ADDED = "special_tokens_map.json", "added_tokens.json"
 PROCESSORS = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
-MAX_BYTES = 100_000_000  # of a tokenizer.json; those of honest models have up to 35 million
+MAX_BYTES = 100_000_000  # of a tokenizer.json; those of real models have up to 35 million
 
 WORD = re.compile(r"[\w.-]{0,100}", re.ASCII)
-# Accepted names of tokenizer classes. Other names could be model classes.
+# The accepted names of tokenizer classes. Other names could be names of model classes.
 CLASS = re.compile(
     r"(\w{0,100}Tokenizer)(?:Fast)?|(?:MistralCommon|Python|SentencePiece|Tokenizers)Backend",
     re.ASCII,
 )
-# Tokenizers that transformers (5.16) implements only in Python. Some open files that are named in
-# their vocabulary file (MyT5), load tokenizers from unchecked folders (Rag), or read their own
-# rules. No model that kotune trains needs one of them.
+# Tokenizers that transformers (5.16) implements only in Python. Some of them open files that their
+# vocabulary file names (MyT5), or load tokenizers from unchecked folders (Rag). No model that
+# kotune trains needs one of them.
 _NAMES = """
         Auto Bartpho Basic BertGeneration BertJapanese Bertweet BioGpt BlenderbotSmall ByT5 CTRL
         Canine Character Clvp Cpm CpmAnt Dia Esm FSMT FastSpeech2Conformer Flaubert
@@ -44,17 +44,19 @@ _KINDS = """
     prophetnet rag roc_bert siglip speech_to_text speecht5 tapas unispeech unispeech-sat vits
     wav2vec2 wav2vec2-bert wav2vec2-conformer wav2vec2_phoneme xlm"""
 KINDS_IN_PYTHON = frozenset(_KINDS.split())
+# The accepted names of processor classes, which prepare images or audio.
 PROCESSOR = re.compile(r"\w{0,100}(Processor|Extractor|Tokenizer)\w{0,100}", re.ASCII)
 TOKEN_NAME = re.compile(r"\w{1,100}_token", re.ASCII)
+# The keys of an added token whose values are flags.
 FLAGS = ("lstrip", "normalized", "rstrip", "single_word", "special")
-# Keys that make transformers read, write or download other files. A value of any type can do so.
+# Keys that make transformers read, write or download other files, whatever the type of their value.
 REDIRECTION = re.compile(
     r"\w*vocab|merges|init_inputs|\w*_(files?|path|dir|object|kwargs|spm)|token|use_auth_token|"
     r"proxies|subfolder|\w*revision|"
     r"_commit_hash|trust_remote_code|mistral_format"
 )
 # Matches the key `vocab` or `merges` of a JSON object if the key's value is a string. The letters
-# of the key may be escaped. No honest file has a string there.
+# of the key may be escaped. In real files, the value is an object or a list.
 VOCABULARY = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "vocab")
 MERGES = "".join(rf"(?:{letter}|\\u00{ord(letter):02x})" for letter in "merges")
 TEXT_AS_VOCABULARY = re.compile(rf'"(?:{VOCABULARY}|{MERGES})"\s*:\s*"'.encode(), re.IGNORECASE)
@@ -62,14 +64,14 @@ ModelConfig = dict[str, Any]  # a JSON object in a file of a model; its library 
 
 
 def unsafe_key(name: str, content: ModelConfig) -> str | None:
-    """The first key that is not accepted in `content`, the JSON object in the tokenizer file
-    `name`. None if all keys are accepted."""
+    """The first key whose entry is not accepted in `content`, the JSON object in the tokenizer file
+    `name`. None if all entries are accepted."""
     check = CHECKS[name]
     return next((key for key, value in content.items() if not check(key, value)), None)
 
 
 def _is_setting(key: str, value: Any) -> bool:
-    """Check an entry of tokenizer_config.json."""
+    """Whether an entry of tokenizer_config.json is accepted."""
     if value is None:
         return True
     if check := KNOWN.get(key):
@@ -81,26 +83,27 @@ def _is_setting(key: str, value: Any) -> bool:
 
 
 def _is_special_token(key: str, value: Any) -> bool:
-    """Check an entry of special_tokens_map.json. This file overrides all other files, so it may
-    only contain tokens."""
+    """Whether an entry of special_tokens_map.json is accepted. This file overrides all other files,
+    so it may only contain tokens."""
     accepted = KNOWN[key](value) if key in EXTRA else TOKEN_NAME.fullmatch(key) and _is_token(value)
     return value is None or bool(accepted)
 
 
 def _is_token_id(_key: str, value: Any) -> bool:
-    """Check an entry of added_tokens.json."""
+    """Whether an entry of added_tokens.json is accepted."""
     return type(value) is int
 
 
 def _is_processor_setting(key: str, value: Any) -> bool:
-    """Check an entry of a processor's file. Axolotl loads this file for an image or audio model.
-    The key `audio_tokenizer` would name another model, so it must be empty."""
+    """Whether an entry of a processor's file is accepted. Axolotl loads the file for an image or
+    audio model. The key `audio_tokenizer` would name another model, so its value must be empty."""
     if key.endswith(("_class", "_type")) and value is not None:
         return is_processor(value)
     return key != "audio_tokenizer" or not value
 
 
 def _has_text(value: Any) -> bool:
+    """Whether a value is a string, or a list or an object with a string as a value at any depth."""
     waiting = [value]
     while waiting:
         value = waiting.pop()
@@ -121,13 +124,14 @@ def _is_word(value: Any) -> bool:
 
 
 def is_class(value: Any) -> bool:
-    """Whether a value is an accepted name of a tokenizer class. With the name of a model class,
-    transformers would load that class instead."""
+    """Whether a value is an accepted name of a tokenizer class. transformers would also load a
+    model class by its name, so other names are not accepted."""
     match = CLASS.fullmatch(value) if isinstance(value, str) else None
     return match is not None and match[1] not in IN_PYTHON
 
 
 def is_processor(value: Any) -> bool:
+    """Whether a value is an accepted name of a processor class."""
     return isinstance(value, str) and bool(PROCESSOR.fullmatch(value))
 
 
@@ -164,8 +168,8 @@ def _are_added(value: Any) -> bool:
 
 
 def _is_template(value: Any) -> bool:
-    """Accept one template or several named templates. kotune.models.hub checks the template that is
-    used."""
+    """Accepts one template or several named templates. kotune.models.hub checks the template that
+    is used."""
     return not isinstance(value, bool)
 
 
@@ -174,7 +178,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_code(value: Any) -> bool:
-    """Accept names of code. The code is not run, because trust_remote_code is off."""
+    """Accepts names of the model's own classes. Their code is not run, because trust_remote_code is
+    off."""
     names = list(value.values()) if isinstance(value, dict) else value
     return isinstance(names, list) and all(
         isinstance(name, (str, list, type(None))) for name in names
@@ -194,7 +199,9 @@ CLASSES: dict[str, Callable[[Any], bool]] = {
         lambda value: value is None or is_processor(value),
     ),
 }
+# Keys that hold further special tokens.
 EXTRA = ("additional_special_tokens", "extra_special_tokens", "model_specific_special_tokens")
+# The known keys of tokenizer_config.json, each with the check of its value.
 KNOWN: dict[str, Callable[[Any], bool]] = {
     "tokenizer_class": is_class,
     "processor_class": is_processor,
@@ -204,7 +211,7 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
     "model_input_names": _are_words,
     "auto_map": _is_code,
     **dict.fromkeys(EXTRA, _are_tokens),
-    # Markers for pieces of words, and text that is only displayed.
+    # Markers for pieces of words.
     **dict.fromkeys(
         ("continuing_subword_prefix", "wordpieces_prefix", "end_of_word_suffix"), _is_text
     ),
@@ -239,6 +246,7 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
     "sp_model_kwargs": lambda value: isinstance(value, dict) and not _has_text(value),
 }
 
+# For each file of a tokenizer, the check of one entry.
 CHECKS: dict[str, Callable[[str, Any], bool]] = {
     TOKENIZER_CONFIG: _is_setting,
     TOKENS: _is_special_token,

@@ -1,5 +1,5 @@
-"""The scoring side of the proof: the token ids that lm-evaluation-harness would send to the model
-for a task."""
+"""The scoring side of the parity proof: the token ids that lm-evaluation-harness (lm-eval) would
+send to the model for a task."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -16,15 +16,15 @@ from kotune.train.upstream import another_day
 
 
 class Request(NamedTuple):
-    """A request of lm-eval, and the ids that the model would get."""
+    """A request of lm-eval, and the token ids that the model would get."""
 
     instance: Any
     ids: list[int]
 
 
 def scored_ids(tokenizer: Any, task: Loaded) -> list[list[int]]:
-    """The scored ids of each document. For choice tasks they are the context and the right answer,
-    for generation tasks the prompt."""
+    """The scored token ids of each document of a task, in the task's order. For a choice task,
+    these are the context and the right answer. For a generation task, these are the prompt."""
     recorder = recorder_of(tokenizer)
     with another_day():
         task.evaluate(recorder)
@@ -36,17 +36,17 @@ def scored_ids(tokenizer: Any, task: Loaded) -> list[list[int]]:
 
 
 def check_texts(tasks: Iterable[Loaded], tokenizer: Any) -> None:
-    """Raise StageError if a text of a task contains the name of a special token.
+    """Raise StageError if a question or choice of a task contains the name of a special token.
 
-    The name would open or close turns that are not in the data. kodata removes the names it knows,
-    but a tokenizer may have others. rendered.SpecialTokenCheck makes the same check for training
+    The name would open or close turns that are not in the data. kodata removes the names of common
+    special tokens, but a tokenizer may have others. rendered.SpecialTokenCheck checks the training
     rows."""
     special = special_tokens(tokenizer)
     for task in tasks:
         texts = ((doc["guid"], text) for doc in task.task.eval_docs for text in _texts(task, doc))
         while batch := list(islice(texts, BATCH)):
-            every = tokenizer([text for _, text in batch], add_special_tokens=False)["input_ids"]
-            for (guid, _), ids in zip(batch, every, strict=True):
+            encoded = tokenizer([text for _, text in batch], add_special_tokens=False)["input_ids"]
+            for (guid, _), ids in zip(batch, encoded, strict=True):
                 if (token := next(filter(special.__contains__, ids), None)) is not None:
                     raise StageError(
                         f"{task.name}: guid {guid}: the question contains {shown(special[token])},"
@@ -59,8 +59,8 @@ def _texts(task: Loaded, doc: Record) -> list[str]:
 
 
 def recorder_of(tokenizer: Any) -> Any:
-    """An object of lm-eval's HF model class without a loaded model. It builds requests as usual and
-    records their ids."""
+    """An object of lm-eval's model class that has no model. It tokenizes requests as in scoring,
+    but only records their token ids. Its by_document() returns the requests of each document."""
 
     class Recorder(turns.model_class()):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -98,8 +98,8 @@ def recorder_of(tokenizer: Any) -> Any:
 
         def by_document(self) -> list[list[Request]]:
             documents: dict[int, list[Request]] = {}
-            for asked in self.seen:
-                documents.setdefault(asked.instance.doc_id, []).append(asked)
+            for request in self.seen:
+                documents.setdefault(request.instance.doc_id, []).append(request)
             return [documents[doc_id] for doc_id in sorted(documents)]
 
     return Recorder()

@@ -1,5 +1,5 @@
-"""The job of the render stage: the parity proof, then a rehearsal of scoring in the same
-process."""
+"""The job of the render stage: the parity proof, then a rehearsal. The rehearsal scores a few
+items, so that errors in scoring appear before training."""
 
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,17 @@ from kotune.worker import bounds
 def run(
     root: Path, base: str, revision: str | None, tasks: dict[str, list[Any]], trained: list[str]
 ) -> None:
-    """Write parity.json into the run folder `root`. `tasks`: each task's TaskData as JSON;
-    `trained`: the tasks whose source is trained in the task's answer form."""
+    """Write parity.json into the run folder `root`, which must be the current directory.
+
+    `base`: a hub id or a folder. `revision`: the commit of a hub model, None for a folder. `tasks`:
+    each task's TaskData as JSON. `trained`: as in proof.prove(). Raises StageError or RecipeError
+    if the proof or the rehearsal fails."""
     with bounds.tokenizing():
         hub.write_own_template(base, root, revision)
     data_of = {task: TaskData.from_json(data) for task, data in tasks.items()}
     tokenizer, result = proof.prove(root, data_of, trained)
     loaded = [load_task(task, data) for task, data in data_of.items()]
-    # The rehearsal comes before check_texts, because it refuses a tokenizer with too many tokens.
+    # The rehearsal comes first, because it raises the error for a tokenizer with too many tokens.
     scoring.rehearse(root, base, revision, tokenizer, loaded)
     asked.check_texts(loaded, tokenizer)
     write_json(root / PARITY, result.as_json())

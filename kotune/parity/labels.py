@@ -1,11 +1,10 @@
 """Checks the labels that Axolotl's chat-template strategy assigns. The trained tokens must be
 exactly the answers to be trained, each with one end of turn. A row must not start with two BOS.
 
-Rows are checked until the work reaches WORK, about five minutes on a CPU core. This is enough for
-all rows of every data set known to kotune. After that, labels are checked only for rows of the
-sample, which has rows of every shape (shapes.py). All other rows are checked only as text
-(rendered.py). parity.json has the number of all rows and the number of rows whose labels were
-checked."""
+Rows are checked for about five minutes on a CPU core (WORK). This is enough for all rows of every
+data set known to kotune. After that, labels are checked only for rows of the sample, which has rows
+of every shape (shapes.py). All other rows are checked only as text (rendered.py). parity.json has
+the number of all rows and the number of rows whose labels were checked."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -20,23 +19,25 @@ from kotune.parity.shapes import Sample
 from kotune.parity.trained import Trained, end_ids, tokenize_rows
 from kotune.runs.proof import LabelProof
 
-# Both in characters. Axolotl needs about 1.3 microseconds per character. A turn takes the same time
-# as A_TURN characters.
-WORK, A_TURN = 200_000_000, 300
+# The amount of work after which only rows of the sample are checked. The unit is the time for one
+# character, about 1.3 microseconds. A turn takes the time of TURN more characters.
+WORK, TURN = 200_000_000, 300
 
 
 def check_all(run: Path, strategy: Any, tokenizer: Any) -> tuple[LabelProof, Sample]:
-    """Check the labels of all rows. Returns the entry `labels` of parity.json, and the sample of
-    rows for the comparison of prompts. Raises StageError if a row has wrong trained tokens."""
+    """Check the labels of the rows in the run folder `run`, up to the limit WORK.
+
+    Returns the entry `labels` of parity.json, and the sample of rows for the comparison of prompts.
+    Raises StageError if check() finds a problem."""
     ends, sample = end_ids(run / CONFIG, tokenizer), Sample()
     rows, checked, work, is_checked = 0, 0, 0, True
     before: TrainingRow | None = None
     for location, row in (numbered for batch in batches(run) for numbered in batch):
         rows += 1
-        if row == before:  # a `weight` repeats rows
+        if row == before:  # a copy, made by a data entry's `weight`: the result is the same
             checked += is_checked
             continue
-        before, work = row, work + sum(len(turn["content"]) + A_TURN for turn in row["messages"])
+        before, work = row, work + sum(len(turn["content"]) + TURN for turn in row["messages"])
         is_checked = sample.takes(row) or work <= WORK
         if is_checked:
             checked += 1
@@ -73,12 +74,12 @@ def check(row: Trained, tokenizer: Any, ends: Collection[int], location: str = "
 def _wrong(
     answer: str, turn: list[int], row: Trained, tokenizer: Any, ends: Collection[int]
 ) -> str:
-    """Describe what is wrong with the trained ids of an answer. Returns an empty string if they are
-    right."""
+    """The problem with `turn`, the trained ids of an answer, as text for a message. Empty if there
+    is none."""
     length = next((n for n in range(len(turn), 0, -1) if turn[n - 1] not in ends), 0)
     text, closed = _decoded(turn[:length], tokenizer), len(turn) - length
-    # A template is allowed to change the white space around an answer. If the template keeps the
-    # answer's indent, the indent must be trained, too.
+    # A template is allowed to remove the white space around an answer. But white space before the
+    # answer that the rendered row still has must be trained too.
     keeps_indent = answer[:1].isspace() and answer + tokenizer.decode(
         turn[length:][:1]
     ) in tokenizer.decode(row.ids)
@@ -100,7 +101,7 @@ def _wrong(
 
 
 def _decoded(ids: list[int], tokenizer: Any) -> str:
-    """Decode ids to text. They are decoded after an end-of-text token, because some tokenizers drop
-    the space of the first token."""
+    """The text of token ids. The ids are decoded after an end-of-text token, which is then removed:
+    some tokenizers drop a space at the start of the first token."""
     first = tokenizer.eos_token_id
     return str(tokenizer.decode([first, *ids])).removeprefix(tokenizer.decode([first]))

@@ -14,12 +14,12 @@ from kotune.runs.reading import row_lines, rows_of, yaml_of
 
 PARTS = (TRAIN, VALIDATION)
 BATCH = 1_000  # rows tokenized at a time
-SAMPLE = 10_000  # of_contents() counts at most this many examples
+SAMPLE = 10_000  # the maximum number of examples that of_contents() counts
 
 
 class RenderedExample(NamedTuple):
     """An example's number of tokens with the chat template, its guid, and whether the template
-    trims one of its turns."""
+    removes white space around one of its turns (`trimmed`)."""
 
     tokens: int
     guid: str
@@ -27,11 +27,10 @@ class RenderedExample(NamedTuple):
 
 
 def count(run: Path, tokenizer: Any) -> Lengths:
-    """The entry `lengths` of parity.json: the number of rows, the tokens of the longest row, how
-    many rows are longer than sequence_len, and how many rows the template trims.
+    """The entry `lengths` of parity.json, which counts the rows of both splits in the run folder.
 
-    Raises StageError if rows are too long and `excess_length_strategy` is `raise`, the default of
-    recipes/defaults.yml. Training would stop at the first such row, or truncate it."""
+    Raises StageError if rows are longer than `sequence_len` and `excess_length_strategy` is
+    `raise`, kotune's default. Axolotl would stop at the first such row, without naming it."""
     config = yaml_of(run / CONFIG)
     ends = [str(tokenizer.eos_token), *(config.get("eot_tokens") or ())]
     limit, examples = int(config["sequence_len"]), list(of_examples(run, tokenizer, ends))
@@ -56,36 +55,36 @@ def count(run: Path, tokenizer: Any) -> Lengths:
 
 
 def of_examples(run: Path, tokenizer: Any, ends: Collection[str] = ()) -> Iterator[RenderedExample]:
-    """Render and count every example of both splits. Raises StageError if the rendered text fails
-    the checks of text_of(), or if the text of a row contains special tokens."""
+    """Render every example of both splits and count its tokens. `ends`: end-of-turn tokens, as in
+    text_of(). Raises StageError if the rendered text fails the checks of text_of(), or if the text
+    of a row contains special tokens."""
     special_tokens = SpecialTokenCheck(tokenizer)
     for rows in batches(run):
         texts = [text_of(numbered, tokenizer, ends) for numbered in rows]
-        ids = tokenizer([rendered.text for rendered in texts], add_special_tokens=False)[
+        encoded = tokenizer([rendered.text for rendered in texts], add_special_tokens=False)[
             "input_ids"
         ]
-        for numbered, rendered, tokens in zip(rows, texts, ids, strict=True):
-            special_tokens.check(numbered, tokens)
-            yield RenderedExample(len(tokens), numbered.row["guid"], rendered.trimmed)
+        for numbered, rendered, ids in zip(rows, texts, encoded, strict=True):
+            special_tokens.check(numbered, ids)
+            yield RenderedExample(len(ids), numbered.row["guid"], rendered.trimmed)
 
 
 def of_contents(run: Path, tokenizer: Any) -> Content:
-    """The number of `tokens` and of `characters` (Unicode code points) of the messages of both
-    splits. If there are more than SAMPLE examples, only every second, third, ... example is
-    counted.
+    """The numbers of tokens and of characters (Unicode code points) in the messages of both splits.
+    If there are more than SAMPLE examples, both numbers are of every second, third, ... example.
 
-    The content of each message is tokenized separately, without template and special tokens."""
+    Each message is tokenized separately, without chat template and special tokens."""
     tokens, characters = 0, 0
-    for rows in batches(run, every=math.ceil(_number(run) / SAMPLE)):
+    for rows in batches(run, every=math.ceil(_row_count(run) / SAMPLE)):
         texts = [message["content"] for numbered in rows for message in numbered.row["messages"]]
-        tokens += sum(_tokens(texts, tokenizer))
+        tokens += sum(_token_counts(texts, tokenizer))
         characters += sum(map(len, texts))
     return Content(tokens=tokens, characters=characters)
 
 
 def of_answers(run: Path, tokenizer: Any) -> list[int]:
-    """The number of trained tokens of each example in train. These are the tokens of its answers,
-    and one token per answer for the end of the turn."""
+    """The number of trained tokens of each example in train.jsonl. These are the tokens of its
+    trained answers, and one end-of-turn token per answer."""
     trained: list[int] = []
     for rows in batches(run, parts=(TRAIN,)):
         for numbered in rows:
@@ -95,25 +94,22 @@ def of_answers(run: Path, tokenizer: Any) -> list[int]:
                 for turn in turns
                 if turn["role"] == "assistant" and turn.get("train", True)
             ]
-            trained.append(sum(_tokens(answers, tokenizer)) + len(answers))
+            trained.append(sum(_token_counts(answers, tokenizer)) + len(answers))
     return trained
 
 
-def _number(run: Path) -> int:
-    total = 0
-    for part in PARTS:
-        total += sum(1 for _ in row_lines(run / part))
-    return total
+def _row_count(run: Path) -> int:
+    return sum(1 for part in PARTS for _ in row_lines(run / part))
 
 
 def batches(run: Path, every: int = 1, parts: Sequence[str] = PARTS) -> Iterator[list[Numbered]]:
-    """All rows of both splits with their file and line, in lists of BATCH rows. `every`: 2 for
-    every second row, 3 for every third row, and so on."""
+    """The rows of the files `parts` with their file and line, in lists of at most BATCH rows.
+    `every`: 1 for all rows, 2 for every second row, and so on."""
     for part in parts:
         rows = (Numbered(f"{part}:{number}", row) for number, row in rows_of(run / part, every))
         while batch := list(islice(rows, BATCH)):
             yield batch
 
 
-def _tokens(texts: list[str], tokenizer: Any) -> list[int]:
+def _token_counts(texts: list[str], tokenizer: Any) -> list[int]:
     return [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]

@@ -1,17 +1,19 @@
 """Proves before training, token id by token id, that the model will be scored on the prompt that it
 is trained on.
 
-The training ids come from Axolotl's chat-template strategy, applied to the run's training rows. The
-scored ids come from the requests that lm-evaluation-harness builds for the same documents. The
-scored ids are recorded at the point where the model would get them. The tasks whose source is
-trained in the task's answer form are compared as follows:
+The trained token ids come from Axolotl's chat-template strategy, applied to the run's training
+rows. The scored token ids come from the requests that lm-evaluation-harness (lm-eval) builds for
+the same documents. They are recorded at the point where the model would get them.
 
-- choice tasks: context + right answer must equal the training ids up to the end of turn. Context
-  and answer are compared as one sequence, because lm-eval moves white space from one to the other.
-- generation tasks: the prompt must equal the training ids before the first trained one.
+A form of a data source is a way to turn its records into prompts and answers. A task is compared if
+rows of its source are trained in the task's form:
 
-Scored prompts are rendered with a later date than trained prompts. A template that writes the date
-into the prompt therefore fails before training.
+- choice tasks: context + right answer must equal the trained ids up to the end of turn. Context and
+  answer are compared as one sequence, because lm-eval moves white space from one to the other.
+- generation tasks: the prompt must equal the ids before the last trained answer.
+
+Scored prompts are rendered with a later date than trained prompts. So a template that writes the
+date into the prompt fails here, before training.
 
 Every row of both splits is checked as text (rendered.py). Labels are checked for all rows up to a
 limit (labels.py). Prompts are compared for the first rows of each data entry and for some rows of
@@ -37,14 +39,14 @@ from kotune_tasks.card import cards
 
 
 def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tuple[Any, Parity]:
-    """Prove parity for a run folder. Returns Axolotl's tokenizer and the content of parity.json.
-    The folder must be the current directory, because Axolotl's paths are relative.
+    """Prove parity for the run folder `run`. Returns Axolotl's tokenizer and the content of
+    parity.json. The folder must be the current directory, because Axolotl's paths are relative.
 
-    `tasks`: each task with its TaskData; `trained`: the tasks whose source is trained in the task's
-    answer form. Raises StageError at the first difference and shows both texts."""
+    `tasks`: each task with its TaskData. `trained`: the tasks for which rows of their source are
+    trained in their form. Raises StageError with both texts at the first difference, and for a row
+    that fails a check of its text or its labels."""
     tokenizer, strategy = load_strategy(run / CONFIG)
-    # Lengths are counted first. This finds problems in a row's text within seconds, and gives the
-    # clearest message.
+    # Lengths are counted first, because this finds problems in a row's text within seconds.
     counted = lengths.count(run, tokenizer)
     labelled, sample = labels.check_all(run, strategy, tokenizer)
     content, proofs = lengths.of_contents(run, tokenizer), dict[str, TaskProof]()
@@ -67,20 +69,21 @@ def prove(run: Path, tasks: dict[str, TaskData], trained: Collection[str]) -> tu
 
 
 def is_scored_by(row: TrainingRow, task: str) -> bool:
-    """Whether the task can score a training row with the prompt that is trained.
+    """Whether a task scores a training row with the same prompt as in training.
 
-    The row must have the task's source and form. A row of several turns also needs a task that
-    keeps turns. Other tasks render a whole chat as one user turn."""
+    The row must have the task's source and form. If the row has more than two messages, the task
+    must also keep turns (TaskCard.turns). Other tasks put the whole chat into one user turn."""
     card = cards()[task]
     is_own = (card.source, card.form) == (row["source"], row["form"])
     return is_own and (len(row["messages"]) == 2 or card.turns)
 
 
 def status_without_rows(task: str, sample: Sample) -> TaskProof:
-    """The entry of parity.json for a task that scores none of the trained rows.
+    """The entry of parity.json for a task without a row in the sample that it scores.
 
-    `not proven`: the task's source is trained in a form that no task scores. `not trained`: the
-    trained forms are proven by other tasks, and this task measures transfer."""
+    The status is `not proven` if rows of the task's source are trained in a form that no task
+    scores, or in the task's own form. Otherwise it is `not trained`. Then other tasks prove the
+    trained forms, if there are any, and this task measures transfer."""
     card, forms = cards()[task], sample.forms(cards()[task].source)
     scored = {(other.source, other.form) for other in cards().values()}
     unscored = [form for form in forms if form == card.form or (card.source, form) not in scored]
@@ -96,8 +99,11 @@ def compare(
     tokenizer: Any,
     generates: bool = False,
 ) -> TaskProof:
-    """The entry of parity.json for a task whose scored prompts equal the trained ones. Raises
-    StageError with both texts around the first difference."""
+    """The entry of parity.json for a task whose scored prompts equal the trained ones.
+
+    `trained` and `scored`: the rows and the scored token ids of the same documents, in the same
+    order. `generates`: whether the task generates an answer. Raises StageError with both texts
+    around the first difference."""
     if not trained or len(trained) != len(scored):
         raise StageError(
             f"parity: {task}: {len(trained)} training rows, but {len(scored)} scored documents"
@@ -112,6 +118,7 @@ def compare(
 
 
 def _mismatch(task: str, guid: str, pair: tuple[list[int], list[int]], tokenizer: Any) -> str:
+    """The message about the first difference of a pair (trained ids, scored ids)."""
     trained, scored = pair
     first = next(
         (i for i, (a, b) in enumerate(zip(trained, scored, strict=False)) if a != b),

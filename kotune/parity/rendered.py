@@ -1,7 +1,8 @@
 """Checks the rendered text of every row before training.
 
 It is an error if the chat template refuses a row, drops or changes its text, or adds an empty
-thought to a row that has a thought. The message has the row's location."""
+thought to a row that has a thought. A thought is a text in <think> tags before an answer. Every
+message names the row's file and line."""
 
 import re
 from bisect import bisect_right
@@ -15,7 +16,7 @@ from kodata.prepare.output import doc_of
 from kotune.errors import StageError
 
 PLAIN = "가"  # a text without special tokens
-AROUND = 60  # the number of characters of a text shown in a message
+AROUND = 60  # the number of characters of a text that a message shows
 
 
 class Rendered(NamedTuple):
@@ -36,8 +37,8 @@ def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> R
     """Render a row with the tokenizer's template and check the text.
 
     `ends`: end-of-turn tokens. One of them must follow every answer, unless `ends` is empty. Many
-    models' own templates trim every turn, both in training and in scoring. Trimming is reported as
-    `trimmed` and is not an error.
+    models' own templates remove the white space around every turn, in training and in scoring. This
+    is not an error and is returned as `trimmed`.
 
     Raises StageError if the template refuses the row, if the rendered text lacks a turn or the end
     of a turn, or if a thought is not rendered as in the data."""
@@ -64,10 +65,10 @@ def text_of(numbered: Numbered, tokenizer: Any, ends: Collection[str] = ()) -> R
 
 
 def _find_closed(text: str, answer: str, start: int, ends: tuple[str, ...]) -> int:
-    """Find an answer that is followed by an end of turn. Returns its first index from `start` on,
-    or -1 if there is none.
+    """The first index from `start` on at which `text` has the answer followed by an end of turn; -1
+    if there is none. `start`: the index of an occurrence of the answer.
 
-    The first occurrence of an answer may be part of the template's own text. For example, the
+    An occurrence without an end of turn may be part of the template's own text. For example, the
     answer `is` occurs in `assistant`."""
     end = _end_of_turn(ends)
     while start >= 0 and not end.match(text, start + len(answer)):
@@ -81,8 +82,10 @@ def _end_of_turn(ends: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def special_tokens(tokenizer: Any) -> dict[int, str]:
-    """The names of a tokenizer's special tokens by id. The unknown token is excluded if it has no
-    other role, because rare letters are encoded as the unknown token."""
+    """The names of a tokenizer's special tokens by id.
+
+    The unknown token is excluded, because ordinary text with rare letters contains it. It is
+    included only if it is also the BOS, EOS or padding token."""
     added = getattr(tokenizer, "added_tokens_decoder", {})
     named = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
     named |= {number: str(token) for number, token in added.items() if token.special}
@@ -96,22 +99,24 @@ def special_tokens(tokenizer: Any) -> dict[int, str]:
 
 
 class SpecialTokenCheck:
-    """Compares the number of special tokens in a row with the number that the template writes for
-    the same roles. Additional special tokens come from the row's text. They would open or close
-    turns that are not in the data."""
+    """Checks that the text of a row contains no special tokens. They would open or close turns that
+    are not in the data.
+
+    The number of special tokens in the rendered row must be the number that the template writes for
+    turns with the same roles."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._special = special_tokens(tokenizer).keys()
-        self._known: dict[tuple[str, ...], int] = {}
+        self._known: dict[tuple[str, ...], int] = {}  # by roles: the number the template writes
 
     def check(self, numbered: Numbered, ids: list[int]) -> None:
-        """Raise StageError if the number of special tokens in `ids` differs from the number that
-        the template writes."""
+        """Raise StageError if a row's text contains a special token. `ids`: the token ids of the
+        rendered row."""
         roles = tuple(turn["role"] for turn in numbered.row["messages"])
         if roles not in self._known:
-            empty = [{"role": role, "content": PLAIN} for role in roles]
-            text = str(self._tokenizer.apply_chat_template(empty, tokenize=False))
+            plain = [{"role": role, "content": PLAIN} for role in roles]
+            text = str(self._tokenizer.apply_chat_template(plain, tokenize=False))
             self._known[roles] = self._count(
                 self._tokenizer(text, add_special_tokens=False)["input_ids"]
             )
@@ -127,6 +132,7 @@ class SpecialTokenCheck:
 
 
 def _refused(numbered: Numbered, error: Exception) -> str:
+    """The message about a row for which the template raises `error`."""
     has_system = numbered.row["messages"][0]["role"] == "system"
     reason = brief(error) or type(error).__name__
     merge = (
@@ -139,8 +145,10 @@ def _refused(numbered: Numbered, error: Exception) -> str:
 
 
 def _changed(numbered: Numbered, turn: Message, rest: str) -> str:
+    """The message about a turn that the template drops or changes. `rest`: the rendered text after
+    the previous turn."""
     content = turn["content"]
-    # The number of leading characters of the turn that occur unchanged in the rendered text.
+    # The length of the longest beginning of the turn that the rendered text contains.
     length = bisect_right(
         range(len(content)), False, key=lambda end: content[: end + 1] not in rest
     )
@@ -155,6 +163,7 @@ def _changed(numbered: Numbered, turn: Message, rest: str) -> str:
 
 
 def _unclosed(numbered: Numbered, turn: Message, rest: str, ends: Collection[str]) -> str:
+    """The message about an answer that no end of turn follows. `rest`: as in _changed()."""
     after = rest[rest.find(turn["content"]) + len(turn["content"]) :]
     return (
         f"{_where(numbered)}: the template does not close an answer with an end-of-turn token"
@@ -165,8 +174,8 @@ def _unclosed(numbered: Numbered, turn: Message, rest: str, ends: Collection[str
 
 
 def difference(text: str, other: str, label: str) -> str:
-    """A message with a row's text and another text, both around the first character that differs.
-    `label`: the words before the other text."""
+    """A part of a message: a row's `text` and the `other` text, both around the first character
+    that differs. `label`: the words before the other text."""
     first = next(
         (i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b),
         min(len(text), len(other)),
@@ -179,12 +188,14 @@ def difference(text: str, other: str, label: str) -> str:
 
 
 def _check_thoughts(numbered: Numbered, text: str, tokenizer: Any) -> None:
-    """Raise StageError if the template adds a thought before the row's own thought, or if the row
-    has a thought and the model does not support thoughts."""
+    """Raise StageError if an answer has a thought and the template adds an empty thought before it.
+
+    Also raise StageError if the thought comes from a field of the data and the model has no token
+    <think>."""
     turns = numbered.row["messages"]
     if not any("</think>" in turn["content"] for turn in turns if turn["role"] == "assistant"):
         return
-    # Every turn is counted, because a user turn may contain the tag too.
+    # The tags of all turns are counted, because a user turn may contain the tag too.
     if text.count("</think>") > sum(turn["content"].count("</think>") for turn in turns):
         raise StageError(
             f"{_where(numbered)}: its answer has a thought, but the template adds an empty one"

@@ -1,8 +1,8 @@
-"""Selects a sample that has rows of every shape in the training data. This takes one pass and
+"""Selects a sample of rows that has every shape in the training data. This takes one pass and
 limited memory.
 
-A template or lm-eval renders a row depending on its shape. The shape consists of roles, thoughts,
-untrained answers, white space, label and length."""
+A row's shape consists of the features that affect how a template or lm-eval renders the row: roles,
+thoughts, untrained answers, white space, label and length."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -11,16 +11,22 @@ from kodata.card import TrainingRow
 from kodata.prepare.output import doc_of
 from kotune.runs.proof import Shapes
 
-ITEMS = 128  # the first rows of each data entry, of any shape
-PER_SHAPE = 4  # rows of each further shape
-SHAPES = 1_000  # maximum number of shapes in the sample; rows of further shapes are only counted
-TURNS = 8  # a larger number of turns is rounded up to a power of two
+ITEMS = 128  # the number of first rows of each data entry that are in the sample, of any shape
+PER_SHAPE = 4  # the number of rows of each shape that are in the sample, if there are so many
+SHAPES = 1_000  # maximum number of shapes; rows of further shapes are only counted
+TURNS = 8  # the largest number of turns that is exact in a shape
 
 
 class RowShape(NamedTuple):
-    """The features of a row that affect how it is rendered. `characters` is the number of
-    characters, rounded up to a power of two. `turns` is the number of turns. It is exact up to
-    TURNS, and a larger number is rounded up, too."""
+    """The features of a row that affect how it is rendered.
+
+    - `characters`: the smallest power of two above the number of characters
+    - `turns`: the number of turns; above TURNS, the smallest power of two above that number
+    - `thinks`: whether an answer has a thought (text in <think> tags)
+    - `is_partly_trained`: whether an answer is excluded from training
+    - `has_outer_space`: whether a message starts or ends with white space
+    - `has_lines`: whether a message has more than one line
+    """
 
     source: str
     form: str
@@ -35,7 +41,7 @@ class RowShape(NamedTuple):
 
 
 def shape_of(row: TrainingRow) -> RowShape:
-    """The shape of a row of train.jsonl, which convert() writes."""
+    """The shape of a row of train.jsonl or validation.jsonl."""
     messages = row["messages"]
     texts = [turn["content"] for turn in messages]
     answers = [turn for turn in messages if turn["role"] == "assistant"]
@@ -55,12 +61,13 @@ def shape_of(row: TrainingRow) -> RowShape:
 
 
 def _above(number: int) -> int:
+    """The smallest power of two that is larger than `number`."""
     return 1 << number.bit_length()
 
 
 class Sample:
-    """The rows that are compared: the first ITEMS rows of each data entry, and up to PER_SHAPE rows
-    of every shape."""
+    """The rows whose prompts are compared. These are the first ITEMS rows of each data entry, and
+    the first PER_SHAPE rows of every shape."""
 
     def __init__(self) -> None:
         self.rows: list[TrainingRow] = []
@@ -69,8 +76,8 @@ class Sample:
         self._shapes: Counter[RowShape] = Counter()
 
     def takes(self, row: TrainingRow) -> bool:
-        """Whether the next row of the file belongs to the sample. If it does, it is added to the
-        sample."""
+        """Add the next row of the data to the sample if it belongs there, and return whether it
+        does. Must be called for every row, in the order of the files."""
         shape = shape_of(row)
         is_known = shape in self._shapes or len(self._shapes) < SHAPES
         self.beyond += not is_known
@@ -83,7 +90,7 @@ class Sample:
         return is_kept
 
     def forms(self, source: str) -> list[str]:
-        """The answer forms in which rows of a source are trained."""
+        """The forms in which rows of a source are trained (kotune.parity.proof)."""
         return [form for name, form in self._entries if name == source]
 
     def counts(self) -> Shapes:

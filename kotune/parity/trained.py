@@ -1,5 +1,5 @@
-"""The training side of the proof: rows tokenized with Axolotl's chat-template strategy and the
-run's tokenizer."""
+"""The training side of the parity proof: rows tokenized with Axolotl's chat-template strategy and
+the run's tokenizer."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,8 @@ from kotune.worker import bounds
 
 @dataclass(frozen=True)
 class Trained:
-    """One row as it is used in training. `ids` and `labels` have equal length. The label of a
-    trained token is its id, the label of an untrained token is -100."""
+    """One row as it is used in training. `ids` are its token ids, and `labels` has one label for
+    each. The label of a trained token is its id, the label of an untrained token is -100."""
 
     guid: str
     messages: list[Message]
@@ -25,7 +25,7 @@ class Trained:
     labels: list[int]
 
     def turns(self) -> list[list[int]]:
-        """The consecutive sequences of trained ids, in order."""
+        """The trained ids of each answer: the longest sequences of adjacent trained tokens."""
         runs: list[list[int]] = []
         previous = -100
         for label in self.labels:
@@ -44,16 +44,17 @@ class Trained:
         return self.ids[:end]
 
     def prompt_and_answer(self) -> list[int]:
-        """All ids before the last trained token, which is the end of turn."""
+        """All ids before the last trained token, which is the end of turn. At least one token must
+        be trained."""
         last = max(index for index, label in enumerate(self.labels) if label != -100)
         return self.ids[:last]
 
 
 def load_strategy(config: Path) -> tuple[Any, Any]:
-    """Axolotl's tokenizer and chat-template strategy for the first data set of a rendered config.
+    """Axolotl's tokenizer and its chat-template strategy for the first data set of an axolotl.yml.
 
-    Raises RecipeError if Axolotl refuses the config, and StageError if the tokenizer cannot be
-    used."""
+    Raises RecipeError if Axolotl refuses the configuration, or if the tokenizer cannot be loaded or
+    used. Raises StageError if Korean text changes in the tokenizer."""
     from axolotl.cli.config import load_cfg
     from axolotl.loaders import load_tokenizer
     from axolotl.prompt_strategies.chat_template import StrategyLoader
@@ -80,7 +81,7 @@ def load_strategy(config: Path) -> tuple[Any, Any]:
 
 
 def tokenize_rows(strategy: Any, rows: list[TrainingRow]) -> list[Trained]:
-    """Tokenize rows with Axolotl."""
+    """The rows as Axolotl's chat-template strategy tokenizes them."""
     trained = []
     for row in rows:
         tokens = strategy.tokenize_prompt({"messages": row["messages"]})
@@ -91,18 +92,18 @@ def tokenize_rows(strategy: Any, rows: list[TrainingRow]) -> list[Trained]:
 
 
 def end_ids(config: Path, tokenizer: Any) -> set[int]:
-    """The ids that can end an answer: eos and the configured `eot_tokens`."""
+    """The token ids that can end an answer: EOS and the `eot_tokens` of an axolotl.yml."""
     tokens = yaml_of(config).get("eot_tokens") or []
     return {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(tokens)}
 
 
 def read_rows(path: Path, items: int) -> list[TrainingRow]:
-    """The first `items` different rows of every data entry. train.jsonl holds the entries one after
-    another."""
+    """The first `items` rows of every data entry in a train.jsonl. Copies of a row, which a data
+    entry's `weight` makes, are omitted."""
     rows: dict[tuple[str, str], list[TrainingRow]] = {}
     for _, row in rows_of(path):
         kept = rows.setdefault((row["source"], row["form"]), [])
-        is_repeated = kept and kept[-1]["guid"] == row["guid"]  # a `weight` repeats rows
+        is_repeated = kept and kept[-1]["guid"] == row["guid"]
         if len(kept) < items and not is_repeated:
             kept.append(row)
     return [row for kept in rows.values() for row in kept]

@@ -8,8 +8,9 @@ from kotune.plan.plan import GpuPlan, Plan
 
 
 def as_json(plan: Plan) -> JsonRow:
-    """The whole plan. Units are bytes, seconds and won. `seconds` and `total_seconds` are those of
-    one seed, `cost` is that of all seeds."""
+    """`plan` as a dict that json.dumps accepts. Memory is in bytes and time in seconds. `seconds`
+    and `total_seconds` are those of one seed, `cost` is that of all seeds. Costs are in won, and in
+    dollars if an exchange rate is given. `measured` is always False."""
     counted, shape = plan.counted, plan.shape
     return {
         "recipe": plan.name,
@@ -45,7 +46,7 @@ def as_json(plan: Plan) -> JsonRow:
 
 
 def _gpu_json(plan: GpuPlan, precision: str, price: Price | None, seeds: int) -> JsonRow:
-    spent = cost(plan.total_of(seeds), price)
+    price_paid = cost(plan.total_of(seeds), price)
     memory = plan.memory
     return {
         "fits": plan.micro is not None,
@@ -58,7 +59,7 @@ def _gpu_json(plan: GpuPlan, precision: str, price: Price | None, seeds: int) ->
         "seconds": {name: round(value, 2) for name, value in plan.seconds.items()},
         "total_seconds": round(plan.total, 2),
         "total_seconds_of_all_seeds": round(plan.total_of(seeds), 2),
-        "cost": spent._asdict() if spent else None,
+        "cost": price_paid._asdict() if price_paid else None,
         "notes": plan.notes,
         "source": plan.gpu.source,
     }

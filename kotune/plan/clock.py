@@ -1,14 +1,17 @@
 """Predicts how long each part of a run takes on a GPU. docs/plan.md compares the predictions with
 published figures.
 
-The time of a pass through the model is the time of its slowest part. The parts are the matrix
-products, the Python code that launches the kernels, and, if a token is generated, reading weights,
+A pass through the model takes as long as its slowest part. The parts are the matrix products and
+the Python code that launches the kernels. In generation, the third part is reading the weights,
 keys and values. The time of the Python code does not depend on the GPU.
 
 The forward pass takes two operations per parameter and token. The backward pass of LoRA takes two
-more, not four, because the frozen weights need no gradients. Recomputing activations takes two
-more. The products of queries and keys, and of their result with the values, are left out, because
-the published time per token is the same in rows of 8,192 and of 2,048 tokens."""
+more, not four, because the frozen weights need no gradients. With gradient checkpointing,
+recomputing the activations takes two more.
+
+The matrix products inside attention are left out: queries with keys, and attention weights with
+values. In the published figures, a token takes the same time in rows of 2,048 and of 8,192 tokens,
+so these products do not matter there."""
 
 import math
 from collections.abc import Sequence
@@ -27,9 +30,12 @@ from kotune.score.shared import limits
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a recipe trains. `batch_size`: examples per step, or with packing, rows of `sequence_len`
-    tokens per step. `evaluations`: number of passes over the validation data. `pad_to`: batches are
-    padded to a multiple of this length."""
+    """The training schedule of a recipe.
+
+    - `batch_size`: examples per optimizer step; with packing, rows of `sequence_len` tokens
+    - `steps`: optimizer steps of the whole training
+    - `evaluations`: passes over the validation data; a fraction if training ends within an epoch
+    - `pad_to`: the length of a batch is padded to a multiple of this number of tokens"""
 
     batch_size: int
     steps: int
@@ -39,8 +45,8 @@ class Schedule:
     pad_to: int
 
     def row(self, longest: int) -> int:
-        """The number of tokens of a row in the largest batch. `longest`: the number of tokens of
-        the longest example."""
+        """The length in tokens, padding included, of a row in the batch that has the longest
+        example. `longest`: the number of tokens of that example."""
         if self.packing:
             return self.sequence_len
         return padded(min(longest, self.sequence_len), self.pad_to)
@@ -48,23 +54,26 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Speed:
-    """The speed of a device. `tflops`: in the run's precision; `bandwidth`: bytes per second.
-    `waits`: whether the device waits for the Python code that launches its work. A CPU does not
-    wait, because it runs that code itself."""
+    """The speed of a device. `tflops`: its peak in the run's precision; `bandwidth`: bytes per
+    second. `waits`: whether a pass takes at least the time of the Python code that launches
+    kernels. True for a GPU. False for a CPU, where this time is ignored."""
 
     tflops: float
     bandwidth: float
     waits: bool = True
 
     def products(self, weights: float, share: float) -> float:
-        """Seconds of one forward pass. `weights`: the number of weights that are multiplied, summed
-        over tokens. `share`: the share of the peak speed that is reached."""
+        """Seconds of the matrix products of one forward pass. `weights`: the number of weights that
+        each token is multiplied with, summed over the tokens (Shape.in_products). `share`: the
+        share of `tflops` that is reached."""
         return 2 * weights / (self.tflops * 1e12 * share)
 
 
 def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) -> int:
-    """The number of optimizer steps. It is computed as in Axolotl, which computes another number
-    than transformers. `packed`: the number of tokens of a packed row, None without packing."""
+    """The number of optimizer steps. `batch_size`: examples, or packed rows, per step. `packed`:
+    the number of tokens of a packed row; None without packing.
+
+    The number is computed as in Axolotl, which rounds differently from transformers."""
     if packed is None:
         return max(math.ceil(counted.rows * epochs / batch_size), 1)
     rows = math.ceil(counted.tokens / (packed * assumptions.PACKED))
@@ -72,9 +81,11 @@ def steps(counted: Counted, batch_size: int, epochs: float, packed: int | None) 
 
 
 def batch_tokens(counted: Counted, micro: int, pad_to: int) -> float:
-    """The mean number of tokens of a padded micro-batch. Each example is padded to the longest
-    example of its batch, whose expected length is computed from the sorted lengths."""
+    """The mean number of tokens of a padded micro-batch. `micro`: the number of its examples.
+    `pad_to`: as in Schedule. Each example is padded to the longest example of its micro-batch."""
     number = len(counted.lengths)
+    # The expected length of the longest of `micro` random examples. Its rank in the sorted lengths
+    # is at most `rank` with probability (rank / number) ** micro.
     longest = sum(
         padded(length, pad_to) * ((rank / number) ** micro - ((rank - 1) / number) ** micro)
         for rank, length in enumerate(counted.lengths, 1)
@@ -84,8 +95,9 @@ def batch_tokens(counted: Counted, micro: int, pad_to: int) -> float:
 
 def micro_step(shape: Shape, speed: Speed, method: Method, tokens: float, trained: float) -> float:
     """Seconds of training on a micro-batch. `tokens`: the number of its tokens, padding included;
-    `trained`: the number of its trained tokens."""
-    passes = 3 if method.checkpointing else 2
+    `trained`: the number of its trained tokens, for which alone the head is computed."""
+    passes = _passes(method)
+    # Both constants are the time of three passes.
     layer = assumptions.TRAINED_LAYER_4BIT if method.bits == 4 else assumptions.TRAINED_LAYER
     python = speed.waits * layer * shape.layers / 3
     return passes * max(
@@ -96,24 +108,29 @@ def micro_step(shape: Shape, speed: Speed, method: Method, tokens: float, traine
 def training(
     shape: Shape, speed: Speed, method: Method, schedule: Schedule, counted: Counted, micro: int
 ) -> float:
-    """Seconds of all training steps and of validation. Validation has only forward passes. A
-    forward pass takes a third of a training step with checkpointing, and half of a step without."""
+    """Seconds of all training steps and of validation. `micro`: the examples, or packed rows, of a
+    micro-batch. Validation has only forward passes, so its batches take less time than a step."""
     if schedule.packing:
         tokens = micro * float(schedule.sequence_len)
         trained = tokens * counted.share
     else:
         tokens = batch_tokens(counted, micro, schedule.pad_to)
         trained = micro * counted.mean * counted.share
-    passes = 3 if method.checkpointing else 2
-    steps = (
-        schedule.steps + counted.validation / schedule.batch_size * schedule.evaluations / passes
-    )
+    validation_batches = counted.validation / schedule.batch_size * schedule.evaluations
+    steps = schedule.steps + validation_batches / _passes(method)
     return steps * schedule.batch_size / micro * micro_step(shape, speed, method, tokens, trained)
 
 
+def _passes(method: Method) -> int:
+    """The time of a training step as a multiple of the time of its forward pass. The backward pass
+    and the recomputation of activations take as long as the forward pass."""
+    return 3 if method.checkpointing else 2
+
+
 def likelihood(shape: Shape, speed: Speed, works: Sequence[Work], variant: str) -> float:
-    """Seconds of computing the log-likelihoods of all choice tasks with a variant (base or tuned):
-    every prompt is read once. The few tokens of the choices and their logits are left out."""
+    """Seconds in which a variant (base or tuned) reads every prompt of all tasks once. For a choice
+    task, this gives the log-likelihoods; the few tokens of the choices and their logits are left
+    out. For a generation task, this comes before the first token of the answer."""
     python = speed.waits * shape.layers * assumptions.PASSED_LAYER[variant]
     total = 0.0
     for work in works:
@@ -125,8 +142,8 @@ def likelihood(shape: Shape, speed: Speed, works: Sequence[Work], variant: str) 
 
 
 def token(shape: Shape, speed: Speed, read: float, batch: int, variant: str) -> float:
-    """Seconds in which a variant generates one token for each answer in a batch. `read`: the bytes
-    of weights, keys and values to be read."""
+    """Seconds in which a variant generates one token for each answer in a batch of `batch` answers.
+    `read`: the bytes of weights, keys and values that are read for this token."""
     python = shape.layers * assumptions.PASSED_LAYER[variant]
     reading = read / (speed.bandwidth * assumptions.BANDWIDTH)
     return max(
@@ -137,11 +154,12 @@ def token(shape: Shape, speed: Speed, read: float, batch: int, variant: str) -> 
 def generation(
     shape: Shape, speed: Speed, weights: float, tasks: Sequence[tuple[Work, int]], variant: str
 ) -> float:
-    """An upper bound for the seconds in which a variant generates its answers. It assumes that
-    every batch continues to the task's maximum length. `weights`: bytes of weights read per token;
-    `tasks`: tasks, each with its batch size."""
+    """The maximum seconds in which a variant generates its answers: every batch is assumed to
+    continue to the task's maximum length. `weights`: bytes of weights that are read per token;
+    `tasks`: the generation tasks, each with its batch size."""
     total = 0.0
     for work, batch in tasks:
+        # On average over its tokens, half of an answer is in the cache.
         cache = batch * batches.cached(sizes_of(shape), work.prompt + work.written / 2)
         number = math.ceil((work.items or 0) / batch)
         total += number * work.written * token(shape, speed, weights + cache, batch, variant)
@@ -149,5 +167,5 @@ def generation(
 
 
 def speed_of(gpu: Gpu, in_fp32: bool) -> Speed:
-    """A GPU's speed in 16 bits. With `in_fp32`, the GPU's speed in fp32 without tensor cores."""
+    """A GPU's speed in 16 bits; with `in_fp32`, its speed in fp32 without tensor cores."""
     return Speed(gpu.tflops_fp32 if in_fp32 else gpu.tflops, gpu.bandwidth)

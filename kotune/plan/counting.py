@@ -1,8 +1,7 @@
-"""Counts the examples of a recipe and their tokens. If the tokenizer or the data are missing, both
-numbers are estimated.
+"""Counts the examples of a recipe and their tokens.
 
-Nothing is downloaded. If a file is not in the hub's cache, the counts are estimates and are marked
-as estimates in the plan."""
+Nothing is downloaded. If the model's tokenizer or the training data are not on this machine, both
+numbers are estimated, and the plan marks them as estimates."""
 
 import itertools
 from collections.abc import Iterator
@@ -24,19 +23,20 @@ from kotune.recipe.schema import Data, Recipe
 from kotune.shipped import INSTALL, PROGRAM
 
 CHARACTERS_FILE = Path(__file__).with_name("characters.yml")
-READ = 10_000  # maximum number of rows of a source in which characters are counted
+READ = 10_000  # characters are counted in at most this many rows of a source
 
 
 @dataclass(frozen=True)
 class Counted:
-    """`rows`: the number of rows of an epoch. `validation`: the number of validation rows.
-    `lengths`: the sorted lengths, in tokens, of all training examples or of a representative
-    sample.
+    """The counts of a recipe's data.
 
-    `trained`, `most`: the mean and the maximum number of trained tokens of an example. They are
-    None if unknown, and all tokens then count as trained. `exact`: whether the tokens were counted
-    with the model's tokenizer in data prepared as in a run. `why`: the reason why the counts are
-    not exact, or what is missing."""
+    - `rows`, `validation`: the number of training rows of an epoch, and of validation rows
+    - `lengths`: the lengths in tokens, sorted, of all training examples or of a sample of them
+    - `exact`: True if the model's own tokenizer counted the tokens of prepared data. False if the
+      counts are estimates.
+    - `why`: the reason for an estimate. For exact counts, a note if the leak check was left out.
+    - `trained`, `most`: the mean and the maximum number of trained tokens of an example. If they
+      are None, all tokens count as trained."""
 
     rows: int
     validation: int
@@ -48,7 +48,7 @@ class Counted:
 
     @property
     def share(self) -> float:
-        """The share of trained tokens."""
+        """The share of tokens that are trained, from 0 to 1."""
         return 1.0 if self.trained is None else min(self.trained / self.mean, 1.0)
 
     @property
@@ -63,12 +63,14 @@ class Counted:
 
     @property
     def longest(self) -> int:
+        """The number of tokens of the longest example."""
         return self.lengths[-1]
 
 
 def count(recipe: Recipe) -> Counted:
-    """Count the examples and tokens of a recipe. If that is not possible, estimate them and give
-    the reason."""
+    """Count the examples and tokens of a recipe. If the tokenizer or the data are not on this
+    machine, estimate both and give the reason in `why`. Raises DataError or KotuneError for
+    unusable data."""
     why = _no_tokenizer(presets.find(recipe.model, recipe.template).base)
     if not why:
         counted = _in_child(recipe)
@@ -79,12 +81,15 @@ def count(recipe: Recipe) -> Counted:
 
 
 def estimate(recipe: Recipe, why: str) -> Counted:
-    """Estimate the counts from the number of characters in local data, or in the source's published
-    files."""
+    """Estimate the counts of a recipe without a tokenizer, from the number of characters. Local
+    data are read. For data from the hub, published counts are used.
+
+    `why`: the reason for the estimate, for the plan. Raises DataError for unusable local data."""
     rows, validation, lengths = [], [], []
-    most = max(recipe.validation_rows // len(recipe.data), 1)
+    most = max(recipe.validation_rows // len(recipe.data), 1)  # validation rows of one data entry
     for entry in recipe.data:
         total, entry_lengths = _train_split(entry)
+        # Validation rows are those of the source's own split, or else are cut from its train split.
         own = None if entry.path else kodata.SOURCES[entry.source].CARD.rows.get("validation")
         cut = 0 if own else min(round(total * VALIDATION_SHARE), most)
         rows.append(round(min(total - cut, entry.samples or total) * entry.weight))
@@ -98,17 +103,17 @@ def estimate(recipe: Recipe, why: str) -> Counted:
 
 
 def characters(source: str, form: str | None) -> list[int] | None:
-    """The percentiles of lengths in characters for a source and form, from characters.yml. Without
-    a form, or for an unlisted form, those of the source's first form. None for an unlisted
-    source."""
+    """The lengths in characters of the examples of a source and form: the shortest, every tenth
+    percentile and the longest. They come from characters.yml. If `form` is None or unlisted, the
+    lengths are those of the source's first form. None for an unlisted source."""
     forms = _table().get(source, {})
     percentiles: list[int] | None = forms.get(form, next(iter(forms.values()), None))
     return percentiles
 
 
 def in_tokens(number: float) -> int:
-    """The estimated number of tokens of an example with this many characters, chat template
-    included."""
+    """The estimated number of tokens of an example with `number` characters. The example has one
+    question, and the tokens of the chat template are included."""
     return round(number * TOKENS_PER_CHARACTER) + TEMPLATE
 
 
@@ -118,8 +123,9 @@ def _table() -> strict_yaml.Written:
 
 
 def _train_split(entry: Data) -> tuple[int, list[int]]:
-    """The number of rows of a source's train split, and the lengths in tokens of a sample of rows.
-    Both come from local data if available, otherwise from published figures."""
+    """The number of rows in the train split of a data entry, and estimated lengths in tokens of a
+    sample of these rows. Published counts are used for a hub source without `path`. In all other
+    cases the data are read."""
     source = kodata.SOURCES[entry.source]
     if entry.path or source.CARD.hub_id is None:
         return _read(entry)
@@ -128,6 +134,8 @@ def _train_split(entry: Data) -> tuple[int, list[int]]:
 
 
 def _read(entry: Data) -> tuple[int, list[int]]:
+    """Like _train_split(), but always reads the data. The lengths are those of the usable rows
+    among the first READ rows."""
     source = kodata.source(entry.source, entry.test_share)
     rows, lengths = 0, []
     for record in source.read("train", entry.path):
@@ -145,7 +153,8 @@ def _read(entry: Data) -> tuple[int, list[int]]:
 
 
 def _spread(percentiles: list[int]) -> list[float]:
-    """A hundred lengths that have these percentiles."""
+    """A hundred lengths between these percentiles, evenly spaced in each interval, and the
+    longest."""
     steps = len(percentiles) - 1
     return [
         low + (high - low) * (part + 0.5) / (100 / steps)
@@ -155,8 +164,9 @@ def _spread(percentiles: list[int]) -> list[float]:
 
 
 def _mixed(rows: list[int], lengths: list[list[int]]) -> Iterator[int]:
-    """A sample of the lengths of all entries. Each entry's share of the sample is its share of the
-    rows. Each entry's longest example is included."""
+    """A sample of the lengths of all data entries. `rows`: each entry's number of rows, which sets
+    its share of the sample. `lengths`: each entry's lengths. The longest length of each entry is
+    always in the sample."""
     most = max(rows)
     for number, entry_lengths in zip(rows, lengths, strict=True):
         size = max(round(1_000 * number / most), 1)
@@ -167,7 +177,7 @@ def _mixed(rows: list[int], lengths: list[list[int]]) -> Iterator[int]:
 
 
 def _no_tokenizer(base: str) -> str:
-    """Why the model's tokenizer is not available; an empty string if it is."""
+    """The reason why the tokenizer of the base model `base` cannot be used; empty if it can."""
     if not find_spec("transformers"):
         return f"the light install has no tokenizer; for exact counts, run {INSTALL}"
     if presets.is_folder(base):
@@ -183,7 +193,7 @@ def _no_tokenizer(base: str) -> str:
 
 
 def _in_child(recipe: Recipe) -> Counted | str:
-    """Call in_folder() in a child process and return the function's result."""
+    """The result of in_folder(), which is called in a child process."""
     from kotune.runs.folder import read_json
     from kotune.worker.call import call, temporary
 
@@ -194,11 +204,11 @@ def _in_child(recipe: Recipe) -> Counted | str:
 
 
 def in_folder(recipe: Recipe, run: Path) -> Counted | str:
-    """Prepare the data as in a run, in the folder `run`, and count the examples. The plan's child
-    process calls this function.
+    """Prepare the data in the folder `run`, as a run does, and count their examples and tokens. The
+    plan's child process calls this function inside offline(), so that the hub is not contacted.
 
-    If the data are not available, returns a message instead. The caller must call offline() first,
-    so that the hub is not contacted."""
+    Returns a message instead if the training data are not on this machine. Raises DataError for
+    unusable data, and RecipeError if the model has no chat template."""
     from kotune.parity import lengths
     from kotune.runs.folder import Run
     from kotune.runs.job import Job
@@ -208,7 +218,7 @@ def in_folder(recipe: Recipe, run: Path) -> Counted | str:
     try:
         try:
             rows = job.prepare().rows
-        except (HubError, HubDeniedError):  # data of a scored task, used only in the leak check
+        except (HubError, HubDeniedError):  # perhaps only the test data of a task are missing
             why = (
                 "counted without the leak check, because the data of a task are not on this"
                 " machine: a run may drop some rows"
@@ -219,7 +229,7 @@ def in_folder(recipe: Recipe, run: Path) -> Counted | str:
             "the data are not on this machine; rows and characters are those of the published files"
         )
     tokenizer = _tokenizer(recipe, run)
-    every = [length for length, *_ in lengths.of_examples(run, tokenizer)]
+    every = [length for length, *_ in lengths.of_examples(run, tokenizer)]  # training rows first
     trained = lengths.of_answers(run, tokenizer)
     return Counted(
         rows=rows.train,
@@ -233,8 +243,8 @@ def in_folder(recipe: Recipe, run: Path) -> Counted | str:
 
 
 def _tokenizer(recipe: Recipe, run: Path) -> Any:
-    """The model's tokenizer with the template that the recipe trains with. Raises RecipeError if
-    there is no template."""
+    """The model's tokenizer with the chat template that the recipe trains with. `run`: the run
+    folder. Raises RecipeError if there is no template."""
     from kotune.models import hub
     from kotune.worker import bounds
 

@@ -17,8 +17,13 @@ GPUS_FILE = Path(__file__).with_name("gpus.yml")
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU's figures. `memory`: bytes; `tflops`: the speed of dense 16-bit matrix products;
-    `bandwidth`: bytes per second; `capability`: CUDA compute capability, for example (8, 0)."""
+    """A GPU with the figures of its data sheet.
+
+    - `name`, `title`: the name that --gpu accepts, and the full name
+    - `memory`, `bandwidth`: bytes, and bytes per second
+    - `tflops`: peak of dense 16-bit matrix products; `tflops_fp32`: peak without tensor cores
+    - `capability`: CUDA compute capability, such as (8, 0)
+    - `source`: the data sheet"""
 
     name: str
     title: str
@@ -31,7 +36,8 @@ class Gpu:
 
     @property
     def is_old(self) -> bool:
-        """Whether the GPU has no native bf16. A run asks the driver instead."""
+        """Whether the GPU has no native bf16. A plan takes this from `capability`; a run asks the
+        driver."""
         return self.capability < BF16
 
 
@@ -43,14 +49,15 @@ def known() -> dict[str, Gpu]:
 
 
 def of(name: str, sheet: Mapping[str, Any]) -> Gpu:
-    """A GPU from its entry in gpus.yml."""
+    """The GPU `name` from its entry `sheet` in gpus.yml, where memory is in GB and bandwidth in
+    GB/s."""
     units = {key: sheet[key] * 1e9 for key in ("memory", "bandwidth")}
     return Gpu(name=name, **{**sheet, **units, "capability": tuple(sheet["capability"])})
 
 
 def select(names: Sequence[str]) -> list[Gpu]:
-    """GPUs by name, without duplicates; all GPUs if no name is given. Raises RecipeError for an
-    unknown name."""
+    """The GPUs with these names, without duplicates; all known GPUs if `names` is empty. Upper case
+    is accepted. Raises RecipeError for an unknown name."""
     gpus = known()
     for name in names:
         if name.lower() not in gpus:

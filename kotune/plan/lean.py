@@ -1,5 +1,5 @@
 """Predicts whether training without gradient checkpointing fits into the memory of this machine's
-GPU. Checkpointing saves memory by recomputing activations."""
+GPUs. Checkpointing saves memory, but takes time to recompute activations."""
 
 from dataclasses import replace
 
@@ -17,15 +17,16 @@ from kotune.worker import driver
 
 
 def is_lean(job: Job) -> bool:
-    """Whether a batch of the run's longest examples fits without checkpointing on every GPU used
-    for training. The lengths come from parity.json.
+    """Whether training without gradient checkpointing is predicted to fit on every visible GPU. The
+    prediction is for a micro-batch of the run's longest examples, whose length is in parity.json.
 
-    False if the recipe sets gradient checkpointing itself, or if the memory cannot be predicted."""
+    False on a CPU, if the recipe does not leave the choice to kotune (axolotl_config.is_auto), or
+    if the memory cannot be predicted."""
     is_auto = job.device == "cuda" and axolotl_config.is_auto(job.recipe)
     gpus = driver.look() if is_auto else None
     if not gpus or not gpus.memories:
         return False
-    # The commit to be trained is in the cache, so the hub is not contacted.
+    # The commit to be trained is already in the cache, so the hub is not contacted.
     revision = job.run.record().model_revision
     config = axolotl_config.config(job.recipe, "cuda", revision, is_old=job.is_old_gpu)
     try:
@@ -33,6 +34,7 @@ def is_lean(job: Job) -> bool:
     except KotuneError:  # a model type whose memory cannot be computed
         return False
     longest = read_model(job.run.path(PARITY), Parity).lengths.longest
+    # Only the length is used, so the numbers of rows do not matter.
     schedule = schedule_of(config, Counted(1, 1, [longest], exact=True))
     tokens = int(config["micro_batch_size"]) * schedule.row(longest)
     method = mode_of(job.recipe, shape, config).method

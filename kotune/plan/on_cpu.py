@@ -1,5 +1,5 @@
-"""Refuses a run that would take hours because there is no GPU. The time is predicted as in a plan,
-before anything is written."""
+"""Refuses a run that is predicted to take hours because there is no GPU. The prediction is made
+before the run writes anything."""
 
 import os
 
@@ -15,12 +15,13 @@ from kotune.shipped import PROGRAM
 from kotune.train import config as axolotl_config
 from kotune.train.gpu import is_pending
 
-MOST = 2 * 3600.0  # maximum seconds of a run without --device cpu
+# Maximum predicted seconds of a run on the CPU. With --device cpu, the user accepts any time.
+MOST = 2 * 3600.0
 
 
 def require(job: Job, until: str) -> None:
-    """Raise StageError if the rest of a run is predicted to take more than MOST seconds on the CPU.
-    A run whose time cannot be predicted is accepted."""
+    """Raise StageError if the pending stages of a run, up to the stage `until`, are predicted to
+    take more than MOST seconds on the CPU. A run whose time cannot be predicted is accepted."""
     if (predicted := seconds(job, until)) <= MOST:
         return
     hours = predicted / 3600
@@ -33,10 +34,11 @@ def require(job: Job, until: str) -> None:
 
 
 def seconds(job: Job, until: str) -> float:
-    """The predicted seconds of pending training and of pending log-likelihoods up to the stage
-    `until`. 0 if nothing is pending or the time cannot be predicted.
+    """The predicted seconds on the CPU of training, and of reading the prompts of all tasks for
+    base and tuned. Only stages up to `until` that are not finished count. The time of generating
+    answers is left out, because their lengths are not known.
 
-    Generated answers are left out, because their lengths are not known."""
+    0 if nothing is pending or the time cannot be predicted."""
     trains, scores = (is_pending(job, stage, until) for stage in ("train", "score"))
     if not trains and not scores:
         return 0.0
@@ -44,7 +46,7 @@ def seconds(job: Job, until: str) -> float:
         shape = shapes.near(job.recipe.model)
         counted = counting.estimate(job.recipe, "")
         works = work.of_recipe(job.recipe, counted) if scores else []
-    except (RecipeError, DataError):  # a stage will report the problem
+    except (RecipeError, DataError):  # the run goes on, and one of its stages reports the problem
         return 0.0
     config = axolotl_config.config(job.recipe, job.device, rows=counted.rows)
     method = Method(32, 0, 0, bool(config.get("gradient_checkpointing")))

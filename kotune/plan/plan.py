@@ -1,9 +1,9 @@
 """Predicts what a recipe needs before it is run: tokens, steps, memory by part, time and cost on
 each GPU.
 
-Nothing is downloaded, except the configuration of a hub model that is not in the cache. Counts are
-exact or marked as estimates. Memory and time are predictions. They were compared with published
-figures, not with our own measurements (docs/plan.md)."""
+Nothing is downloaded, except the configuration of a hub model that is not in the cache. Counts of
+tokens are exact or marked as estimates. Memory and time are always predictions. They were compared
+with published figures, not with measurements of kotune (docs/plan.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ from kotune.train import config as axolotl_config
 from kotune.train.head import CHUNK
 
 GIB = 2**30
-# Axolotl's keys that change what is trained or stored, but are ignored in the predictions.
+# Keys of Axolotl with which more parameters are trained or stored. The predictions ignore them.
 NOT_COUNTED = (
     "lora_modules_to_save",
     "lora_target_parameters",
@@ -38,17 +38,15 @@ NOT_COUNTED = (
     "peft_use_dora",
     "unfrozen_parameters",
 )
-
-
-SCORED = ("likelihood", "generation")
-OLD = "no native bf16"
+SCORED = ("likelihood", "generation")  # the parts of scoring in GpuPlan.seconds
+OLD = "no native bf16"  # the beginning of a note about a GPU
 SHORTEST = 64  # the smallest sequence_len that is suggested
 
 
 @dataclass(frozen=True)
 class Mode:
-    """How a run trains on GPUs with native bf16, or on GPUs without it. `is_explicit`: whether the
-    recipe sets the precision."""
+    """The method and precision of training on one kind of GPU. There are two kinds: GPUs with
+    native bf16 and GPUs without it. `is_explicit`: whether the recipe sets the precision."""
 
     method: Method
     precision: Literal["bf16", "fp16", "fp32"]
@@ -59,10 +57,12 @@ class Mode:
 class GpuPlan:
     """The prediction for one GPU.
 
-    `micro`: the largest micro-batch that fits, None if none fits. `used`: the recipe's micro-batch
-    if it fits, otherwise `micro`, or 1 if `micro` is None. `memory` and `seconds` are predicted for
-    `used`. `base`: seconds of scoring the base model. `answers`: for each generation task, how many
-    answers are generated at once."""
+    - `micro`: the largest micro-batch that fits; None if none fits
+    - `used`: the recipe's micro-batch if it fits, otherwise `micro`, or 1 if `micro` is None
+    - `memory`: bytes of each part with the micro-batch `used`
+    - `seconds`: seconds of each part of a run with the micro-batch `used`, such as `training`
+    - `base`: seconds of scoring the base model; also included in `seconds`
+    - `answers`: for each generation task, how many answers are generated at once"""
 
     gpu: Gpu
     micro: int | None
@@ -75,12 +75,12 @@ class GpuPlan:
 
     @property
     def usable(self) -> float:
-        """The bytes of memory that a plan lets a run use."""
+        """The bytes of the GPU's memory that are assumed to be usable."""
         return self.gpu.memory * batches.USABLE
 
     @property
     def total(self) -> float:
-        """The seconds of a run with one seed."""
+        """The seconds of a whole run with one seed."""
         return sum(self.seconds.values())
 
     def total_of(self, seeds: int) -> float:
@@ -91,9 +91,16 @@ class GpuPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The prediction for a recipe. `micro`: the recipe's micro-batch. `modes`: the mode for GPUs
-    without native bf16 (True) and for other GPUs (False). `is_auto`: whether a run switches
-    gradient checkpointing off if memory allows. `seeds`: how many seeds a run trains."""
+    """The prediction for a recipe.
+
+    - `name`: the name of the recipe's file, without extension
+    - `modes`: the mode for GPUs without native bf16 (True) and for other GPUs (False)
+    - `works`: the work of each scored task
+    - `micro`: the recipe's micro-batch
+    - `gpu_plans`: one prediction per GPU
+    - `is_auto`: whether a run switches gradient checkpointing off if memory allows
+    - `price`: the price of a machine hour; None if none is given
+    - `seeds`: how many seeds a run trains"""
 
     recipe: Recipe
     name: str
@@ -121,10 +128,13 @@ class Plan:
 
     @property
     def advice(self) -> str:
-        """The changes that would make the recipe fit. Each of them is sufficient."""
+        """Changes to the recipe or the GPU as one text, joined by `or`. Each change alone makes the
+        recipe fit on one of the GPUs."""
         chosen = [gpu_plan.gpu for gpu_plan in self.gpu_plans]
         changes = [
-            text for text, plan in _levers(self) if any(_fits(plan, gpu, 1) for gpu in chosen)
+            text
+            for text, plan in _smaller_plans(self)
+            if any(_fits(plan, gpu, 1) for gpu in chosen)
         ]
         if shorter := _shorter(self, chosen):
             drop = "" if self.schedule.packing else " with axolotl.excess_length_strategy=drop"
@@ -142,9 +152,13 @@ def make(
     counted: Counted | None = None,
     seeds: int | None = None,
 ) -> Plan:
-    """The plan of a recipe file for the named GPUs, or for all known ones. `counted`: the counts of
-    the recipe's data, if they are already known. `seeds`: the number of seeds; None for those of
-    the recipe."""
+    """The plan of a recipe file.
+
+    `overrides`: the values of --set. `names`: the GPUs; empty for all known ones. `counted`: the
+    counts of the recipe's data; None to count them here. `seeds`: the number of seeds; None for
+    those of the recipe. Raises RecipeError for an invalid recipe,
+    an unknown GPU, or a model whose size cannot be computed. Raises DataError or KotuneError for
+    unusable data, and HubError or HubDeniedError if a model's config.json cannot be downloaded."""
     chosen, recipe = gpus.select(names), load(file, overrides)
     number = len(recipe.all_seeds(seeds))
     shape = shapes.find(recipe.model)
@@ -170,15 +184,15 @@ def make(
 
 
 def limited(plan: Plan, limit: Limit) -> Plan:
-    """The plan of a run with --limit."""
+    """The plan of a run in which each task has at most `limit` items, as with --limit."""
     shorter = replace(plan, works=[work.limited(task, limit) for task in plan.works])
     chosen = [gpu_plan.gpu for gpu_plan in plan.gpu_plans]
     return replace(shorter, gpu_plans=[_gpu_plan(shorter, gpu) for gpu in chosen])
 
 
 def _configs(recipe: Recipe, rows: int) -> dict[bool, AxolotlConfig]:
-    """The Axolotl configuration for a GPU without native bf16 (True) and for another GPU
-    (False)."""
+    """The Axolotl configuration for GPUs without native bf16 (True) and for other GPUs (False).
+    `rows`: the number of training rows."""
     commit = shapes.commit(presets.find(recipe.model, recipe.template).base)
     return {
         is_old: axolotl_config.config(recipe, "cuda", commit, rows, is_old)
@@ -187,7 +201,8 @@ def _configs(recipe: Recipe, rows: int) -> dict[bool, AxolotlConfig]:
 
 
 def mode_of(recipe: Recipe, shape: Shape, config: AxolotlConfig) -> Mode:
-    """The mode in which an Axolotl configuration trains a model of the given shape."""
+    """The mode of a recipe on the kind of GPU for which `config` was made. `shape`: the shape of
+    the recipe's model; `config`: the Axolotl configuration of the recipe."""
     targets = None if config.get("lora_target_linear") else config.get("lora_target_modules")
     names = tuple(map(str, targets)) if isinstance(targets, list) else None
     r = int(config["lora_r"])
@@ -202,21 +217,23 @@ def mode_of(recipe: Recipe, shape: Shape, config: AxolotlConfig) -> Mode:
 
 
 def schedule_of(config: AxolotlConfig, counted: Counted) -> Schedule:
-    """The training schedule of an Axolotl configuration on counted data."""
+    """The training schedule of an Axolotl configuration. `counted`: the counts of its data."""
     packing, length = bool(config.get("sample_packing")), int(config["sequence_len"])
     accumulation = int(config.get("gradient_accumulation_steps") or 1)
     batch_size = int(config["micro_batch_size"]) * accumulation
     epochs = float(config["num_epochs"])
     all_steps = clock.steps(counted, batch_size, epochs, length if packing else None)
-    steps = int(config.get("max_steps") or all_steps)  # max_steps can be larger than all_steps
+    # max_steps replaces the number of epochs. It may be larger than all_steps.
+    steps = int(config.get("max_steps") or all_steps)
     evaluations = epochs * steps / all_steps * float(config.get("evals_per_epoch") or 0)
     if config.get("eval_strategy") not in ("no", False):
-        evaluations = max(evaluations, 1.0)  # the plugin evaluates after the last step
+        evaluations = max(evaluations, 1.0)  # kotune's plugin also evaluates after the last step
     pad_to = int(config.get("pad_to_multiple_of") or memory.PAD_TO)
     return Schedule(batch_size, steps, packing, length, evaluations, pad_to)
 
 
 def _notes(config: AxolotlConfig, counted: Counted) -> Sequence[str]:
+    """Notes about settings that the predictions ignore, and about examples that are too long."""
     notes = [
         f"axolotl.{key} is not counted: more is trained or stored than predicted here"
         for key in NOT_COUNTED
@@ -239,6 +256,7 @@ def _notes(config: AxolotlConfig, counted: Counted) -> Sequence[str]:
 
 
 def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
+    """The prediction for one GPU. `plan.gpu_plans` is not used."""
     lean = _with(plan, checkpointing=False)
     is_lean = plan.is_auto and _memory(lean, gpu, plan.micro).training <= gpu.memory * memory.LEAN
     plan = lean if is_lean else plan
@@ -270,7 +288,7 @@ def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
 
 
 def _answers(plan: Plan, mode: Mode, free: float) -> dict[str, int]:
-    """For each generation task, how many answers fit into `free` bytes at once."""
+    """For each generation task, how many answers are generated at once in `free` bytes."""
     return {
         task.task: _at_once(plan, mode, free, task.prompt, task.written)
         for task in plan.works
@@ -283,37 +301,43 @@ def _at_once(plan: Plan, mode: Mode, free: float, prompt: float, written: int) -
 
 
 def _fits(plan: Plan, gpu: Gpu, micro: int) -> bool:
+    """Whether training with micro-batches of this size, and scoring, fit on a GPU."""
     return _memory(plan, gpu, micro).peak <= gpu.memory * batches.USABLE
 
 
 def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
+    """Bytes of each part on a GPU, with micro-batches of `micro` examples or packed rows. If a
+    batch in scoring does not fit, its size is halved, as in a run."""
     mode, longest = plan.modes[gpu.is_old], plan.schedule.row(plan.counted.longest)
-    usable, read, tokens = gpu.memory * batches.USABLE, BATCH_SIZE, micro * longest
+    usable, batch_size, tokens = gpu.memory * batches.USABLE, BATCH_SIZE, micro * longest
+    # Logits are computed only for trained tokens, and for at most CHUNK of them at a time.
     headed = min(
         tokens,
         CHUNK,
         micro * (plan.counted.most or longest) if not plan.schedule.packing else tokens,
     )
-    held = memory.peak(plan.shape, mode.method, tokens, headed, _choices(plan, mode, read))
-    while held.scoring > usable and read > 1:  # a run out of memory halves it, too
-        read //= 2
-        held = memory.peak(plan.shape, mode.method, tokens, headed, _choices(plan, mode, read))
-    stored = held.weights + held.adapter
-    return replace(
-        held, scoring=max(held.scoring, stored + round(_writing(plan, mode, usable - stored)))
-    )
+    scored = _choice_bytes(plan, mode, batch_size)
+    needed = memory.peak(plan.shape, mode.method, tokens, headed, scored)
+    while needed.scoring > usable and batch_size > 1:
+        batch_size //= 2
+        scored = _choice_bytes(plan, mode, batch_size)
+        needed = memory.peak(plan.shape, mode.method, tokens, headed, scored)
+    stored = needed.weights + needed.adapter
+    generation = stored + round(_answer_bytes(plan, mode, usable - stored))
+    return replace(needed, scoring=max(needed.scoring, generation))
 
 
-def _choices(plan: Plan, mode: Mode, batch_size: int) -> int:
-    """Bytes of the largest batch of questions whose choices are scored."""
+def _choice_bytes(plan: Plan, mode: Mode, batch_size: int) -> int:
+    """Bytes of the largest batch of questions whose choices are scored, without the weights. 0 if
+    no task has choices."""
     longest = [task.longest for task in plan.works if task.choices]
     room = limits("cuda", batch_size)
     return memory.of_choices(plan.shape, mode.method.in_fp32, room, max(longest)) if longest else 0
 
 
-def _writing(plan: Plan, mode: Mode, free: float) -> float:
-    """Bytes of the answers that are generated at once, for the task that needs the most memory. For
-    each task, the longest prompts are used."""
+def _answer_bytes(plan: Plan, mode: Mode, free: float) -> float:
+    """Bytes of the answers that are generated at once in `free` bytes, for the task that needs the
+    most memory. All prompts of a task are assumed to have the length of its longest prompt."""
     sizes = memory.sizes_of(plan.shape, mode.method.in_fp32)
     tasks = [(task.longest, task.written) for task in plan.works if task.written]
     return max(
@@ -322,32 +346,33 @@ def _writing(plan: Plan, mode: Mode, free: float) -> float:
     )
 
 
-def _levers(plan: Plan) -> list[tuple[str, Plan]]:
-    """Settings that lower memory and are not set yet, each with the resulting plan. Single settings
-    come first, then both together."""
+def _smaller_plans(plan: Plan) -> list[tuple[str, Plan]]:
+    """The options that lower memory and are not set yet, each with the resulting plan. They are
+    gradient checkpointing, QLoRA, and both together."""
     recompute, quantize = "--set axolotl.gradient_checkpointing=true", "--set adapter=qlora"
-    levers = []
+    smaller = []
     if not plan.method.checkpointing:
-        levers.append((recompute, _with(plan, checkpointing=True)))
+        smaller.append((recompute, _with(plan, checkpointing=True)))
     if plan.method.bits > 4:
-        levers.append((quantize, _with(plan, bits=4)))
-    if len(levers) == 2:
-        levers.append((f"{recompute} {quantize}", _with(plan, checkpointing=True, bits=4)))
-    return levers
+        smaller.append((quantize, _with(plan, bits=4)))
+    if len(smaller) == 2:
+        smaller.append((f"{recompute} {quantize}", _with(plan, checkpointing=True, bits=4)))
+    return smaller
 
 
 def _with(plan: Plan, **changes: Any) -> Plan:
-    """The plan with a changed method."""
+    """The plan with other fields of Method in both modes. `gpu_plans` is not computed again."""
     modes = {
-        age: replace(mode, method=replace(mode.method, **changes))
-        for age, mode in plan.modes.items()
+        is_old: replace(mode, method=replace(mode.method, **changes))
+        for is_old, mode in plan.modes.items()
     }
     return replace(plan, modes=modes)
 
 
 def _shorter(plan: Plan, chosen: Sequence[Gpu]) -> int:
-    """The largest of half, a quarter, ... of sequence_len with which a single example fits on one
-    of these GPUs. Lengths below SHORTEST are not tried. Returns 0 if no length fits."""
+    """The largest sequence_len with which a micro-batch of one example fits on one of the GPUs in
+    `chosen`. Half of the recipe's sequence_len is tried, then a quarter, and so on, down to
+    SHORTEST. 0 if none of them fits."""
     length = plan.schedule.sequence_len // 2
     while length >= SHORTEST:
         shorter = replace(plan, schedule=replace(plan.schedule, sequence_len=length))
@@ -358,7 +383,7 @@ def _shorter(plan: Plan, chosen: Sequence[Gpu]) -> int:
 
 
 def _precision_notes(gpu: Gpu, mode: Mode) -> list[str]:
-    """Notes about the precision on a GPU."""
+    """Notes about the precision on a GPU; empty for 16-bit training that needs no note."""
     if not gpu.is_old or mode.is_explicit:
         if mode.precision == "fp32":
             return [
@@ -379,10 +404,11 @@ def _precision_notes(gpu: Gpu, mode: Mode) -> list[str]:
 
 
 def _training(plan: Plan, speed: Speed, mode: Mode, micro: int) -> dict[str, float]:
+    """Seconds of the download, the start-up and the training. A local model is not downloaded. A
+    hub model has two bytes per parameter."""
+    is_local = presets.is_folder(presets.find(plan.recipe.model, plan.recipe.template).base)
     return {
-        "download": (
-            0.0 if _is_local(plan.recipe) else 2 * plan.shape.parameters / assumptions.DOWNLOAD
-        ),
+        "download": 0.0 if is_local else 2 * plan.shape.parameters / assumptions.DOWNLOAD,
         "start_up": assumptions.START_UP,
         "training": clock.training(
             plan.shape, speed, mode.method, plan.schedule, plan.counted, micro
@@ -393,15 +419,13 @@ def _training(plan: Plan, speed: Speed, mode: Mode, micro: int) -> dict[str, flo
 def _scoring(
     plan: Plan, speed: Speed, mode: Mode, stored: int, answers: Mapping[str, int], variant: str
 ) -> dict[str, float]:
-    """Seconds of scoring a variant. The weights are read for each generated token. 4-bit weights
-    are read, written in 16 bits, and read again."""
+    """Seconds of the two parts of scoring (SCORED) for one variant. `stored`: bytes of the stored
+    weights; `answers`: for each generation task, how many answers are generated at once."""
+    # All weights are read for each generated token. 4-bit weights are then written in 16 bits and
+    # read again, which is 2 + 2 bytes per weight.
     weights = stored + (4 * plan.shape.in_linears if mode.method.bits == 4 else 0)
     written = [(task, answers[task.task]) for task in plan.works if task.written]
     return {
         "likelihood": clock.likelihood(plan.shape, speed, plan.works, variant),
         "generation": clock.generation(plan.shape, speed, weights, written, variant),
     }
-
-
-def _is_local(recipe: Recipe) -> bool:
-    return presets.is_folder(presets.find(recipe.model, recipe.template).base)

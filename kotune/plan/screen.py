@@ -16,6 +16,7 @@ from kotune.score import batches
 PREDICTED = (
     "PREDICTED: validated with published figures, not with our own measurements (docs/plan.md)."
 )
+# Fields of Memory, and their names in the table. Together they are the memory of training.
 PARTS = {
     "weights": "stored weights",
     "adapter": "adapter",
@@ -24,6 +25,7 @@ PARTS = {
     "activations": "activations",
     "logits": "logits and loss",
 }
+# Keys of GpuPlan.seconds, and their names in the table.
 SPENT = {
     "download": "download",
     "start_up": "start-up",
@@ -34,7 +36,8 @@ SPENT = {
 
 
 def show(plan: Plan, console: Console | None = None) -> None:
-    """Print the whole plan."""
+    """Print the tables of a plan, and then a verdict and notes for each GPU. `console`: where to
+    print; None for the terminal."""
     console = table.unbroken(console)
     console.print(Text(PREDICTED, "bold"))
     for part in tables(plan):
@@ -48,24 +51,25 @@ def show(plan: Plan, console: Console | None = None) -> None:
 def tables(plan: Plan) -> Iterator[Table]:
     """The tables of training data, memory and time."""
     names = tuple(gpu_plan.gpu.name for gpu_plan in plan.gpu_plans)
-    yield Table(
-        "What is trained", ("recipe", plan.name), list(_counts(plan)), 1, [*_how(plan), *plan.notes]
-    )
+    notes = [_count_note(plan), *plan.notes]
+    yield Table("What is trained", ("recipe", plan.name), list(_counts(plan)), 1, notes)
     yield Table("Memory, GiB", ("", *names), list(_memory(plan)), 1, [_memory_note()])
     yield Table("Time, minutes", ("", *names), list(_time(plan)), 1, list(_time_notes(plan)))
 
 
 def verdict(plan: Plan, gpu_plan: GpuPlan) -> str:
-    """Whether the recipe fits on a GPU, with the largest micro-batch, time and cost."""
+    """One line about a GPU: whether the recipe fits, and if so, the largest micro-batch, the time
+    and, with a price, the cost."""
     name = gpu_plan.gpu.name
     if not gpu_plan.micro:
         return f"{name}: does not fit"
-    spent = cost(gpu_plan.total_of(plan.seeds), plan.price)
+    price_paid = cost(gpu_plan.total_of(plan.seeds), plan.price)
     minutes = f"{gpu_plan.total / 60:,.0f} minutes"
     if plan.seeds > 1:
         minutes += f" for one seed, {gpu_plan.total_of(plan.seeds) / 60:,.0f} for {plan.seeds}"
-    money = f", {spent.won:,.0f} won" if spent else ""
-    money += f" (${spent.dollars:,.2f})" if spent and spent.dollars is not None else ""
+    money = f", {price_paid.won:,.0f} won" if price_paid else ""
+    if price_paid and price_paid.dollars is not None:
+        money += f" (${price_paid.dollars:,.2f})"
     return f"{name}: fits, with micro_batch_size up to {gpu_plan.micro}; about {minutes}{money}"
 
 
@@ -92,17 +96,15 @@ def _counts(plan: Plan) -> Iterator[Row]:
     )
 
 
-def _how(plan: Plan) -> Iterator[str]:
+def _count_note(plan: Plan) -> str:
+    """How the tokens were counted or estimated."""
     if plan.counted.exact:
-        yield "Tokens are counted with the model's own tokenizer." + (
-            f" {plan.counted.why}." if plan.counted.why else ""
-        )
-    else:
-        rate = (
-            f"Assumed: {assumptions.TOKENS_PER_CHARACTER} tokens per character, and"
-            f" {assumptions.TEMPLATE} more per example"
-        )
-        yield f"Tokens are ESTIMATED: {plan.counted.why}. {rate}."
+        more = f" {plan.counted.why}." if plan.counted.why else ""
+        return f"Tokens are counted with the model's own tokenizer.{more}"
+    return (
+        f"Tokens are ESTIMATED: {plan.counted.why}. Assumed: {assumptions.TOKENS_PER_CHARACTER}"
+        f" tokens per character, and {assumptions.TEMPLATE} more per example."
+    )
 
 
 def _memory(plan: Plan) -> Iterator[Row]:
@@ -124,8 +126,8 @@ def _memory(plan: Plan) -> Iterator[Row]:
 def _memory_note() -> str:
     return (
         f"Assumed: {batches.USABLE:.0%} of a GPU's memory is usable. Stored weights, adapter,"
-        " gradients and optimizer are arithmetic. Activations and logits are those of the longest"
-        " examples, padded."
+        " gradients and optimizer are calculated exactly. Activations and logits are predicted for"
+        " a micro-batch of the longest examples, padded."
     )
 
 
@@ -142,6 +144,7 @@ def _time(plan: Plan) -> Iterator[Row]:
 
 
 def _time_notes(plan: Plan) -> Iterator[str]:
+    """The assumptions about time, tasks whose time is missing, and a note about the price."""
     base, tuned = (1e3 * assumptions.PASSED_LAYER[variant] for variant in ("base", "tuned"))
     yield (
         f"Fitted to published figures of Qwen-1.8B: training reaches {assumptions.TRAINING:.0%} of"
@@ -166,7 +169,7 @@ def _time_notes(plan: Plan) -> Iterator[str]:
     if plan.price and len(plan.gpu_plans) > 1:
         yield (
             f"Every GPU is assumed to cost {plan.price.won_per_hour:,g} won per hour. For other"
-            " prices plan each GPU by itself: --gpu NAME --price WON."
+            " prices, plan each GPU separately: --gpu NAME --price WON."
         )
     if not plan.price:
         yield "For the cost, add the price of a machine hour: --price WON."
@@ -177,5 +180,5 @@ def _gib(number: float) -> str:
 
 
 def _range(numbers: Collection[int]) -> str:
-    """The smallest and the largest number, or the number if they are equal."""
+    """The smallest and the largest number, as `1-256`. If they are equal, only that number."""
     return f"{min(numbers)}-{max(numbers)}" if len(set(numbers)) > 1 else str(min(numbers))

@@ -1,8 +1,8 @@
 """Reads a model's architecture from its config.json and computes the number of parameters. Neither
 the weights nor torch are needed.
 
-tests/plan/test_plan.py builds the same architectures with transformers and peft and compares the
-counts exactly."""
+The numbers are exact. tests/plan/test_plan.py compares them with models that transformers and peft
+build."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,9 +18,11 @@ from kotune.recipe import strict_yaml
 from kotune.recipe.strict_yaml import shown
 from kotune.shipped import INSTALL
 
+# Supported values of model_type.
 KNOWN = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
 NORMALIZED = ("qwen3", "gemma3_text")  # model types that normalize queries and keys
 SHAPES_FILE = Path(__file__).with_name("shapes.yml")
+# The sizes that a config.json must have, and those that have defaults.
 NEEDED = (
     "vocab_size",
     "hidden_size",
@@ -29,15 +31,20 @@ NEEDED = (
     "num_attention_heads",
 )
 OPTIONAL = ("num_key_value_heads", "head_dim")
-LARGEST = 100_000_000  # far above the sizes of all models; larger numbers would overflow
+LARGEST = 100_000_000  # the largest size that is accepted; all real models are far below
+# The number of inputs and of outputs of each linear layer, by the layer's name.
 Linears = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a decoder with gated MLPs and RMS norms. `qkv_bias`, `o_bias`, `mlp_bias`:
-    whether these linear layers have biases. `norms`: the number of norms per layer that have the
-    model's width. `qk_norms`: whether queries and keys are normalized, too."""
+    """The sizes of a decoder with gated MLPs and RMS norms.
+
+    - `tied`: whether the head and the embedding share one tensor
+    - `qkv_bias`, `o_bias`, `mlp_bias`: whether these linear layers have biases
+    - `norms`: the number of norms of width `hidden` in each layer
+    - `qk_norms`: whether each layer also has a norm for queries and one for keys, of width
+      `head_dim`"""
 
     vocab: int
     hidden: int
@@ -55,7 +62,8 @@ class Shape:
 
     @property
     def linears(self) -> Linears:
-        """(in, out) of the linear maps of one decoder layer, by transformers' names."""
+        """The number of inputs and of outputs of each linear layer in one decoder layer. The names
+        are those of transformers."""
         query, key = self.heads * self.head_dim, self.kv_heads * self.head_dim
         return {
             "q_proj": (self.hidden, query),
@@ -69,14 +77,14 @@ class Shape:
 
     @property
     def in_linears(self) -> int:
-        """The number of weights of the linear maps in all layers. QLoRA stores these weights in 4
-        bits, and adapters are attached to these maps."""
+        """The number of weights of the linear layers in all decoder layers, without head and
+        biases. QLoRA stores these weights in 4 bits, and adapters are attached to these layers."""
         return self.layers * sum(width * height for width, height in self.linears.values())
 
     @property
     def embeddings(self) -> int:
-        """The number of parameters of the embedding, plus those of the head if it is a separate
-        tensor."""
+        """The number of parameters of the embedding, plus those of the head if it is not tied to
+        the embedding."""
         return self.vocab * self.hidden * (1 if self.tied else 2)
 
     @property
@@ -98,40 +106,43 @@ class Shape:
 
     @property
     def head(self) -> int:
-        """The number of weights of the head. The head is multiplied only with tokens whose logits
-        are computed."""
+        """The number of weights of the head, also if it is tied to the embedding. Only tokens whose
+        logits are computed are multiplied with the head."""
         return self.vocab * self.hidden
 
     def in_products(self, tokens: float, headed: float) -> float:
-        """The number of weights that are multiplied, summed over tokens. All `tokens` are
-        multiplied with the linear maps, and `headed` of them with the head. An embedding lookup is
-        not a multiplication."""
+        """The number of weights that each token is multiplied with, summed over the tokens. All
+        `tokens` are multiplied with the linear layers, and `headed` of them with the head. An
+        embedding lookup is not a multiplication."""
         return self.in_linears * tokens + self.head * headed
 
     def trainable(self, r: int, targets: tuple[str, ...] | None = None) -> int:
-        """The number of parameters of a LoRA adapter of rank r. The adapter is on the linear maps
-        named in `targets`, or on all linear maps if `targets` is None. The head has no adapter."""
+        """The number of parameters of a LoRA adapter of rank r. The adapter is on the linear layers
+        named in `targets`, or on all of them if `targets` is None. The head has no adapter."""
         sizes = [size for name, size in self.linears.items() if targets is None or name in targets]
         return self.layers * sum(r * (width + height) for width, height in sizes)
 
 
 def find(model: str, revision: str | None = None) -> Shape:
-    """The shape of a recipe's `model`: a preset, a folder with its config.json, or a hub id.
-    `revision`: a hub model's commit, None for the newest.
+    """The shape of a recipe's `model`: a preset, a folder that has a config.json, or a hub id.
+    `revision`: a commit of a hub model; None for the newest commit in the cache, or on the hub if
+    none is cached.
 
-    The config of a hub model comes from the hub's cache. If the config is not cached, all files of
-    the model except the weights are downloaded. Raises HubError or HubDeniedError if the hub cannot
-    provide them. Raises RecipeError for a model type whose size cannot be computed."""
+    If the config.json of a hub model is not in the cache, the model's configuration and tokenizer
+    files are downloaded. Raises HubError or HubDeniedError if the hub does not provide them. Raises
+    RecipeError for an unknown model type, or a config.json that cannot be used."""
     return of(_config(model, revision), model)
 
 
 def near(model: str) -> Shape:
-    """Like find(), but every model type is treated as Llama. This is accurate enough to predict
-    time, but not memory."""
+    """Like find(), but every model type is treated as Llama, so an unknown type is no error. This
+    is accurate enough to predict time, but not memory."""
     return of({**_config(model), "model_type": KNOWN[0]}, model)
 
 
 def _config(model: str, revision: str | None = None) -> Mapping[str, Any]:
+    """The config.json of a recipe's model. A preset's sizes come from shapes.yml, if they are
+    there. `revision` and errors: as in find()."""
     known = strict_yaml.load(SHAPES_FILE)
     if model in known:
         return dict(known[model])
@@ -143,8 +154,8 @@ def _config(model: str, revision: str | None = None) -> Mapping[str, Any]:
 
 
 def of(config: Mapping[str, Any], model: str) -> Shape:
-    """The shape described by a config.json. Raises RecipeError for an unknown model type, or for a
-    size that is not a usable number."""
+    """The shape that a config.json describes. `model`: its name, for messages. Raises RecipeError
+    for an unknown model type, or for a size that is not a usable number."""
     kind = config.get("model_type")
     if kind not in KNOWN:
         raise RecipeError(
@@ -175,6 +186,7 @@ def of(config: Mapping[str, Any], model: str) -> Shape:
 
 
 def _check_numbers(config: Mapping[str, Any], model: str) -> None:
+    """Raise RecipeError if a size is missing or is not an integer from 1 to LARGEST."""
     present = [key for key in OPTIONAL if config.get(key) is not None]
     for key in (*NEEDED, *present):
         if type(config.get(key)) is not int or not 1 <= config[key] <= LARGEST:
@@ -185,8 +197,8 @@ def _check_numbers(config: Mapping[str, Any], model: str) -> None:
 
 
 def commit(base: str) -> str | None:
-    """The commit of a hub model whose config.json is in the hub's cache. None for a folder, or if
-    no config.json is cached."""
+    """The commit of the hub model `base`, if its config.json is in the hub's cache. None for a
+    folder, if the file is not cached, or in the light install."""
     if presets.is_folder(base) or not find_spec("huggingface_hub"):
         return None
     from huggingface_hub import try_to_load_from_cache
@@ -196,6 +208,7 @@ def commit(base: str) -> str | None:
 
 
 def _of_hub(base: str, revision: str | None) -> Path:
+    """The path of a hub model's config.json in the cache. Downloads the file if it is not there."""
     if not find_spec("huggingface_hub"):
         raise RecipeError(
             f"model {base}: the light install cannot download its config.json from the hub;"

@@ -1,9 +1,8 @@
-"""Collects the training examples of one or several recipes, in the form in which each model will
-see them.
+"""Collects the training examples of one or several recipes, in the tokens of each recipe's model.
 
 Data, configuration and template are made in a temporary folder, in the same way as in a run. The
-models' weights are not downloaded. Recipes that prepare the same data share one copy. The
-tokenizers of these recipes are compared on the shared data."""
+models' weights are not downloaded. Recipes that prepare the same data share one copy of the data,
+so their tokenizers can be compared on the same text."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +24,12 @@ from kotune.worker.device import detect_device
 
 @dataclass(frozen=True)
 class Seen:
-    """A recipe's model and the data in its tokens. `tokens`: the result of tokens.describe()."""
+    """The training data of a recipe, as its model sees them.
+
+    - `recipe`: the name of the recipe's file, without extension
+    - `model`: the recipe's model
+    - `template`: the name of the chat template; `own` for the tokenizer's own
+    - `tokens`: the examples in the model's tokens, and statistics about them"""
 
     recipe: str
     model: str
@@ -34,14 +38,14 @@ class Seen:
 
     @property
     def per_character(self) -> float:
-        """Tokens per character of all messages' contents, without template and special tokens
-        (lengths.of_contents)."""
+        """Tokens per character of the messages. Tokens of the chat template and special tokens are
+        not counted (lengths.of_contents)."""
         return self.tokens.content.tokens / self.tokens.content.characters
 
 
 class Ratio(NamedTuple):
-    """A recipe, and the ratio of its number of tokens to that of the cheapest recipe for the same
-    text."""
+    """A recipe, and how many times as many tokens it needs for the same text as the cheapest
+    recipe (PreparedData.cheapest). `times` is at least 1."""
 
     seen: Seen
     times: float
@@ -49,24 +53,23 @@ class Ratio(NamedTuple):
 
 @dataclass(frozen=True)
 class PreparedData:
-    """One set of prepared data with every recipe that trains on it."""
+    """One set of prepared data, with one entry in `seen` for each recipe that trains on it."""
 
     manifest: Manifest
     seen: list[Seen]
 
     @property
     def cheapest(self) -> Seen:
-        """The recipe that needs the fewest tokens for the text."""
+        """The recipe that needs the fewest tokens per character."""
         return min(self.seen, key=lambda seen: seen.per_character)
 
     def costs(self) -> list[Ratio]:
-        """For every recipe except the cheapest, the ratio of its number of tokens to the cheapest
-        recipe's number for the same text."""
-        least = self.cheapest
+        """The ratio of every recipe except the cheapest. Empty if there is only one recipe."""
+        cheapest = self.cheapest
         return [
-            Ratio(seen, seen.per_character / least.per_character)
+            Ratio(seen, seen.per_character / cheapest.per_character)
             for seen in self.seen
-            if seen is not least
+            if seen is not cheapest
         ]
 
 
@@ -78,15 +81,20 @@ class SeenExample(NamedTuple):
 
 
 def examples(sets: list[PreparedData]) -> Iterator[list[SeenExample]]:
-    """For each shown example, a list of its views: one for every recipe that trains on it."""
+    """All examples to show. An example is a list with one SeenExample for each recipe that trains
+    on it."""
     for data in sets:
-        for views in zip(*(seen.tokens.shown for seen in data.seen), strict=True):
-            yield list(map(SeenExample, data.seen, views))
+        for same_example in zip(*(seen.tokens.shown for seen in data.seen), strict=True):
+            yield list(map(SeenExample, data.seen, same_example))
 
 
 def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> list[PreparedData]:
-    """Collect everything that a preview of these recipes shows. `items`: the number of examples of
-    each data entry."""
+    """Everything that a preview of these recipes shows, by set of prepared data. `files`: the
+    recipes; `overrides`: the values of --set; `items`: the maximum number of examples to show of
+    each data entry.
+
+    Raises RecipeError for an invalid recipe, DataError for unusable data, and KotuneError if a
+    model cannot be used or the packages for training are not installed."""
     recipes = [load(file, overrides) for file in files]
     pipeline.require_engines()
     device = detect_device()
@@ -108,8 +116,8 @@ def gather(files: tuple[Path, ...], overrides: tuple[str, ...], items: int) -> l
 
 
 def _prepared(jobs: list[Job]) -> list["_Group"]:
-    """Prepare the data of every job in its run folder. Jobs that prepare the same data share one
-    conversion."""
+    """Prepare the data of every job in its run folder, and group the jobs by their data. If an
+    earlier job has prepared the same data, the folder gets a link to them."""
     groups: list[_Group] = []
     for job in jobs:
         inputs = stages.inputs(job, "prepare")
@@ -123,7 +131,8 @@ def _prepared(jobs: list[Job]) -> list["_Group"]:
 
 
 class _Group(NamedTuple):
-    """Jobs that prepare the same data."""
+    """Jobs that prepare the same data. `inputs`: what the data depend on; `manifest`: the data's
+    manifest."""
 
     inputs: Inputs
     manifest: Manifest
@@ -131,6 +140,8 @@ class _Group(NamedTuple):
 
 
 def _seen(job: Job, name: str) -> Seen:
+    """The data of one recipe, read from tokens.json in the job's folder. `name`: the recipe's
+    name."""
     template = presets.find(job.recipe.model, job.recipe.template).template
     return Seen(
         name,

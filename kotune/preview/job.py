@@ -1,5 +1,5 @@
-"""The job of a preview's child process: describes the examples of several run folders in the tokens
-of their models."""
+"""The job of a preview's child process. It describes the examples of several run folders, each in
+the tokens of its own model."""
 
 from contextlib import chdir
 from pathlib import Path
@@ -13,13 +13,14 @@ from kotune.worker import bounds
 
 
 def run(root: Path, bases: dict[str, str], items: int) -> None:
-    """Write tokens.json into each run folder below `root`. `bases`: the base model by folder
-    name."""
+    """Write tokens.json, a Tokens record, into each run folder below `root`. `bases` maps the name
+    of each run folder to its base model. `items`: the maximum number of examples to show of each
+    data entry."""
     for name, base in bases.items():
         folder = root / name
         with bounds.tokenizing():
             hub.write_own_template(base, folder, Run(folder).record().model_revision)
-        with chdir(folder):  # Axolotl's paths are relative
+        with chdir(folder):  # the paths in Axolotl's configuration are relative to this folder
             write_json(
                 folder / "tokens.json",
                 TypeAdapter(tokens.Tokens).dump_python(tokens.describe(folder, items)),

@@ -8,7 +8,7 @@ from kotune.preview.tables import tables
 
 
 def page(sets: list[PreparedData], phrases: Phrases) -> str:
-    """The whole page as HTML."""
+    """The HTML of a page with all tables and examples. `sets`: the result of gather()."""
     return render(
         "preview",
         phrases=phrases,

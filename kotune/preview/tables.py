@@ -1,5 +1,5 @@
-"""The counts of a preview as tables with notes, in one language. The terminal and the page use the
-same tables."""
+"""Makes the tables of a preview, with their notes. The terminal and the page show the same
+tables."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,8 @@ from kotune.report.lines import not_scored
 
 
 def tables(sets: list[PreparedData], phrases: Phrases) -> Iterator[Table]:
-    """The tokens of all recipes, then labels, dropped rows and leaks of each prepared data set."""
+    """One table with the tokens of all recipes. Then, for each set of prepared data, tables of its
+    labels, dropped rows and leaks. `sets`: the result of gather()."""
     yield _tokens(sets, phrases)
     for data in sets:
         recipes = f": {', '.join(seen.recipe for seen in data.seen)}" if len(sets) > 1 else ""
@@ -50,6 +51,7 @@ def _tokens(sets: list[PreparedData], phrases: Phrases) -> Table:
 
 
 def _figures(seen: Seen, phrases: Phrases) -> Row:
+    """The column of one recipe in the table of tokens. Its order is that of `keys` in _tokens()."""
     spread = seen.tokens.examples
     over = phrases("over_of", n=f"{spread.too_long:,}", number=f"{spread.number:,}")
     values = (spread.median, spread.p95, spread.longest, spread.sequence_len)
@@ -63,6 +65,8 @@ def _figures(seen: Seen, phrases: Phrases) -> Row:
 
 
 def _costs(data: PreparedData, phrases: Phrases) -> Iterator[str]:
+    """A note for each recipe whose model is not the cheapest recipe's: how many times as many
+    tokens it needs."""
     other = data.cheapest.model
     for seen, ratio in data.costs():
         times = f"{ratio:.2f}"
@@ -76,6 +80,7 @@ def _costs(data: PreparedData, phrases: Phrases) -> Iterator[str]:
 
 
 def _too_long(seen: Seen, phrases: Phrases) -> Iterator[str]:
+    """A note if examples are longer than sequence_len."""
     spread = seen.tokens.examples
     if spread.too_long:
         numbers = {

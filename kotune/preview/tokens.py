@@ -1,7 +1,7 @@
-"""Describes training examples in a model's tokens: the tokens, which of them are trained, and how
-many tokens a text needs.
+"""Describes training examples in a model's tokens: which tokens are trained, how long the examples
+are, and how many tokens a text needs.
 
-Ids and labels come from Axolotl (parity.trained). Lengths are counted as in a run
+Token ids and labels come from Axolotl (parity.trained). Lengths are counted as in a run
 (parity.lengths)."""
 
 import math
@@ -18,18 +18,18 @@ from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.runs.proof import Content
 from kotune.runs.reading import yaml_of
 
-# Maximum number of tokens of a piece. It is a multiple of 1, 2, 3 and 4. If all characters of a
-# piece need equally many tokens, the limit thus cuts no character.
+# Maximum number of tokens of a piece. A multiple of 1, 2, 3 and 4, so the limit falls between two
+# characters if each character of the piece has the same number of tokens.
 MOST = 12
 
 
 class Piece(NamedTuple):
-    """A piece of an example: the smallest number of consecutive tokens that form whole characters.
-    A rare Hangul syllable may take three tokens.
+    """A piece of an example: as few consecutive tokens as form whole characters. Usually this is
+    one token, but a rare Hangul syllable may take three.
 
-    A piece has at most MOST tokens. Without a limit, some texts would take too long, because each
-    token is decoded together with its whole piece. An incomplete character decodes to the
-    replacement character, and a text may itself contain that character thousands of times."""
+    - `tokens`: the number of tokens, at most MOST
+    - `trained`: whether they are trained
+    - `special`: whether the last of them is a special token, such as the end of a turn"""
 
     text: str
     tokens: int
@@ -39,8 +39,12 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Spread:
-    """Statistics of the lengths of all examples in tokens, template included. `p95`: the 95th
-    percentile by nearest rank."""
+    """Statistics of the lengths of all examples. Lengths are in tokens, chat template included.
+
+    - `number`: the number of examples
+    - `p95`: the 95th percentile by nearest rank
+    - `too_long`: the number of examples that are longer than `sequence_len`
+    - `excess_length_strategy`: what Axolotl does with them, such as `drop`"""
 
     number: int
     median: float
@@ -53,7 +57,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Shown:
-    """An example, cut into pieces."""
+    """An example to show, cut into pieces. `source`, `form`: those of its data entry."""
 
     guid: str
     source: str
@@ -63,8 +67,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Tokens:
-    """The content of tokens.json, which the job writes for the preview. `content`: the counts for
-    the messages without template. `shown`: the first examples of each data entry."""
+    """The content of tokens.json, which the preview's job writes for one recipe.
+
+    - `content`: the number of tokens and characters of the messages, without chat template
+    - `examples`: the lengths of all examples
+    - `shown`: the first examples of each data entry"""
 
     content: Content
     examples: Spread
@@ -72,8 +79,9 @@ class Tokens:
 
 
 def describe(run: Path, items: int) -> Tokens:
-    """Describe the examples in a run folder. The folder must be the current directory, because
-    Axolotl's paths are relative. `items`: number of examples to show of each data entry."""
+    """The description of the examples in the run folder `run`. This folder must be the current
+    directory, because the paths in Axolotl's configuration are relative. `items`: the maximum
+    number of examples to show of each data entry."""
     tokenizer, strategy = load_strategy(run / CONFIG)
     config = yaml_of(run / CONFIG)
     rows = read_rows(run / TRAIN, items)
@@ -102,12 +110,15 @@ def _spread(tokens: list[int], config: AxolotlConfig) -> Spread:
 
 
 def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
-    """Cut a row into pieces. The pieces' texts together are the row's text. The tokens of a piece
-    are either all trained or all untrained."""
+    """Cut a tokenized row into pieces, whose texts together are the row's text. The tokens of a
+    piece are either all trained or all untrained.
+
+    Each token is decoded together with its whole piece. So a piece without a limit would take too
+    long for a text with thousands of U+FFFD: such a text looks like one incomplete character."""
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     trained = [label != -100 for label in row.labels]
-    # The previous piece. It is decoded together with the current piece, because some tokenizers
-    # decode the first token of a text differently.
+    # The ids of the previous piece. They are decoded together with the ids of the current piece
+    # (`own`), because some tokenizers decode the first token of a text differently.
     before: list[int] = []
     own: list[int] = []
     for i, token in enumerate(row.ids):
@@ -119,7 +130,7 @@ def pieces(row: Trained, tokenizer: Any) -> Iterator[Piece]:
             or row.ids[i + 1] in special
             or len(own) == MOST
         )
-        if ends or not text.endswith("\ufffd"):  # an incomplete character
+        if ends or not text.endswith("\ufffd"):  # U+FFFD stands for an incomplete character
             yield Piece(text, len(own), trained[i], token in special)
             before, own = own, []
 

@@ -86,8 +86,8 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
     Some templates, such as DeepSeek's, end the prompt with the opening tag of a thought. The tag is
     then put in front of each answer. Otherwise a thought that is cut off would be scored as the
     answer. Generation has its own batch sizes (kotune.score.batches). `generation_batches`
-    lists the batch sizes of the last call. `longest`: the maximum tokens of an answer in a rehearsal; None for the
-    task's own maximum."""
+    lists the batch sizes of the last call. `longest`: the maximum tokens of an answer in a
+    rehearsal; None for the task's own maximum."""
 
     class HarnessModel(shared.model_class(turns.model_class())):  # type: ignore[misc]
         most = batches.MOST

@@ -1,4 +1,4 @@
-"""Converts the report of a study to JSON values, the content of study.json."""
+"""Converts the findings of a study to JSON values for study.json."""
 
 import math
 
@@ -9,7 +9,7 @@ from kotune.study.sentences import Sentences, state
 
 
 def tried_json(tried: Tried) -> JsonRow:
-    """A choice with its validation losses."""
+    """A choice with its validation losses by seed."""
     losses = {str(seed): None if math.isnan(loss) else loss for seed, loss in tried.losses.items()}
     return {
         "arm": tried.arm,
@@ -30,7 +30,7 @@ def task_json(words: Sentences) -> JsonRow:
         "groups": scores.groups,
         "points": [_point(findings, index) for index in range(len(scores.points))],
         "base": {arm: _estimate(findings, scores.base(arm)) for arm in scores.arms},
-        "references": findings.lines,
+        "references": findings.baselines,
         "targets": [_passing(passing) for passing in findings.passings],
         "pairs": [_pair(pair) for pair in findings.pairs],
         "laws": [_law(curve) for curve in findings.curves.values()],

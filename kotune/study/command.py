@@ -1,5 +1,5 @@
-"""The command `study`. It lists the cells of a study, runs them here, hands them over to an engine,
-or writes a report."""
+"""The command `study`. It lists the cells of a study, runs them on this machine, submits them to an
+engine (docker, slurm, sky), or writes a report."""
 
 import math
 from collections.abc import Callable
@@ -28,8 +28,13 @@ Echo = Callable[[str], object]
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """The options of the command line. `passed`: arguments that are passed unchanged to the
-    engine's own command line."""
+    """The options of the command line.
+
+    - `budget`: the maximum cost of the missing cells in won
+    - `price`: the price of a GPU hour in won
+    - `won_per_dollar`: the exchange rate, to show costs in dollars too
+    - `passed`: arguments that are passed unchanged to the engine's own command line
+    """
 
     dry_run: bool = False
     budget: float | None = None
@@ -47,11 +52,12 @@ class StudyOptions:
 
     @property
     def hourly(self) -> Price | None:
+        """The price of a GPU hour; None if none is given. Raises RecipeError for a bad price."""
         return Price.of(self.price, self.won_per_dollar)
 
 
 def again(study: Study, options: StudyOptions) -> str:
-    """The command line that starts the same study with the same options again."""
+    """The command line that repeats the command with the same study and options."""
     values = {
         "--budget": options.budget,
         "--gpu": options.gpu,
@@ -80,9 +86,9 @@ def _word(value: str | float) -> str:
 
 
 def start(path: Path, options: StudyOptions, echo: Echo) -> None:
-    """List, run, hand over or report a study.
+    """List, run, submit or report a study, as the options say. `echo` prints a line.
 
-    Raises RecipeError before anything is started. Reasons are a bad study file, bad options, a size
+    Raises RecipeError before any cell starts. The reasons are a bad study file, bad options, a size
     above the number of rows, and a budget that is too small. Raises KotuneError at the end if cells
     failed, or if there is no scored cell to report."""
     _check(options)
@@ -100,12 +106,13 @@ def start(path: Path, options: StudyOptions, echo: Echo) -> None:
         if options.budget is not None:
             cost.check(study, cells, options.budget, options.hourly)
     if options.engine:
-        _hand_over(study, options, echo)
+        _submit(study, options, echo)
     elif not options.dry_run:
         _run(study, options, echo)
 
 
 def _check(options: StudyOptions) -> None:
+    """Raise RecipeError for options that are invalid or cannot be combined."""
     if options.report_only and (options.dry_run or options.engine or options.budget is not None):
         raise RecipeError("--report-only: runs nothing; leave out --dry-run, --budget and --on")
     if not options.engine and (options.bucket or options.passed):
@@ -129,8 +136,8 @@ def _check(options: StudyOptions) -> None:
 
 
 def _check_folder(study: Study, runs_dir: Path) -> None:
-    """Raise RecipeError if the report would overwrite the report of a run or of another study
-    file."""
+    """Raise RecipeError if the study's report would overwrite the report of a run or of another
+    study file."""
     out = runs_dir / study.name
     guard.check_own(out)
     if (out / RECORD).exists() or any(out == study.folder(cell, runs_dir) for cell in study.cells):
@@ -155,7 +162,8 @@ def _study_file_of(report: Path) -> Path | None:
         return None
 
 
-def _hand_over(study: Study, options: StudyOptions, echo: Echo) -> None:
+def _submit(study: Study, options: StudyOptions, echo: Echo) -> None:
+    """Submit the missing cells to the engine, or only show the jobs in a dry run."""
     missing = [cell for cell in study.cells if not running.is_done(study, cell, options.runs_dir)]
     done = _report_line(study, options)
     if not missing:
@@ -169,7 +177,7 @@ def _hand_over(study: Study, options: StudyOptions, echo: Echo) -> None:
 
 
 def _report_line(study: Study, options: StudyOptions) -> str:
-    """The command that writes the report after an engine has run the cells."""
+    """The command line that writes the report after an engine has run the cells."""
     report = replace(
         options, report_only=True, dry_run=False, budget=None, engine=None, bucket=None, passed=()
     )
@@ -177,6 +185,8 @@ def _report_line(study: Study, options: StudyOptions) -> str:
 
 
 def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
+    """Run the missing cells, unless only a report is asked for, and write the report. Raises
+    KotuneError if cells failed, or if no cell is scored."""
     from kotune.study.report import StudyReport
     from kotune.study.writing import write
 
@@ -209,7 +219,8 @@ def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
 
 
 def _cells(study: Study, options: StudyOptions, of_cells: pipeline.RunOptions) -> running.Failed:
-    """Run the missing cells and return those that failed."""
+    """Run the missing cells and return those that failed. On Ctrl-C, the KeyboardInterrupt gets a
+    note with the command to continue."""
     try:
         return running.run(study, of_cells, Screen())
     except KeyboardInterrupt as stop:

@@ -1,5 +1,5 @@
-"""Predicts the cost of a study. It lists the cells and which of them are done. For the missing
-cells, it gives the time and price that `plan` predicts."""
+"""Predicts the cost of a study. The list of its cells shows which are done. For each missing cell,
+it has the time and cost that `plan` predicts."""
 
 import json
 from collections.abc import Sequence
@@ -31,7 +31,8 @@ EACH = "The base model's answers are counted in each cell: no cell reuses those 
 class Listed:
     """A cell with the folder of its run.
 
-    - `plan`: the plan for the chosen GPU, if the cell is missing
+    - `is_done`: whether the cell has been scored; if not, it is missing
+    - `plan`: the plan for the chosen GPU; None for a cell that is done, or if no GPU is chosen
     - `asks_base`: whether the cell scores the base model itself; if not, it copies the base
       model's answers from another cell
     """
@@ -44,19 +45,21 @@ class Listed:
 
     @property
     def on(self) -> GpuPlan | None:
+        """The prediction for the chosen GPU; None without a plan."""
         return self.plan.gpu_plans[0] if self.plan else None
 
     @property
     def seconds(self) -> float:
-        """The predicted seconds; 0 if there is no prediction."""
+        """The predicted seconds of the run; 0 if there is no prediction."""
         return self.on.total - (0 if self.asks_base else self.on.base) if self.on else 0.0
 
 
 def predict(study: Study, runs_dir: Path, gpu: str | None, at_once: bool = False) -> list[Listed]:
-    """All cells of a study. If `gpu` is given, each missing cell has a plan for it. Raises
-    RecipeError for an unknown GPU.
+    """All cells of a study, in order. If `gpu` is given, each missing cell has a plan for that GPU.
+    Raises RecipeError for an unknown GPU.
 
-    `at_once`: whether all missing cells are started at the same time."""
+    `at_once`: whether all missing cells start at the same time. Then no cell can copy the base
+    model's answers from another one."""
     cells = [
         Listed(cell, study.folder(cell, runs_dir), is_done(study, cell, runs_dir))
         for cell in study.cells
@@ -74,8 +77,9 @@ def predict(study: Study, runs_dir: Path, gpu: str | None, at_once: bool = False
 
 
 def _base(plan: Plan) -> str:
-    """A key for the base model's answers. Cells with the same key can share the answers
-    (kotune.score.base_answers). The key has only the settings that can differ between cells."""
+    """A key for the base model's answers: cells with the same key can share the answers
+    (kotune.score.base_answers). It consists of the settings that affect these answers and can
+    differ between cells."""
     block = plan.recipe.axolotl
     return json.dumps(
         [
@@ -89,12 +93,12 @@ def _base(plan: Plan) -> str:
 
 
 class _Plans:
-    """The plans of cells. Cells that differ only in their seeds share a plan, because seeds do not
-    change it.
+    """The plans of cells. Cells that differ only in their seeds share a plan, because a seed does
+    not change the plan.
 
-    Counting the tokens of the data takes seconds. So they are counted once for each model, template
-    and weight, with the largest size of the study. The rows of a smaller size are the first rows of
-    the largest size."""
+    Counting the tokens of the data takes seconds. So they are counted only once for each model,
+    template and weight, for the largest size of the study. A smaller size has the first of these
+    rows."""
 
     def __init__(self, study: Study, gpu: str) -> None:
         self.study, self.gpu = study, gpu
@@ -109,7 +113,9 @@ class _Plans:
         return self.plans[key]
 
     def _counted(self, cell: Cell) -> Counted:
-        if len(cell.resolved.data) > 1:  # the count does not show which entry a row belongs to
+        """The counted tokens of a cell's data."""
+        # A count of several entries does not show which entry a row belongs to.
+        if len(cell.resolved.data) > 1:
             return counting.count(cell.resolved)
         (entry,) = cell.resolved.data
         key = json.dumps([cell.resolved.model, cell.resolved.template, entry.weight])
@@ -123,8 +129,8 @@ class _Plans:
 
 
 def check(study: Study, cells: Sequence[Listed], budget: float, price: Price | None) -> None:
-    """Raise RecipeError if the predicted cost of the missing cells is above `budget` won, or if the
-    cost cannot be predicted."""
+    """Raise RecipeError if the predicted cost of the missing cells is above `budget` won, if a cell
+    does not fit on the GPU, or if the cost cannot be predicted."""
     missing = [cell for cell in cells if not cell.is_done]
     if not missing:
         return
@@ -148,7 +154,8 @@ def check(study: Study, cells: Sequence[Listed], budget: float, price: Price | N
 def show(
     study: Study, cells: Sequence[Listed], price: Price | None, console: Console | None = None
 ) -> None:
-    """Print the cells with their predicted minutes and won."""
+    """Print the cells with their predicted minutes and won. Without a GPU, print the cells
+    alone."""
     missing = [cell for cell in cells if not cell.is_done]
     total: Row = (f"{len(cells)} cells, {len(missing)} of them missing", "", "")
     rows = [
@@ -164,7 +171,7 @@ def show(
 
 
 def _caveats(cells: Sequence[Listed]) -> list[str]:
-    """Notes about estimated or missing numbers in the plans. Each note occurs once."""
+    """Notes about estimated or missing numbers in the cells' plans. Each note occurs once."""
     plans = [cell.plan for cell in cells if cell.plan]
     notes = [
         f"Tokens are ESTIMATED: {made.counted.why}." for made in plans if not made.counted.exact
@@ -179,13 +186,15 @@ def _caveats(cells: Sequence[Listed]) -> list[str]:
 
 
 def _words(listed: Listed) -> Row:
+    """The name, the state and the folder of a cell, as table cells."""
     is_too_large = listed.on is not None and not listed.on.micro
     state = "done" if listed.is_done else "does not fit" if is_too_large else "missing"
     return listed.cell.name, state, str(listed.folder)
 
 
 def _figures(cells: Sequence[Listed], price: Price | None) -> Row:
-    """The predicted minutes and won of some cells; empty if there is no prediction."""
+    """The predicted minutes and won of all these cells together, as two table cells; both are empty
+    if there is no prediction."""
     if not any(cell.on for cell in cells):
         return "", ""
     return (
@@ -195,5 +204,6 @@ def _figures(cells: Sequence[Listed], price: Price | None) -> Row:
 
 
 def _won(cells: Sequence[Listed], price: Price | None) -> float:
+    """The predicted won of all these cells together; 0 without a price."""
     spent = cost(sum(cell.seconds for cell in cells), price)
     return spent.won if spent else 0.0

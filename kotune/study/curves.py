@@ -1,26 +1,29 @@
 """Learning curves. Fits power laws to the points of a study, and finds where they pass a target or
 cross each other.
 
-The law is value(n) = c - a n^-b with b > 0, fitted by generalized least squares. All points are
-scored on the same items, so they are correlated. Their covariance has three parts:
+The law is value(n) = c - a n^-b with b > 0. Here n is the size, which is a number of training rows,
+c is the limit for large n, and b is the exponent. The law is fitted by generalized least squares.
+All points are scored on the same items, so they are correlated. Their covariance has three parts:
 
-- items: one cluster bootstrap for all points
-- seeds at each size
+- the variation between items, from one cluster bootstrap for all points
+- the variation between seeds at each size
 - the effect of a seed that is common to all sizes, because a smaller sample is the first part of a
   larger one
 
-For a given b the law is linear in c and a, so it is solved for each b of a grid. The interval of a
-value is the union of the linear intervals over all b. Each linear interval is shortened by the
-excess misfit of its b. This is the profile likelihood interval, which is valid even if b is
-unknown. Its quantile is that of Student's t with Satterthwaite's degrees of freedom
+For a given b the law is linear in c and a. So it is solved for each b of a grid, with an interval
+for the value. The excess misfit of a b is its misfit minus that of the best b, and it shortens the
+interval. The union of these intervals over all b is the profile likelihood interval, which is valid
+even if b is unknown. Its quantile is that of Student's t with Satterthwaite's degrees of freedom
 (kotune.compare.seeds).
 
-A zero of a law is a size where it meets a target or another law. The possible zeros are the n whose
-interval contains 0 (Fieller 1954).
+A curve passes a target, or crosses another curve, where their difference is 0. The possible sizes
+are those at which the interval of the difference contains 0 (Fieller 1954).
 
 The variance between seeds is assumed to be equal at all sizes of an arm. A simulation in
-tests/study/test_curves.py checks how often the intervals contain the true value. Arrays can have
-leading axes, with one element for each case. In a shape, `...` stands for these axes."""
+tests/study/test_curves.py checks how often the intervals contain the true value.
+
+Shapes of arrays are in parentheses: P points, A arms, B candidate exponents, S seeds, R resamples.
+`...` stands for leading axes, with one element for each case; they may be absent."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -38,46 +41,48 @@ SIZES = 5  # a law is fitted to at least this number of sizes
 # a step after the smallest size.
 EXPONENTS = (0.02, 4.0)
 GRID = {1: 60, 2: 24}  # the number of values of b for each arm, by the number of arms
-# Values of b with a larger excess misfit are excluded from the fine grid. They cannot affect an
-# interval, because FAR is above the square of every quantile (Law.span).
+# Values of b with a larger excess misfit are not in the fine grid. They cannot affect an interval,
+# because FAR is larger than the square of every quantile (Law.span).
 FAR = 40.0
-# Zeros of a law are searched at this number of sizes, all within the measured range.
+# The number of sizes in the measured range at which along() calculates an interval.
 STEPS = 100
 AHEAD = 2  # a law is extrapolated to this multiple of the largest size
 
 
 class Measured(NamedTuple):
-    """Points: their means (..., P), and the parts whose sum is their covariance (..., P, P). Each
-    part has its degrees of freedom."""
+    """P values, called points. `means` (..., P) has the values. The sum of `parts` (..., P, P) is
+    their covariance. Each part comes with its degrees of freedom."""
 
     means: "Array"
     parts: tuple[tuple["Array", float], ...]
 
     def through(self, weights: "Array") -> "Measured":
-        """Q weighted sums of the P points. `weights` has the shape (Q, P)."""
+        """Q weighted sums of the points, as points. `weights` has the shape (Q, P)."""
         return Measured(
             self.means @ weights.T,
             tuple((weights @ part @ weights.T, free) for part, free in self.parts),
         )
 
     def tested(self, at: int) -> seeds.Tested:
-        """The test of whether one point differs from 0."""
+        """The test of whether the point with the index `at` differs from 0."""
         parts = [
             seeds.Part(float(part[at, at]), free) for part, free in self.parts if part[at, at] != 0
         ]
         return seeds.interval(float(self.means[at]), parts or [seeds.Part(0.0, 1.0)])
 
     def interval(self, at: int) -> tuple[float, float]:
-        """The 95% interval of one point; NaN if unknown."""
+        """The 95% interval of the point with the index `at`; NaN if unknown."""
         return self.tested(at)[:2]
 
 
 def measured(values: "Array", resampled: "Array", arms: Sequence[slice], groups: int) -> Measured:
-    """The points of one case.
+    """The points of one case, each with the mean over its seeds.
 
     - `values` (P, S): the value of each point and seed; NaN if there is no run
-    - `resampled` (R, P, S): the same values for R resamples of `groups` clusters
-    - `arms`: the indices of each arm's points; other points have no seeds
+    - `resampled` (R, P, S): the same values for R bootstrap samples
+    - `arms`: for each arm, the indices of its points. The other points are base models and
+      baselines, which have no seeds.
+    - `groups`: the number of clusters of items
     """
     import numpy as np
 
@@ -95,7 +100,7 @@ def measured(values: "Array", resampled: "Array", arms: Sequence[slice], groups:
 
 
 def over_seeds(values: "Array") -> "Array":
-    """The mean over the seeds that have a run; NaN if there is no run."""
+    """The mean of `values` (..., S) over the seeds that have a run; NaN if there is no run."""
     import numpy as np
 
     have = np.isfinite(values)
@@ -110,11 +115,11 @@ def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
 
     - `values` (..., K, S): the values of K sizes and S seeds; NaN if there is no run. The missing
       runs are the same in all cases.
-    - `within` (..., K): the part of a seed's variance that is noise of items, known from resampling
-      items
+    - `within` (..., K): the part of the variance between seeds that the choice of items causes,
+      known from resampling. It is subtracted.
 
     The variance is pooled over sizes. The result is empty if there are fewer than two degrees of
-    freedom. Three seeds (ENOUGH) at one size have two."""
+    freedom, which three seeds (ENOUGH) at one size give."""
     import numpy as np
 
     have = np.isfinite(values).reshape(-1, *values.shape[-2:])[0].astype(float)
@@ -140,15 +145,17 @@ def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
 
 
 class Law(NamedTuple):
-    """The fitted laws of A arms (one or two), for P points and B candidate exponents.
+    """The fitted laws of A arms (one or two), for P points and B candidate exponents. A candidate
+    is one exponent for each arm.
 
+    - `start`: the smallest size
     - `exponents` (..., B, A): the candidates
-    - `excess` (..., B): the misfit of each candidate, minus that of the best one
-    - `coefficients` (..., B, 2 A): for each arm, its value at `start` and its slope there over log
-      n
-    - `covariance`: the covariance of the coefficients
+    - `excess` (..., B): the misfit (chi-squared) of each candidate minus that of the best one
+    - `coefficients` (..., B, 2 A): for each arm, its value at `start` and its slope there, as the
+      derivative with respect to log n
+    - `covariance` (..., B, 2 A, 2 A): the covariance of the coefficients
     - `weights` (..., B, 2 A, P): the weight of each point in the coefficients
-    - `misfit` (...): chi-squared of the best candidate
+    - `misfit` (...): the misfit of the best candidate
     """
 
     points: Measured
@@ -161,26 +168,26 @@ class Law(NamedTuple):
     misfit: "Array"
 
     def rows(self, sizes: "Array", signs: Sequence[float] = (1,)) -> "Array":
-        """Weights for the coefficients, with the shape (N, ..., B, 2 A). Each of the N rows belongs
-        to one size. It gives the sum of the arms' values there, each multiplied by its sign."""
+        """Weights of the coefficients for N sizes, with the shape (N, ..., B, 2 A).
+
+        With the weights of a size, span() gives the sum of the arms' values at that size, each
+        multiplied by its sign. With the signs (-1, 1), this is the second arm minus the first."""
         import numpy as np
 
         column = np.asarray(sizes, float).reshape(-1, *[1] * (self.exponents.ndim - 1))
+        transformed = [
+            box_cox(column / self.start, self.exponents[..., arm])
+            for arm in range(self.exponents.shape[-1])
+        ]
         blocks = [
             np.stack([np.full_like(g, s), s * g], axis=-1)
-            for g, s in zip(self._bent(column), signs, strict=True)
+            for g, s in zip(transformed, signs, strict=True)
         ]
         return np.concatenate(blocks, axis=-1)
 
-    def _bent(self, sizes: "Array") -> list["Array"]:
-        return [
-            bent(sizes / self.start, self.exponents[..., arm])
-            for arm in range(self.exponents.shape[-1])
-        ]
-
     def span(self, rows: "Array") -> tuple["Array", "Array", "Array"]:
-        """The value of each weighted sum of coefficients, and both ends of its 95% interval.
-        `rows`: the weights, with the shape that rows() returns."""
+        """The value of each weighted sum of coefficients, and the low and high ends of its 95%
+        interval. `rows`: the weights, in the shape that rows() returns."""
         import numpy as np
 
         value = (rows * self.coefficients).sum(axis=-1)
@@ -191,7 +198,8 @@ class Law(NamedTuple):
         return self._best(value), np.nanmin(low, axis=-1), np.nanmax(high, axis=-1)
 
     def _best(self, values: "Array") -> "Array":
-        """The value for the exponents with the smallest misfit. `values` has the shape (..., B)."""
+        """The values for the candidate with the smallest misfit. `values` has the shape
+        (..., B)."""
         import numpy as np
 
         return np.take_along_axis(
@@ -201,8 +209,8 @@ class Law(NamedTuple):
         )[..., 0]
 
     def quantile(self, rows: "Array") -> "Array":
-        """Half the width of the 95% interval of each weighted sum of coefficients. The unit is
-        standard errors."""
+        """Half the width of the 95% interval of each weighted sum of coefficients, in standard
+        errors. `rows`: as in span()."""
         import numpy as np
         from scipy.special import stdtrit
 
@@ -215,20 +223,20 @@ class Law(NamedTuple):
         return np.asarray(stdtrit(seeds.freedom(parts), 0.975))
 
 
-def bent(ratio: "Array", exponent: "Array") -> "Array":
-    """The expression (1 - ratio^-b) / b, where b is the exponent. For b near 0 its value is near
-    log(ratio)."""
+def box_cox(ratio: "Array", exponent: "Array") -> "Array":
+    """The Box-Cox transform (1 - ratio^-b) / b, where b is the exponent. Here `ratio` is a size
+    divided by the smallest size. If b is near 0, the result is near log(ratio)."""
     import numpy as np
 
     return np.asarray(-np.expm1(-exponent * np.log(ratio)) / exponent)
 
 
 def fit(sizes: Sequence[Sequence[float]], points: Measured) -> Law:
-    """Fit the laws of one or two arms together. `sizes`: the sizes of each arm. `points`: all
-    points in the same order.
+    """Fit the laws of one or two arms together. `sizes`: the sizes of each arm, ascending.
+    `points`: the points of the first arm in the order of its sizes, then those of the second.
 
-    The law is first solved for a coarse grid of exponents. It is then solved for a fine grid over
-    the exponents whose excess misfit is at most FAR."""
+    The laws are first solved for a coarse grid of exponents. They are then solved for a fine grid
+    over the exponents whose excess misfit is at most FAR."""
     import numpy as np
 
     number = GRID[len(sizes)]
@@ -247,7 +255,8 @@ def fit(sizes: Sequence[Sequence[float]], points: Measured) -> Law:
 
 
 def _solve(sizes: Sequence[Sequence[float]], points: Measured, grids: Sequence["Array"]) -> Law:
-    """Solve the generalized least squares problem for every combination of the arms' exponents."""
+    """Solve the generalized least squares problem for every combination of the arms' exponents.
+    `grids`: the exponents of each arm."""
     import numpy as np
 
     exponents = _combine(grids)
@@ -269,7 +278,7 @@ def _solve(sizes: Sequence[Sequence[float]], points: Measured, grids: Sequence["
 
 
 def _combine(grids: Sequence["Array"]) -> "Array":
-    """All combinations of the arms' candidates, with the shape (..., B, A)."""
+    """All combinations of the arms' exponents, with the shape (..., B, A)."""
     import numpy as np
 
     wide = [
@@ -281,7 +290,8 @@ def _combine(grids: Sequence["Array"]) -> "Array":
 
 
 def _design(sizes: Sequence[Sequence[float]], start: float, exponents: "Array") -> "Array":
-    """The design matrices, with the shape (..., B, P, 2 A)."""
+    """The design matrix for each candidate, with the shape (..., B, P, 2 A). `start`: the smallest
+    size."""
     import numpy as np
 
     design = np.zeros((*exponents.shape[:-1], sum(map(len, sizes)), 2 * len(sizes)))
@@ -290,17 +300,17 @@ def _design(sizes: Sequence[Sequence[float]], start: float, exponents: "Array") 
         rows = slice(first, first + len(of_arm))
         design[..., rows, 2 * arm] = 1
         ratio = np.asarray(of_arm, float) / start
-        design[..., rows, 2 * arm + 1] = bent(ratio, exponents[..., arm, None])
+        design[..., rows, 2 * arm + 1] = box_cox(ratio, exponents[..., arm, None])
         first += len(of_arm)
     return design
 
 
 class Place(NamedTuple):
-    """The range of sizes in which a difference may be 0.
+    """A range of sizes in which a difference may be 0.
 
-    Up to `low` the sign of the difference is certainly `first`. From `high` on it is certainly
-    `last`. If an end is open, it is None and its sign is 0. If the difference has the same certain
-    sign at all sizes, both ends are None and both signs are that sign."""
+    At `low`, the sign of the difference is certainly `first` (1 or -1). At `high`, it is certainly
+    `last`. An open end is None, and its sign is 0. If the sign is certain and the same at all
+    sizes, both ends are None, and `first` and `last` are that sign."""
 
     low: float | None
     high: float | None
@@ -309,7 +319,7 @@ class Place(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """The sign of the difference if it is certain and the same at all sizes; else 0."""
+        """The sign of the difference if it is certain and the same at all sizes; otherwise 0."""
         return self.first if self.low is None and self.high is None else 0
 
     @property
@@ -324,9 +334,10 @@ Ends = list[tuple[float, float]]  # the lower and upper ends of intervals
 
 
 def along(law: Law, most: float, signs: Sequence[float] = (1,)) -> tuple[list[float], Ends]:
-    """STEPS sizes from the smallest one to `most`, and an interval for each size. It is the
-    interval of the sum of the arms' values, each multiplied by its sign. `law` must have a single
-    case."""
+    """STEPS sizes from the smallest one to `most`, and an interval for each size.
+
+    The interval is that of the sum of the arms' values, each multiplied by its sign (Law.rows).
+    `law` must have a single case, so without leading axes."""
     import numpy as np
 
     sizes = np.geomspace(law.start, most, STEPS)
@@ -335,8 +346,8 @@ def along(law: Law, most: float, signs: Sequence[float] = (1,)) -> tuple[list[fl
 
 
 def around(each: Sequence[Ends]) -> Ends:
-    """At each size, the smallest interval that contains all the given intervals. NaN if one of them
-    is unknown."""
+    """At each size, the smallest interval that contains the intervals of all elements of `each`.
+    NaN if one of these is unknown."""
     import numpy as np
 
     low, high = np.moveaxis(np.array(each), -1, 0)
@@ -344,8 +355,8 @@ def around(each: Sequence[Ends]) -> Ends:
 
 
 def ranges(sizes: Sequence[float], ends: Ends) -> list[Place]:
-    """All ranges of sizes in which a difference may be 0, calculated from its intervals at these
-    sizes. Empty if the difference has the same certain sign at all sizes."""
+    """All ranges of sizes in which a difference may be 0. `ends`: the interval of the difference at
+    each of `sizes`, which are ascending. Empty if the sign is certain and the same at all sizes."""
     signs = [1 if low > 0 else -1 if high < 0 else 0 for low, high in ends]
     sure = [(index, sizes[index], sign) for index, sign in enumerate(signs) if sign]
     if not sure:
@@ -361,8 +372,8 @@ def ranges(sizes: Sequence[float], ends: Ends) -> list[Place]:
 
 
 def bracket(sizes: Sequence[float], ends: Ends) -> Place:
-    """One range that contains all ranges of ranges(), and the gaps between them. If there are none,
-    both ends are None and both signs are the sign of the difference."""
+    """One range from the start of the first range of ranges() to the end of the last one. If there
+    are no ranges, both ends are None, and both signs are the sign of the difference."""
     if not (all_ranges := ranges(sizes, ends)):
         sign = 1 if ends[0][0] > 0 else -1
         return Place(None, None, sign, sign)

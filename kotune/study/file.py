@@ -1,10 +1,9 @@
 """Reads a study file. It names recipes, and lists values for some recipe keys. A cell is one of the
-recipes with one value for each of these keys. The study has a cell for every combination. A cell is
-an ordinary run of its recipe.
+recipes with one value for each of these keys. The study has a cell for every combination. Each cell
+is an ordinary run of its recipe.
 
-A study file is checked as strictly as a recipe, with messages in the same form. Some problems are
-reported before any cell starts: too many cells, duplicate runs, and runs that cannot be compared.
-This module writes nothing."""
+A study file is checked as strictly as a recipe, and problems are reported in the same form. Too
+many cells, duplicate runs and runs that cannot be compared are reported before any cell starts."""
 
 import math
 import re
@@ -30,18 +29,20 @@ from kotune.shipped import PROGRAM
 
 MOST_CELLS = 500
 ALL = "all"  # a value of `samples` that stands for the whole data set
-# A study compares arms. An arm is a recipe with a value for each of these keys that varies.
+# A study compares arms. An arm is a recipe with one value for each of these keys that the study
+# varies.
 ARMS = ("model", "adapter", "template")
+# The keys for a size, which is the number of training rows of a data entry.
 SIZE_KEY = re.compile(r"data\.\d+\.samples")
-# The keys whose best values a study chooses, by validation loss.
+# The keys for which the study chooses the value with the lowest validation loss (points.py).
 CHOICE_KEY = re.compile(r"axolotl\..+|data\.\d+\.weight")
-# These keys must not vary. They change the tokens, rows or batches over which the validation loss
-# is computed. So losses with different values of these keys cannot be compared.
+# Keys that must not vary, because they change the tokens, rows or batches over which the validation
+# loss is computed. Losses with different values of such a key could not be compared.
 CHANGES_LOSS = re.compile(
     r"axolotl\.(sequence_len|excess_length_strategy|train_on_inputs|sample_packing|datasets|eval).*"
 )
-# These keys must not vary either, because they do not change the trained model. They only change
-# what is written during training.
+# Keys that must not vary, because they change only what is written during training. All values of
+# such a key would give the same trained model.
 NO_EFFECT = re.compile(r"axolotl\.(logging|save).*")
 MAY_VARY = "vary model, adapter, template, seed, data.N.samples, data.N.weight or an axolotl key"
 Value = str | int | float | bool | None
@@ -53,7 +54,7 @@ class StudyFile(Strict):
     - `recipes`: the paths of the recipes, relative to the study file
     - `vary`: for each key that varies, its values; keys have the same form as in --set
     - `limit`: the same as the option --limit of `run`
-    - `target_task`: as in Study; None for the first task of the first recipe
+    - `target_task`: as in Study; None for the first task of the recipes
     """
 
     recipes: tuple[Path, ...] = Field(min_length=1)
@@ -85,11 +86,11 @@ class StudyFile(Strict):
 class Cell:
     """One run of a study.
 
-    - `overrides`: overrides in the form KEY=VALUE of --set
+    - `recipe`: the path of the recipe
+    - `overrides`: the cell's values, in the form KEY=VALUE of --set
     - `name`: the recipe's name, then KEY=VALUE for each key that varies
-    - `arm`: the name of the variant that is compared, which is the recipe's name and the values of
-      the ARMS that vary
-    - `entry`: the index of the data entry whose size varies (default: the first one)
+    - `arm`: the name of the arm: the recipe's name, and the values of the ARMS keys that vary
+    - `entry`: the index of the data entry whose size varies; 0 if no size varies
     - `samples`: the number of training rows of that entry; None for all rows
     - `choice`: each key that varies and that matches CHOICE_KEY, with the cell's value
     - `resolved`: the recipe with the overrides
@@ -110,10 +111,12 @@ class Cell:
 class Study:
     """The cells of a study file, in the order in which they run.
 
-    All cells with the first seed run before those with the second. For the same seed, small sizes
-    run before large ones. So an interrupted study is already useful. `target_task`: the task on
-    which the report's verdicts and targets are based. A target is a value of the task's primary
-    metric, such as a baseline (findings.Target)."""
+    All cells with the first seed run before those with the second. With the same seed, small sizes
+    run before large ones. So the results of an interrupted study can already be compared.
+
+    `target_task`: the task on which the report's verdicts and targets are based. A target is a
+    value of the task's primary metric, such as a baseline (findings.Target). `limit`: as in
+    StudyFile."""
 
     file: Path
     cells: tuple[Cell, ...]
@@ -130,9 +133,9 @@ class Study:
 
 
 def load(path: Path) -> Study:
-    """Read and check a study file. Raises RecipeError with all problems of the first check that
-    fails. The checks are: the file's form, its keys and values, each cell, and all cells
-    together."""
+    """Read and check a study file. The checks are, in order: the file's form, its keys and values,
+    each cell alone, and all cells together. Raises RecipeError with all problems that the first
+    failing check finds."""
     content = _content(path)
     files = [Path(normpath(path.parent / file)) for file in content.recipes]
     cells = _cells(path, files, content.vary)
@@ -184,7 +187,7 @@ def _too_many(content: StudyFile) -> Iterator[str]:
 
 
 def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-    """The problems of keys and values that can be found without a recipe."""
+    """The problems of keys and values that can be found without reading a recipe."""
     sized = [key for key in vary if SIZE_KEY.fullmatch(key)]
     if len(sized) > 1:
         yield f"vary: only one data.N.samples may vary, found {', '.join(sized)}; keep one of them"
@@ -205,8 +208,8 @@ def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
 
 
 def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]]) -> list[Cell]:
-    """All combinations as cells. Raises RecipeError with every problem. A problem that several
-    cells have is reported only for the first one."""
+    """A cell for every combination of a recipe and values. Raises RecipeError with every problem. A
+    problem that several cells have is reported only for the first of them."""
     names, cells, problems = _names(files), [], dict[str, str]()
     for file, values in product(files, _combined(vary)):
         name = " ".join(
@@ -222,30 +225,34 @@ def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]
 
 
 def _value_in_name(key: str, value: Value) -> Value:
+    """The value as it is shown in a cell's name: `all` for a size of null."""
     return ALL if value is None and SIZE_KEY.fullmatch(key) else value
 
 
 def _combined(vary: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]:
+    """All combinations, each with one value for every key."""
     for values in product(*vary.values()):
         yield dict(zip(vary, values, strict=True))
 
 
 def _override(key: str, value: Value) -> str:
-    """The setting in the form KEY=VALUE of --set, which reads it as the same value. For a size,
-    `all` becomes null."""
+    """A key and its value in the form KEY=VALUE of --set. The option reads the text as the same
+    value. For a size, `all` is written as null."""
     plain = None if value == ALL and SIZE_KEY.fullmatch(key) else value
     text = yaml.safe_dump([plain], default_flow_style=True, allow_unicode=True, width=math.inf)
     return f"{key}={text.strip()[1:-1]}"
 
 
 def _names(files: Sequence[Path]) -> dict[Path, str]:
-    """The name of each recipe in a study. It is the file name without its extension, or the path if
-    two files have the same name."""
+    """The name of each recipe in a study: the file name without its extension, or the whole path if
+    two recipes have the same file name."""
     stems = [file.stem for file in files]
     return {file: str(file) if stems.count(file.stem) > 1 else file.stem for file in files}
 
 
 def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
+    """The cell of a recipe with one value for each key that varies. `arm`: the recipe's name.
+    Raises RecipeError if the recipe with these values has problems."""
     overrides = tuple(_override(key, value) for key, value in values.items())
     resolved = reading.load(file, overrides)
     size = next((key for key in values if SIZE_KEY.fullmatch(key)), "data.0.samples")
@@ -269,7 +276,7 @@ def _order(cell: Cell, vary: Mapping[str, Sequence[Value]]) -> tuple[float, floa
 
 
 def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) -> Iterator[str]:
-    """The messages about keys that must have the same value in all cells, but do not. There is one
+    """The messages about keys that differ between cells although they must not. There is one
     message for each such key under `vary`, and one for each recipe that differs from the first.
 
     These keys may differ: all keys in ARMS, and those under `vary` that are the seed, a size or a
@@ -302,7 +309,8 @@ def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """The pair (key, value) for every plain value and every list of plain values inside `value`.
-    Keys have the same form as in --set. `key`: the key of `value` itself."""
+    The keys have the same form as in --set. `key`: the key of `value` itself; empty for a
+    recipe."""
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         value = dict(enumerate(value))
     if not isinstance(value, dict):

@@ -1,12 +1,12 @@
-"""The findings of a study on one task: how sizes, arms and seeds differ, where targets are passed,
-and what more data would add.
+"""The findings of a study on one task: how arms, sizes and seeds differ, which sizes reach a
+target, and what more data would add. A size is a number of training rows.
 
-A target is a baseline, or a share of the best gain. The best gain is the difference between the
-mean of the untuned models and the best arm trained on the most rows. Targets and curves are
+A target is the value of a baseline, or a share of the best gain. The best gain is the difference
+between the mean of the untuned models and the best arm at its largest size. Targets and curves are
 measured on the same items, so their errors are correlated.
 
-Which of several arms is the best one is partly chance. So a target is calculated once from each arm
-that may be the best. An arm passes the target only if it passes all of these values."""
+Which arm is the best is partly chance. So a share of the best gain is calculated once for each arm
+that may be the best. An arm passes the target only if its value is better than all of these."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -28,10 +28,11 @@ from kotune_tasks.card import cards
 if TYPE_CHECKING:
     from kotune.study.curves import Array
 
-LINE = "hypothesis_only"
+BASELINE = "hypothesis_only"  # the baseline that is a target, on tasks that have it
 SHARES = (0.8, 0.9)  # shares of the best gain that are used as targets
-UNLIKELY = 0.01  # with a smaller p-value of the misfit, a power law is rejected
-# For each outcome, the signs of both ends of the interval.
+UNLIKELY = 0.01  # a power law whose misfit has a smaller p-value is rejected
+# For each outcome of a comparison, an interval that stands for the interval of the difference. Only
+# the signs of its ends are used.
 CLAIMED = {
     "better": (1, 1),
     "worse": (-1, -1),
@@ -41,7 +42,7 @@ CLAIMED = {
     "undefined": (-1, 1),
     "void": (-1, 1),
 }
-SINGULAR = 1e-14  # smaller variances are treated as 0
+SINGULAR = 1e-14  # a covariance with a smaller eigenvalue is treated as singular
 ADAPTER = ARMS.index("adapter")
 
 
@@ -54,7 +55,7 @@ class Estimate(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """The sign of the value, which is a difference. 0 if its interval contains 0 or is NaN."""
+        """The sign of a difference; 0 if its interval contains 0 or is NaN."""
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
 
@@ -65,9 +66,10 @@ UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 class Target:
     """A target.
 
-    - `name`: the name of a baseline, or a share in percent
-    - `weights`: the weights of the points whose weighted sum is the target's value. For a share,
-      there is one dict for every point that may be the best. For a baseline, there is one dict.
+    - `name`: the name of a baseline, or a share of the best gain in percent
+    - `value`: the value of the baseline, or the share for the arm with the best value
+    - `weights`: the target as weighted sums: dicts from an index of Scores.measured to its weight.
+      A share has one dict for each arm that may be the best, a baseline has one dict.
     """
 
     name: str
@@ -77,13 +79,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Curve:
-    """The fitted law of an arm.
+    """The power law that was fitted to an arm (kotune.study.curves).
 
-    - `why`: the reason if there is no law: few (sizes or seeds), undefined (values or variances),
-      misfit
-    - `is_flat`: whether the law does not rise significantly over the measured sizes. Its exponent
-      is then not reported.
-    - `more`: how much the value would change from the largest size to AHEAD times the largest size
+    - `why`: the reason if there is no law: `few` sizes or seeds, `undefined` values or variances,
+      or `misfit`; empty if there is a law
+    - `is_flat`: whether the interval of the law's change over the measured sizes contains 0. The
+      exponent is then not reported.
+    - `exponent`: both ends of the 95% interval of b
+    - `more`: the change of the value from the largest size to AHEAD times the largest size
     """
 
     arm: str
@@ -94,7 +97,7 @@ class Curve:
     more: Estimate = UNKNOWN
 
     def at(self, sizes: Sequence[float]) -> list[Estimate]:
-        """The fitted values at these sizes; empty if there is no law."""
+        """The values of the law at these sizes; empty if there is no law."""
         if self.law is None:
             return []
         import numpy as np
@@ -105,8 +108,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class Passing:
-    """The range of sizes (`place`) in which an arm passes a target. `seconds`: the training time at
-    both ends of `place`; None for an open end, and outside the measured sizes."""
+    """Where an arm passes a target.
+
+    - `place`: the range of sizes in which the arm's value may equal the target
+    - `is_fitted`: whether the range comes from fitted laws, not from the measured sizes alone
+    - `seconds`: the training time at both ends of `place`; None for an open end, or an end outside
+      the measured sizes
+    """
 
     arm: str
     target: Target
@@ -117,12 +125,13 @@ class Passing:
 
 @dataclass(frozen=True)
 class Pair:
-    """A pair of arms.
+    """A pair of arms, a and b.
 
-    - `sizes`: the comparison of b with a at every size that both have
-    - `more`: how much more b gained than a by training on the most rows that both have. None if
-      their adapters differ, because then their untuned models differ.
+    - `sizes`: every size that both arms have, with the comparison of b with a
+    - `more`: the gain of b by training minus the gain of a, at the largest size that both have.
+      None if their adapters differ, because then their untuned models differ.
     - `crossings`: the ranges of sizes in which the curves may cross
+    - `is_fitted`: whether the ranges come from fitted laws, not from the measured sizes alone
     """
 
     a: str
@@ -135,10 +144,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Floor:
-    """The variation between seeds of an arm.
+    """The variation between the seeds of an arm.
 
-    - `deviation`: the standard deviation, pooled over sizes
-    - `difference`: the difference between two runs of one size is smaller than this in 95% of cases
+    - `deviation`: the standard deviation between seeds, pooled over sizes
+    - `degrees`: the degrees of freedom of `deviation`
+    - `difference`: two runs of the same size differ by less than this in 95% of cases
     """
 
     arm: str
@@ -154,26 +164,29 @@ class Findings:
     scores: Scores
 
     def estimate(self, at: int) -> Estimate:
-        """The estimate of a point, a base model or a baseline. `at`: its index."""
+        """The estimate of a point, a base model or a baseline. `at`: its index in
+        Scores.measured."""
         measured = self.scores.measured
         return Estimate(float(measured.means[at]), *measured.interval(at))
 
     @cached_property
-    def lines(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, float]:
         """The values of the baselines by name: those that were scored on the items, and `chance` if
-        the card of the task has a chance level for the metric."""
+        the card of the task has the value of guessing for the metric."""
         scores = self.scores
         chance = cards()[scores.task].chance.get(scores.metric)
         baselines = {"chance": chance} if chance is not None else {}
         means = scores.measured.means
-        return baselines | {name: float(means[scores.line(name)]) for name in scores.lines}
+        return baselines | {name: float(means[scores.baseline(name)]) for name in scores.baselines}
 
     def _difference(self, weights: dict[int, float]) -> Estimate:
+        """The estimate of a weighted sum. `weights`: as in Scores.sum()."""
         total = self.scores.measured.through(self.scores.sum(weights)[None])
         return Estimate(float(total.means[0]), *total.interval(0))
 
     @cached_property
     def curves(self) -> dict[str, Curve]:
+        """For each arm, its law or the reason why there is none."""
         return {arm: self._curve(arm) for arm in self.scores.arms}
 
     def _curve(self, arm: str) -> Curve:
@@ -192,13 +205,14 @@ class Findings:
             Estimate(*(float(end[0]) for end in law.span(rows[b : b + 1] - rows[a])))
             for a, b in ((0, 1), (1, 2))
         )
+        # An exponent is likely if its excess misfit is at most the square of the rise's quantile.
         likely = law.exponents[law.excess <= law.quantile(rows[1:2] - rows[0])[0] ** 2, 0]
         exponent = (float(likely.min()), float(likely.max()))
         return Curve(arm, "", law, rise.sign == 0, exponent, more)
 
     def _rows(self, arm: str, less: dict[int, float] | None = None, sign: float = 1) -> "Array":
-        """Rows of weights, one for each point of an arm. Each row gives the value of the point
-        minus the weighted sum `less` of points, multiplied by `sign`."""
+        """Weights for Measured.through(), with a row for each point of an arm. A row gives the
+        value of the point minus the weighted sum `less`, all multiplied by `sign`."""
         import numpy as np
 
         rows = [
@@ -209,6 +223,9 @@ class Findings:
 
     @cached_property
     def targets(self) -> list[Target]:
+        """The targets: BASELINE, if the task has it, and SHARES of the best gain. The shares are
+        omitted if the best arm is not better than the mean of the untuned models, or if no arm has
+        more than one size."""
         scores = self.scores
         worth = scores.better * scores.measured.means
         bases = [scores.base(arm) for arm in scores.arms]
@@ -216,8 +233,8 @@ class Findings:
         best = max(largest, key=lambda index: worth[index])
         candidates = [best, *(index for index in largest if self._may_be_better(index, best))]
         weights: list[tuple[str, tuple[dict[int, float], ...]]] = []
-        if LINE in scores.lines:
-            weights.append((LINE, ({scores.line(LINE): 1.0},)))
+        if BASELINE in scores.baselines:
+            weights.append((BASELINE, ({scores.baseline(BASELINE): 1.0},)))
         if worth[best] > worth[bases].mean() and len(scores.points) > len(scores.arms):
             for share in SHARES:
                 start = dict.fromkeys(bases, (1 - share) / len(bases))
@@ -229,12 +246,14 @@ class Findings:
         ]
 
     def _may_be_better(self, other: int, best: int) -> bool:
-        """Whether another point may be better than the best one."""
+        """Whether `other` is a point that may be better than the point `best`, which has the best
+        value."""
         difference = self._difference({best: self.scores.better, other: -self.scores.better})
         return other != best and difference.sign != 1
 
     @cached_property
     def passings(self) -> list[Passing]:
+        """Where each arm passes each target."""
         return [self._passing(arm, target) for target in self.targets for arm in self.scores.arms]
 
     def _passing(self, arm: str, target: Target) -> Passing:
@@ -268,11 +287,12 @@ class Findings:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """All pairs of arms that have no other arm between them. For example, LoRA of model A is
-        between QLoRA of A and LoRA of B."""
+        """All pairs of arms that have no other arm between them and a size in common. For example,
+        LoRA of model A is between QLoRA of A and LoRA of B."""
         kinds = self.scores.kinds
 
         def distance(a: str, b: str) -> int:
+            """The number of keys in which two arms differ."""
             return sum(key_a != key_b for key_a, key_b in zip(kinds[a], kinds[b], strict=True))
 
         direct = [
@@ -283,7 +303,7 @@ class Findings:
         return [pair for a, b in direct for pair in self._pair(a, b)]
 
     def _pair(self, a: str, b: str) -> Iterator[Pair]:
-        """The comparison of two arms. Yields nothing if they have no size in common."""
+        """Yields the pair of two arms; nothing if they have no size in common."""
         index_a, index_b = self._indices(a), self._indices(b)
         shared = sorted(index_a.keys() & index_b.keys())
         if not shared:
@@ -313,9 +333,12 @@ class Findings:
         return {self.scores.points[index].rows: index for index in self.scores.arms[arm]}
 
     def _fitted_crossings(self, a: str, b: str) -> list[Place] | None:
-        """The ranges of sizes in which the fitted laws may cross. None unless both arms have a law
-        and the covariance of their points is known and not singular."""
-        both = self.scores.measured.through(self._both(a, b))
+        """The ranges of sizes in which the laws of two arms may cross. None if an arm has no law,
+        or if the covariance of their points is unknown or singular."""
+        import numpy as np
+
+        rows = np.concatenate([self._rows(a), self._rows(b)])
+        both = self.scores.measured.through(rows)
         if self.curves[a].why or self.curves[b].why or not _is_defined(both):
             return None
         sizes = [self.scores.sizes(arm) for arm in (a, b)]
@@ -323,8 +346,8 @@ class Findings:
         return curves.ranges(*curves.along(curves.fit(sizes, both), most, (-1, 1)))
 
     def _compare(self, a: int, b: int) -> Comparison:
-        """The comparison of point b with point a. It is calculated as in kotune.compare.seeds,
-        except that the variance between seeds is pooled over the sizes of an arm."""
+        """The comparison of point b with point a, given by their indices. It is calculated as in
+        kotune.compare.seeds, but the variance between seeds is pooled over the sizes of an arm."""
         import numpy as np
 
         scores = self.scores
@@ -334,15 +357,10 @@ class Findings:
         counts = (scores.n, scores.groups)
         test = Paired(value_a, value_b, value_b - value_a, low, high, p_value, None, *counts, seen)
         each = [tuple(values[np.isfinite(values)].tolist()) for values in scores.values[[a, b]]]
-        variant_a, variant_b = (scores.points[index].side for index in (a, b))
+        variant_a, variant_b = (scores.points[index].variant for index in (a, b))
         return Comparison(
             scores.task, scores.metric, variant_a, variant_b, test, values=(each[0], each[1])
         )
-
-    def _both(self, a: str, b: str) -> "Array":
-        import numpy as np
-
-        return np.concatenate([self._rows(a), self._rows(b)])
 
     @cached_property
     def floors(self) -> list[Floor]:
@@ -363,7 +381,8 @@ class Findings:
 
 
 def _is_defined(points: Measured) -> bool:
-    """Whether all values and covariances are known, and the covariance is not singular."""
+    """Whether the values and the covariance of points are known, and the covariance is not
+    singular."""
     import numpy as np
 
     whole = sum(part for part, _ in points.parts)
@@ -375,12 +394,15 @@ def _is_defined(points: Measured) -> bool:
 
 
 def _misfit_p(law: Law, sizes: Sequence[float]) -> float:
-    """The p-value of the law's misfit. The covariance is estimated, so Hotelling's T² test is used.
-    Its degrees of freedom are Satterthwaite's for the residuals."""
+    """The p-value of the misfit of one arm's law; 1 if it cannot be tested.
+
+    The covariance of the points is estimated, so the test is Hotelling's T². Its degrees of freedom
+    are Satterthwaite's for the residuals."""
     import numpy as np
     from scipy.special import fdtrc
 
     best = law.excess.argmin()
+    # The matrix that gives the residuals of the points.
     rest = np.eye(len(sizes)) - law.rows(np.array(sizes))[:, best] @ law.weights[best]
     free = float(
         seeds.freedom([(np.trace(rest @ part @ rest.T), of) for part, of in law.points.parts])
@@ -395,6 +417,7 @@ def _misfit_p(law: Law, sizes: Sequence[float]) -> float:
 
 
 def _student(degrees: int) -> float:
+    """The 97.5% quantile of Student's t."""
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, 0.975))

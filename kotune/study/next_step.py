@@ -1,5 +1,6 @@
-"""Lists further data sets to train on. These are all data sets of kodata that the study does not
-use, with size, licence, leaks and predicted cost. The list is not a recommendation."""
+"""Lists further data sets to train on: all data sets of kodata with training data that the study
+does not use. Each has its size, licence, leaks and predicted cost. The list is not a
+recommendation."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -26,12 +27,13 @@ from kotune.study.sizes import is_here
 class Step:
     """A further data set.
 
-    - `leaks`: for each scored task, the number of training rows that occur in its test text. None
-      if the data are not on this machine.
+    - `leaks`: for each scored task, the number of the data set's training rows that occur in the
+      task's test text; None as in _leaks()
     - `plan`: the plan for the study's first recipe with this whole data set added
     - `alone`: the plan for that recipe without this data set
 
-    Both plans are None if the data set is one that only the user has."""
+    `plan` is None if the data set is one that only the user has. Both plans are None if the model
+    is missing."""
 
     card: Card
     leaks: dict[str, int] | None
@@ -40,7 +42,7 @@ class Step:
 
     @property
     def tokens(self) -> float | None:
-        """The number of tokens that the data set adds to an epoch; None without the plans."""
+        """The number of tokens that the data set adds to an epoch; None if a plan is None."""
         return (
             self.plan.counted.tokens - self.alone.counted.tokens
             if self.plan and self.alone
@@ -49,8 +51,8 @@ class Step:
 
     @property
     def training_steps(self) -> int | None:
-        """The number of training steps that the data set adds; None without the plans. It is 0 if
-        the recipe fixes the number of steps."""
+        """The number of training steps that the data set adds; None if a plan is None. It is 0 if
+        the recipe sets the number of steps."""
         return (
             self.plan.schedule.steps - self.alone.schedule.steps
             if self.plan and self.alone
@@ -59,21 +61,23 @@ class Step:
 
     @property
     def seconds(self) -> float | None:
-        """The number of seconds that the data set adds on the chosen GPU. None without the plans,
-        or if no GPU is chosen."""
+        """The number of seconds that the data set adds on the chosen GPU; None if a plan is None or
+        no GPU is chosen."""
         if not (self.plan and self.alone) or len(self.plan.gpu_plans) != 1:
             return None
         return self.plan.gpu_plans[0].total - self.alone.gpu_plans[0].total
 
 
 def steps(study: Study, gpu: str | None, price: Price | None) -> list[Step]:
-    """All data sets that have training data and are not used by a recipe of the study."""
+    """All data sets that have training data and are not used by a recipe of the study. `gpu`: the
+    name of the GPU to predict for; None for none."""
     used = {entry.source for cell in study.cells for entry in cell.resolved.data}
     names = [
         name
         for name, source in kodata.SOURCES.items()
         if "train" in source.SPLITS and name not in used
     ]
+    # A cell of the first recipe with the largest size.
     cell = max(
         study.cells,
         key=lambda cell: (cell.recipe == study.cells[0].recipe, cell.samples or float("inf")),
@@ -91,20 +95,22 @@ def steps(study: Study, gpu: str | None, price: Price | None) -> list[Step]:
 
 
 def _plan(cell: Cell, name: str | None, gpu: str | None, price: Price | None) -> Plan | None:
+    """The plan for a cell's recipe, with the data set `name` added unless it is None. The tokens
+    are estimated. None if only the user has the data set, or if the model is missing."""
     try:
         more = (Data(source=name),) if name else ()
         data = cell.resolved.model_copy(update={"data": (*cell.resolved.data, *more)})
         counted = counting.estimate(data, "one set is not counted")
         return plan.make(cell.recipe, cell.overrides, (gpu,) if gpu else (), price, counted)
-    except (ValidationError, UserError):  # only the user has the data set, or the model is missing
+    except (ValidationError, UserError):
         return None
 
 
 def _leaks(recipe: Recipe, name: str) -> dict[str, int] | None:
-    """For each scored task, the number of training rows of a data set that occur in its test text.
+    """For each scored task, the number of training rows of the data set `name` that occur in the
+    task's test text. Tasks whose data are not on this machine are omitted.
 
-    Tasks whose data are not on this machine are omitted. None if the data set, or the data of all
-    tasks, are not on this machine or cannot be read."""
+    None if the data set is not on this machine or cannot be read, or if no task remains."""
     places = {entry.source: entry.location for entry in recipe.data if entry.location} | dict(
         recipe.data_path
     )

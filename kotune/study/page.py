@@ -15,8 +15,8 @@ from kotune.study.sentences import Sentences
 from kotune_tasks.card import cards
 
 STEPS = 40  # the number of segments of a drawn curve
-TICKS = 8  # the number of sizes that fit on the axis
-BESIDE = 1.04  # horizontal shift between arms, so their intervals do not overlap
+TICKS = 8  # the maximum number of sizes that are marked on the axis
+BESIDE = 1.04  # the factor by which arms are shifted, so that their intervals do not overlap
 
 
 def page(report: StudyReport) -> str:
@@ -26,7 +26,7 @@ def page(report: StudyReport) -> str:
 
 
 def figure(words: Sentences) -> Figure:
-    """A plot of the learning curves of a task, with its baselines."""
+    """A plot of the learning curves of a task, with its baselines as horizontal lines."""
     findings, say, card = words.findings, words.say, cards()[words.findings.scores.task]
     sizes = sorted({point.rows for point in findings.scores.points})
     x = plots.Axis(say("study_axis"), log=True, ticks=sizes if len(sizes) <= TICKS else ())
@@ -36,7 +36,7 @@ def figure(words: Sentences) -> Figure:
         f"{point.arm}, {point.rows:,}: {findings.estimate(index).value:.3f}"
         for index, point in enumerate(findings.scores.points)
     )
-    baselines = tables.lines(findings, say)
+    baselines = tables.named_baselines(findings, say)
     spec = plots.lines(
         list(series(findings)), x, y, {f"{value:.3f}": value for value in baselines.values()}
     )
@@ -48,16 +48,14 @@ def figure(words: Sentences) -> Figure:
 
 
 def series(findings: Findings) -> Iterator[plots.Series]:
-    """The points of each arm with their intervals.
+    """The points of each arm with their intervals, as series of a plot.
 
-    The fitted law is a dashed curve up to AHEAD times the largest size. If there is no law, the
-    points are joined by lines."""
+    A fitted law is drawn as a dashed curve up to AHEAD times the largest size. If an arm has no
+    law, its points are joined by lines."""
     for number, (arm, indices) in enumerate(findings.scores.arms.items()):
         beside = BESIDE ** (number - (len(findings.scores.arms) - 1) / 2)
-        colour, points = (
-            plots.colour(number),
-            [_point(findings, index, beside) for index in indices],
-        )
+        colour = plots.colour(number)
+        points = [_point(findings, index, beside) for index in indices]
         curve = findings.curves[arm]
         if curve.law is None:
             yield plots.Series(arm, points, colour, marked=True)
@@ -73,6 +71,8 @@ def series(findings: Findings) -> Iterator[plots.Series]:
 
 
 def _point(findings: Findings, index: int, beside: float) -> plots.PlotPoint:
+    """A point with its interval, if that is known. `beside`: the factor by which the point is
+    shifted to the right."""
     estimate, rows = findings.estimate(index), findings.scores.points[index].rows
     is_known = not math.isnan(estimate.low)
     ends = (estimate.low, estimate.high) if is_known else (None, None)

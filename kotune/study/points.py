@@ -1,10 +1,11 @@
 """Groups the cells of a study into points. A point is an arm at a size, with one run for each seed.
-The module also calculates the points' scores on the items that all runs share.
+A size is a number of training rows. The module also calculates the points' scores on the items that
+all runs share.
 
-Choices (for example a learning rate or epochs) are made here, by validation loss only. The choice
-with the lowest mean loss wins. The mean is over the seeds that all choices have. If there are
-several choices and none has a finite mean loss, there is no point. Test scores of the other choices
-are not used."""
+A choice is a set of values for the settings that a study chooses, for example a learning rate. Of
+several choices at an arm and size, the one with the lowest mean validation loss is used. The mean
+is over the seeds that all choices have. If none of them has a finite mean loss, there is no point.
+The test scores of the other choices are not used."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -34,8 +35,13 @@ Choice = tuple[tuple[str, Value], ...]
 
 @dataclass(frozen=True)
 class Tried:
-    """A choice of an arm at a size. `losses`: the last validation loss of each seed; NaN if none
-    was logged."""
+    """A choice at an arm and a size.
+
+    - `rows`: the size
+    - `runs`: one run for each seed, in the order of the seeds
+    - `losses`: the last validation loss of each seed; NaN if none was logged
+    - `is_chosen`: whether the choice is the best or the only one
+    """
 
     arm: str
     rows: int
@@ -47,27 +53,29 @@ class Tried:
 
 @dataclass(frozen=True)
 class Point:
-    """An arm at a size, with one run for each seed. `rows` is the number of training rows."""
+    """An arm at a size (`rows`), with one run for each seed."""
 
     arm: str
     rows: int
     runs: tuple[Finished, ...]
 
     @cached_property
-    def side(self) -> Side:
+    def variant(self) -> Side:
+        """The tuned models of the point, as one variant of a comparison."""
         return Side(self.runs[0], "tuned", self.runs[1:])
 
     @property
     def seconds(self) -> float:
-        """The seconds of the training stage, as the mean over the seeds."""
+        """The mean seconds of the training stage, over the seeds."""
         return float(mean(run.record.train.seconds for run in self.runs))
 
 
 def tried(scored: Sequence[ScoredCell]) -> list[Tried]:
     """Every choice at every arm and size. Arms are in the order of their first cells. Within an
     arm, sizes are in ascending order."""
-    # For each arm, the number of training rows of its whole data set. It is the largest number of
-    # all runs, because each seed splits off other validation rows.
+    # For each arm, the number of training rows of its whole data set. Runs with different seeds
+    # have slightly different numbers, because each seed splits off other validation rows. The
+    # largest number is used for all of them.
     whole: dict[str, int] = {}
     for cell, run in scored:
         if cell.samples is None:
@@ -76,8 +84,8 @@ def tried(scored: Sequence[ScoredCell]) -> list[Tried]:
     groups: dict[tuple[str, int], dict[Choice, dict[int, Finished]]] = {}
     for cell, run in scored:
         group = groups.setdefault((cell.arm, cell.samples or whole[cell.arm]), {})
-        # A sample with as many rows as the whole data set is the whole data set. So only the first
-        # of two such runs with the same seed is used.
+        # A sample with as many rows as the whole data set is the whole data set. If two cells of
+        # the same seed are the same for this reason, only the first is used.
         group.setdefault(cell.choice, {}).setdefault(cell.seed, run)
     every = [each for (arm, rows), choices in groups.items() for each in _tried(arm, rows, choices)]
     arms = list(dict.fromkeys(cell.arm for cell, _ in scored))
@@ -85,6 +93,7 @@ def tried(scored: Sequence[ScoredCell]) -> list[Tried]:
 
 
 def _tried(arm: str, rows: int, choices: dict[Choice, dict[int, Finished]]) -> Iterator[Tried]:
+    """Yields all choices at an arm and size. `choices`: for each choice, its run for each seed."""
     losses = {
         choice: {seed: _loss(run) for seed, run in sorted(runs.items())}
         for choice, runs in choices.items()
@@ -104,13 +113,14 @@ def _tried(arm: str, rows: int, choices: dict[Choice, dict[int, Finished]]) -> I
 
 
 def _loss(run: Finished) -> float:
+    """The last validation loss of a run; NaN if none was logged."""
     losses = (event.eval_loss for event in reversed(run.logs) if event.eval_loss is not None)
     return next(losses, math.nan)
 
 
 def points(choices: Sequence[Tried]) -> list[Point]:
-    """The points to report: one for each arm and size at which a choice was made. Only the runs of
-    that choice are used."""
+    """The points to report: one for each arm and size, with the runs of the chosen choice. Sizes at
+    which none was chosen are omitted."""
     return [Point(each.arm, each.rows, each.runs) for each in choices if each.is_chosen]
 
 
@@ -118,16 +128,17 @@ def points(choices: Sequence[Tried]) -> list[Point]:
 class Scores:
     """A task's primary metric at every point, on the items that all runs share.
 
-    - `lines`: the names of the baselines
-    - `values`: the value of each index of `measured` and each seed; NaN if there is no run
-    - `measured`: the points, then each arm's base model, then the baselines. The baselines are
-      those of the first arm's run on the most rows, because they were fitted to the most data.
+    - `baselines`: the names of the baselines
+    - `measured`: the values of the points, then of each arm's base model, then of the baselines.
+      The baselines are those of the first arm's run on the most rows, because they were fitted to
+      the most data.
+    - `values`: for each index of `measured`, the value of each seed; NaN if there is no run
     - `n`, `groups`: the number of shared items, and of their clusters
     """
 
     task: str
     points: Sequence[Point]
-    lines: tuple[str, ...]
+    baselines: tuple[str, ...]
     values: "Array"
     measured: Measured
     n: int
@@ -144,7 +155,7 @@ class Scores:
 
     @cached_property
     def arms(self) -> dict[str, list[int]]:
-        """The indices of each arm's points."""
+        """The indices of each arm's points, in ascending order of size."""
         return {
             arm: [index for index, point in enumerate(self.points) if point.arm == arm]
             for arm in _arms(self.points)
@@ -152,8 +163,7 @@ class Scores:
 
     @cached_property
     def kinds(self) -> dict[str, tuple[object, ...]]:
-        """For each arm, the values of the keys that studies compare (file.ARMS), as in its
-        recipe."""
+        """For each arm, the values of the keys file.ARMS in its recipe."""
         recipes = {
             arm: self.points[indices[0]].runs[0].recipe.as_json()
             for arm, indices in self.arms.items()
@@ -164,16 +174,17 @@ class Scores:
         """The index of an arm's base model in `measured`."""
         return len(self.points) + [*self.arms].index(arm)
 
-    def line(self, name: str) -> int:
+    def baseline(self, name: str) -> int:
         """The index of a baseline in `measured`."""
-        return len(self.points) + len(self.arms) + self.lines.index(name)
+        return len(self.points) + len(self.arms) + self.baselines.index(name)
 
     def sizes(self, arm: str) -> list[int]:
+        """The sizes of an arm, ascending."""
         return [self.points[index].rows for index in self.arms[arm]]
 
     def sum(self, weights: dict[int, float]) -> "Array":
-        """A row of weights for Measured.through. `weights`: the weight of each point, base model or
-        baseline, by its index in `measured`."""
+        """The weights of a weighted sum as an array, which is a row for Measured.through().
+        `weights`: the weight of each point, base model or baseline, by its index in `measured`."""
         import numpy as np
 
         row = np.zeros(len(self.measured.means))
@@ -191,7 +202,7 @@ def scores(task: str, points: Sequence[Point]) -> Scores:
     task's primary metric."""
     import numpy as np
 
-    columns, lines = _columns(task, points)
+    columns, baselines = _columns(task, points)
     places = list(dict.fromkeys(column.place for column in columns))
     seeds = list(dict.fromkeys(column.seed for column in columns))
     name = cards()[task].primary
@@ -217,14 +228,15 @@ def scores(task: str, points: Sequence[Point]) -> Scores:
         drawn[:, column.place, seed] = _known(paired.resampled(metric, table))
     groups = len(tables[0])
     measured = curves.measured(whole, drawn, _slices(points), groups)
-    return Scores(task, points, lines, whole, measured, len(common), groups)
+    return Scores(task, points, baselines, whole, measured, len(common), groups)
 
 
 class Column(NamedTuple):
-    """A samples file that Scores is made from.
+    """The answers of one model to a task's items, which Scores is made from.
 
     - `place`: the index of the point, base model or baseline in Scores.measured
-    - `run` and `kind`: the run and the kind of its answers
+    - `run`: the run that has the answers
+    - `kind`: `tuned`, `base` or the name of a baseline
     """
 
     place: int
@@ -234,7 +246,8 @@ class Column(NamedTuple):
 
 
 def _columns(task: str, points: Sequence[Point]) -> tuple[list[Column], tuple[str, ...]]:
-    """The columns in the order of Scores.measured, and the names of the baselines."""
+    """The columns in the order of Scores.measured, and the names of the baselines. Base models and
+    baselines have no seed and are listed under the first seed."""
     columns = [
         Column(place, run.record.seed, run, "tuned")
         for place, point in enumerate(points)
@@ -245,11 +258,11 @@ def _columns(task: str, points: Sequence[Point]) -> tuple[list[Column], tuple[st
     largest = max(
         (point for point in points if point.arm == points[0].arm), key=lambda point: point.rows
     ).runs[0]
-    lines = tuple(largest.scores[task].references.lines)
+    baselines = tuple(largest.scores[task].references.lines)
     others = [Column(0, first, run, "base") for run in bases]
-    others += [Column(0, first, largest, line) for line in lines]
+    others += [Column(0, first, largest, name) for name in baselines]
     placed = (column._replace(place=place) for place, column in enumerate(others, len(points)))
-    return [*columns, *placed], lines
+    return [*columns, *placed], baselines
 
 
 def _slices(points: Sequence[Point]) -> list[slice]:
@@ -259,8 +272,8 @@ def _slices(points: Sequence[Point]) -> list[slice]:
 
 
 def _known(values: "Array") -> "Array":
-    """The resamples of a metric. A few NaN are replaced by the mean of the other values. If too
-    many are NaN (is_known), all values become NaN."""
+    """The values of a metric in the bootstrap samples, with NaN replaced by the mean of the other
+    values. If too many are NaN (is_known), all of them become NaN."""
     import numpy as np
 
     return (

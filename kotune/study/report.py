@@ -26,8 +26,12 @@ Failed = Sequence[FailedCell]
 class StudyReport:
     """The content of the report in one language.
 
-    - `words`: the sentences about each task that all runs were scored on; empty without points
+    - `cells`: the scored cells with their runs, and the other cells with the reason
+    - `price`: the price of a GPU hour; None if no costs are shown
     - `command`: the command that runs and reports the study again
+    - `words`: for each task that all runs were scored on, the sentences about it; empty if there
+      are no points
+    - `steps`: the further data sets, which kotune.study.writing adds
     """
 
     def __init__(
@@ -59,7 +63,7 @@ class StudyReport:
 
     @property
     def target(self) -> Sentences | None:
-        """The sentences about the target task; None unless all runs were scored on it."""
+        """The sentences about the target task. None unless all runs were scored on that task."""
         return self.words.get(self.study.target_task)
 
     @property
@@ -71,7 +75,7 @@ class StudyReport:
         return self.say("study_lead", cells=len(self.study.cells), scored=len(self.scored))
 
     def verdicts(self) -> list[Verdict]:
-        """The choices that were made, then the verdicts on the target task."""
+        """The sentences about the choices that were made, then the verdicts on the target task."""
         chosen = [Verdict("same", text) for text in tables.chosen(self.tried, self.say)]
         return [*chosen, *(self.target.verdicts() if self.target else ())]
 

@@ -23,14 +23,14 @@ from kotune.worker.device import chosen, detect_device
 
 
 class FailedCell(NamedTuple):
-    """A cell without a score, and the reason."""
+    """A cell without a score, and the reason (`why`)."""
 
     cell: Cell
     why: str
 
 
 class ScoredCell(NamedTuple):
-    """A cell with its run."""
+    """A cell with its finished run."""
 
     cell: Cell
     run: Finished
@@ -40,11 +40,11 @@ Failed = list[FailedCell]
 
 
 def run(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
-    """Run every cell, which skips the finished stages of its run. Return the cells that failed,
-    with their messages.
+    """Run every cell. Stages that are already finished are skipped. Returns the cells that failed,
+    with their error messages.
 
-    Raises errors that would stop every cell. These are Ctrl-C, SIGTERM, an unreachable hub, a full
-    disk, and a size above the number of rows."""
+    An error that would stop every cell is raised. These errors are Ctrl-C, SIGTERM, an unreachable
+    hub, a full disk, and a size above the number of rows."""
     with chosen(options.device):
         _check_sizes(study, options, screen)
         with server.up():
@@ -75,7 +75,8 @@ def _is_pending(study: Study, cell: Cell, runs_dir: Path) -> bool:
 
 
 def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
-    """Run a cell and return its error message; empty if it succeeded."""
+    """Run a cell and return its error message; empty if it succeeded. Raises the errors that would
+    stop every cell."""
     try:
         pipeline.run(cell.recipe, replace(options, overrides=cell.overrides), screen)
     except UserError as error:
@@ -90,15 +91,15 @@ def _failure(cell: Cell, options: pipeline.RunOptions, screen: Screen) -> str:
 
 
 def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> None:
-    """Prepare the cell with the largest size of each seed. So a size above the number of rows is
-    reported before any training.
+    """For each seed, prepare the data of the cell with the largest size. So a size above the number
+    of rows is reported before any training.
 
     Raises RecipeError for such a size. Errors of the hub and of a full disk are raised too. Other
-    errors of those cells are ignored here, because they are reported when the cells run."""
+    errors are ignored here, because they will be reported when the cells run."""
     sized = sorted(
         (cell for cell in study.cells if cell.samples), key=lambda cell: cell.samples or 0
     )
-    largest = {cell.seed: cell for cell in sized}  # the largest size remains
+    largest = {cell.seed: cell for cell in sized}  # of each seed, the last and largest cell remains
     first = replace(options, until="prepare")
     for cell in largest.values():
         if is_done(study, cell, options.runs_dir, first.until):
@@ -115,8 +116,9 @@ def _check_sizes(study: Study, options: pipeline.RunOptions, screen: Screen) -> 
 
 
 def is_done(study: Study, cell: Cell, runs_dir: Path, until: str = "score") -> bool:
-    """Whether a cell finished all stages up to `until` and nothing changed since then. The run can
-    come from another machine. False if the run's record cannot be read."""
+    """Whether the run of a cell finished all stages up to `until`, and their inputs have not
+    changed since. The run may have been made on another machine. False if its record cannot be
+    read."""
     try:
         job = _job(study, cell, runs_dir)
         return all(stages.is_done(job, stage) for stage in STAGES[: STAGES.index(until) + 1])
@@ -125,6 +127,8 @@ def is_done(study: Study, cell: Cell, runs_dir: Path, until: str = "score") -> b
 
 
 def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
+    """The job of a cell, with the device and the launcher of its recorded run. Raises KotuneError
+    if the folder is not the user's own or its record cannot be read."""
     place = Run(study.folder(cell, runs_dir).absolute())
     guard.check_own(place.root)
     record = place.record()
@@ -135,8 +139,8 @@ def _job(study: Study, cell: Cell, runs_dir: Path) -> Job:
 def scored(
     study: Study, options: pipeline.RunOptions, failed: Failed
 ) -> tuple[list[ScoredCell], Failed]:
-    """The cells that can be reported, and the other cells with the reason. `failed`: the cells
-    whose reason is already known."""
+    """The cells that can be reported, and the other cells with the reason. `failed`: cells that
+    failed just now, with their messages."""
     reasons, cells = dict(failed), []
     for cell in study.cells:
         folder = study.folder(cell, options.runs_dir)
@@ -144,7 +148,7 @@ def scored(
             if cell not in reasons:
                 with explain_malformed(folder):
                     run = Finished(folder)
-                    run.check()  # now, so that a damaged file only excludes this cell
+                    run.check()  # so that a damaged file excludes only this cell from the report
                 cells.append(ScoredCell(cell, run))
         except KotuneError as error:
             again = replace(options, overrides=cell.overrides).command(cell.recipe)
@@ -153,7 +157,7 @@ def scored(
 
 
 def failure(study: Study, failed: Failed) -> KotuneError:
-    """The error that is raised at the end of a study with failed cells."""
+    """The error to raise at the end of a study with failed cells."""
     lines = "".join(f"\n{cell.name}: {why}" for cell, why in failed)
     return KotuneError(
         f"{study.file}: {len(failed)} of {len(study.cells)} cells failed; run the same command to"

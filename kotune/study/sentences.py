@@ -11,13 +11,14 @@ from kotune.display.words import amount
 from kotune.report.comparison_tables import number
 from kotune.report.sentences import Verdict
 from kotune.study.curves import AHEAD, OPEN, Place
-from kotune.study.findings import LINE, Curve, Estimate, Findings, Pair, Passing, Target
+from kotune.study.findings import BASELINE, Curve, Estimate, Findings, Pair, Passing, Target
 from kotune_tasks.card import cards
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """The sentences about one task, in one language."""
+    """The sentences about one task, in the language of `say`. `price`: the price of a GPU hour;
+    None if no costs are shown."""
 
     findings: Findings
     say: Phrases
@@ -25,19 +26,20 @@ class Sentences:
 
     @property
     def of(self) -> dict[str, str]:
-        """The values that all sentences and titles use."""
+        """The values of the placeholders that all sentences and titles share."""
         task = self.findings.scores.task
         criterion = self.say.word("criteria", cards()[task].criterion)
         return {"criterion": criterion, "task": task, "metric": self.findings.scores.metric}
 
     @property
     def is_share(self) -> bool:
-        """Whether differences are shown in percentage points."""
+        """Whether the metric is a share. Differences are then shown in percentage points."""
         return cards()[self.findings.scores.task].is_share
 
     def verdicts(self) -> Iterator[Verdict]:
-        """The verdicts: which arm learns more, at which sizes arms differ, and how much data each
-        target needs. If a law could be fitted, also what more data would add."""
+        """The verdicts: which arm gains more by training, at which sizes arms differ, how many rows
+        each target needs, and what more data would add. The last one is left out for an arm with
+        too few sizes or seeds."""
         pairs, curves = self.findings.pairs, self.findings.curves.values()
         yield from (self._learns(pair, pair.more) for pair in pairs if pair.more)
         yield from map(self._differs, pairs)
@@ -45,6 +47,8 @@ class Sentences:
         yield from (self.doubles(curve) for curve in curves if curve.why != "few")
 
     def _learns(self, pair: Pair, more: Estimate) -> Verdict:
+        """A verdict on whether b gains more by training than a. `more`: the difference
+        (Pair.more)."""
         result = _result(more)
         text = self.say.phrase(
             "study_learns",
@@ -58,7 +62,8 @@ class Sentences:
         return Verdict(result, text)
 
     def _figures(self, estimate: Estimate, value: float) -> dict[str, str]:
-        """A difference with its unit, and both ends of its interval."""
+        """The placeholders for a difference: `value` with its unit, and both ends of the
+        interval."""
         by = amount(value, self.is_share)
         low, high = (amount(end, self.is_share) for end in (estimate.low, estimate.high))
         return {"by": self.say("points", n=by) if self.is_share else by, "low": low, "high": high}
@@ -81,7 +86,7 @@ class Sentences:
         return Verdict(whole[0] if whole else "same", f"{text} {self.crosses(pair)}".strip())
 
     def crosses(self, pair: Pair) -> str:
-        """A sentence about where two curves cross; empty if the arms share only one size."""
+        """Sentences about where the curves of two arms cross; empty if they share only one size."""
         if len(pair.sizes) < 2:
             return ""
         if not pair.crossings:
@@ -100,14 +105,15 @@ class Sentences:
         return " ".join(sentences)
 
     def _range(self, place: Place) -> str:
+        """A range of sizes as text: between two sizes, or above or below one."""
         kind = "between" if place.low and place.high else "above" if place.low else "below"
         return self.say.phrase(
             "study_range", kind, low=rounded(place.low), high=rounded(place.high)
         )
 
     def _passes(self, arm: str) -> str:
-        """A sentence about the number of rows with which an arm passes each target. Targets with
-        the same result are named together."""
+        """A sentence about the number of rows that an arm needs for each target. Targets with the
+        same result are named together."""
         same: dict[str, list[str]] = {}
         for passing in self.findings.passings:
             if passing.arm == arm:
@@ -118,6 +124,7 @@ class Sentences:
         return self.say("study_passes", **self.of, arm=arm, told=parts)
 
     def _passing(self, passing: Passing) -> str:
+        """A part of a sentence: where an arm passes a target, and the time and cost of training."""
         place, spent = passing.place, self.spent(passing)
         sizes = self.findings.scores.sizes(passing.arm)
         return self.say.phrase(
@@ -131,8 +138,9 @@ class Sentences:
         )
 
     def spent(self, passing: Passing) -> str:
-        """The minutes and won of training at both ends of the range in which the arm passes the
-        target."""
+        """The minutes and won of training at both ends of the range in which an arm passes a
+        target. Empty if the times are unknown, or if the arm does not pass the target in a
+        range."""
         ends = [seconds for seconds in passing.seconds if seconds is not None]
         kind = state(passing.place)
         if not ends or kind not in self.say.words("study_spending"):
@@ -144,14 +152,15 @@ class Sentences:
         return self.say.phrase("study_spending", kind, spent=", ".join(parts))
 
     def named(self, target: Target) -> str:
+        """The name of a target in the reader's language."""
         return (
-            self.say.word("lines", LINE)
-            if target.name == LINE
+            self.say.word("lines", BASELINE)
+            if target.name == BASELINE
             else self.say("study_share", n=target.name)
         )
 
     def doubles(self, curve: Curve) -> Verdict:
-        """A verdict on what AHEAD times the largest size would add."""
+        """A verdict on what training on AHEAD times the largest size would add."""
         if curve.why:
             why = self.say.word("study_why", curve.why)
             return Verdict("undefined", self.say("study_no_law", **self.of, arm=curve.arm, why=why))
@@ -171,6 +180,8 @@ class Sentences:
         return Verdict(result, text)
 
 
+# How a curve passes a target, by the signs of curve minus target below and above a range of sizes.
+# 0 is an unknown sign.
 STATES = {
     (-1, 1): "between",
     (1, -1): "falls",
@@ -181,27 +192,31 @@ STATES = {
 
 
 def state(place: Place) -> str:
-    """How a curve passes a target, as a key of the phrases. `place` is about the difference between
-    the curve and the target, and a positive difference means that the curve is better."""
-    if place.sign or place.first == 1 != -place.last:  # above the target even with the fewest rows
+    """How a curve passes a target, as a key of the phrases. `place`: the range of sizes in which
+    the difference between curve and target may be 0. A positive difference means that the curve is
+    better."""
+    # The curve is better with the fewest rows and is not certainly worse with the most.
+    is_always_better = place.first == 1 and place.last != -1
+    if place.sign or is_always_better:
         return {1: "always", -1: "never"}[place.first]
     return STATES.get((place.first, place.last), "open")
 
 
 def rounded(size: float | None) -> str:
-    """A number of rows as text; empty for an open end. A calculated number is rounded to two
-    digits, a measured one is not."""
+    """A number of rows as text; empty for None, which is an open end. A measured size is exact. A
+    calculated one, which is a float, is rounded to two digits."""
     if size is None:
         return ""
     return f"{size:,}" if isinstance(size, int) else f"{float(f'{size:.2g}'):,.0f}"
 
 
 def _ends(ends: list[str]) -> str:
+    """Both ends of a range as text; one number if they are equal."""
     return " ~ ".join(dict.fromkeys(ends))
 
 
 def _result(difference: Estimate) -> str:
-    """The result of a comparison of b with a."""
+    """The kind of a difference: better, worse, same, or undefined if its interval is unknown."""
     if math.isnan(difference.low):
         return "undefined"
     return {1: "better", -1: "worse", 0: "same"}[difference.sign]

@@ -1,5 +1,5 @@
-"""Counts the training rows of a study's data before anything is listed or written. The rows are
-counted only if all data are on this machine."""
+"""Checks the sizes of a study against the number of training rows in its data, before anything is
+listed or written. The rows are counted only if all data are on this machine."""
 
 import tempfile
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from kotune_tasks.card import cards
 
 
 def check(study: Study) -> None:
-    """Raise RecipeError for a size above the number of rows. If `all` is a size too, a size equal
-    to the number of rows is also an error.
+    """Raise RecipeError for a size above the number of rows. If `all` is a size of the study, also
+    raise RecipeError for a size equal to the number of rows, because both are the same run.
 
     Nothing is checked if the data are not on this machine."""
     whole: list[Cell] = []
@@ -33,20 +33,21 @@ def check(study: Study) -> None:
 
 
 def too_large(study: Study, cell: Cell, error: SizeError) -> RecipeError:
-    """The error for a size above the number of rows."""
+    """The error for a cell whose size is above the number of rows."""
     return RecipeError(f"{study.file}: {cell.name}: {error}")
 
 
 def is_here(source: str, places: Mapping[str, Path]) -> bool:
-    """Whether a source can be read without the network. If `places` has a path for the source, it
-    must be a folder that exists. Otherwise, the source must not come from the hub."""
+    """Whether a data source can be read without the network. If `places` has a path for the source,
+    the path must be an existing folder. Otherwise, the source must not come from the hub."""
     if source in places:
         return places[source].is_dir()
     return kodata.SOURCES[source].CARD.hub_id is None
 
 
 def _as_whole(study: Study, cell: Cell, rows: list[int]) -> Cell:
-    """The cell with `all` as its size if its size equals the number of rows."""
+    """The cell, with `all` instead of a size that equals the number of rows. `rows`: the number of
+    rows of each data entry. Raises RecipeError for a size above it."""
     data = []
     for entry, most in zip(cell.resolved.data, rows, strict=True):
         if entry.samples and entry.samples > most:
@@ -56,11 +57,10 @@ def _as_whole(study: Study, cell: Cell, rows: list[int]) -> Cell:
 
 
 def _rows(recipe: Recipe) -> list[int]:
-    """The number of training rows of each entry, with the recipe's seed. The rows are prepared in
-    the same way as in a run.
+    """The number of training rows of each data entry, with the recipe's seed. The rows are prepared
+    in a temporary folder in the same way as in a run.
 
-    Empty if the rows cannot be counted on this machine. Errors in the data are reported later, by
-    the runs."""
+    Empty if the rows cannot be counted on this machine. The runs will report errors in the data."""
     places = {entry.source: entry.location for entry in recipe.data if entry.location} | dict(
         recipe.data_path
     )

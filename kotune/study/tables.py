@@ -18,11 +18,12 @@ from kotune.study.points import Point, Tried
 from kotune.study.running import FailedCell
 from kotune.study.sentences import Sentences, rounded, state
 
-MADE_WITH = ("device", "precision", "limit", "versions")  # keys of run_tables.FACTS
+# The facts about the runs that again() lists, by their keys in run_tables.FACTS.
+MADE_WITH = ("device", "precision", "limit", "versions")
 
 
 def of_task(words: Sentences) -> list[Table]:
-    """The tables about one task."""
+    """The tables about one task; tables without rows are omitted."""
     made = (curve(words), targets(words), pairs(words), seed_variation(words), laws(words))
     return [table for table in made if table.rows]
 
@@ -42,7 +43,7 @@ def curve(words: Sentences) -> Table:
         rows.append((point.arm, seeds, f"{point.rows:,}", *figures, *_spent(point, words.price)))
     items = {"n": f"{findings.scores.n:,}", "groups": f"{findings.scores.groups:,}"}
     notes = [say("study_curve_note", **items)]
-    if baselines := lines(findings, say):
+    if baselines := named_baselines(findings, say):
         notes.append(say("study_lines_note", lines=in_words(baselines)))
     head = (
         "study_arm",
@@ -57,11 +58,11 @@ def curve(words: Sentences) -> Table:
     return Table(say("study_curve", **words.of), tuple(map(say, head)), rows, 2, notes)
 
 
-def lines(findings: Findings, say: Phrases) -> dict[str, float]:
-    """The baselines of a curve, by their displayed names."""
+def named_baselines(findings: Findings, say: Phrases) -> dict[str, float]:
+    """The values of the baselines, by their names in the reader's language."""
     return {
         say("chance") if name == "chance" else say.word("lines", name): value
-        for name, value in findings.lines.items()
+        for name, value in findings.baselines.items()
     }
 
 
@@ -71,13 +72,14 @@ def in_words(baselines: Mapping[str, float]) -> str:
 
 
 def _spent(point: Point, price: Price | None) -> Row:
+    """The minutes and the cost in won of training, as two table cells."""
     spent = cost(point.seconds, price)
     return number(point.seconds / 60, ",.1f"), number(spent.won if spent else None, ",.0f")
 
 
 def targets(words: Sentences) -> Table:
-    """A table with a row for each arm and target. It shows the range of sizes in which the arm
-    passes the target. A size is a number of training rows."""
+    """A table with a row for each arm and target. A row has the range of sizes in which the arm
+    reaches the target. A size is a number of training rows."""
     say, rows = words.say, []
     for passing in words.findings.passings:
         how = say.word("study_how", "law" if passing.is_fitted else "sizes")
@@ -92,8 +94,8 @@ def targets(words: Sentences) -> Table:
 
 
 def pairs(words: Sentences) -> Table:
-    """A table of the comparisons of arms. There is a row for each pair of `findings.pairs` and each
-    size that both arms have. A size is a number of training rows."""
+    """A table of the comparisons of two arms. There is a row for each pair of arms and each size
+    that both arms have. A size is a number of training rows."""
     findings, say = words.findings, words.say
     rows = [
         (f"{pair.a} → {pair.b}", f"{rows:,}", *_difference(comparison))
@@ -125,16 +127,16 @@ def _difference(comparison: Comparison) -> Row:
 
 
 def seed_variation(words: Sentences) -> Table:
-    """A table of the variation between seeds."""
+    """A table of each arm's variation between seeds."""
     say = words.say
     rows = [
         (
-            of_arm.arm,
-            f"{of_arm.degrees}",
-            amount(of_arm.deviation, words.is_share),
-            amount(of_arm.difference, words.is_share),
+            floor.arm,
+            f"{floor.degrees}",
+            amount(floor.deviation, words.is_share),
+            amount(floor.difference, words.is_share),
         )
-        for of_arm in words.findings.floors
+        for floor in words.findings.floors
     ]
     head = tuple(map(say, ("study_arm", "study_degrees", "deviation", "study_stays_under")))
     return Table(say("study_floor", **words.of), head, rows, 1, [say("study_floor_note")])
@@ -162,8 +164,9 @@ def laws(words: Sentences) -> Table:
 
 
 def choices(tried: Sequence[Tried], say: Phrases) -> Iterator[Table]:
-    """Yields a table of all candidates and their validation losses. A candidate is a set of values
-    for the settings to choose, for example the learning rate. The table marks the chosen ones.
+    """Yields a table of all choices at each arm and size, with their validation losses. A choice is
+    a set of values for the settings to choose, for example the learning rate. The table marks the
+    best choices.
 
     Yields nothing if the study has no settings to choose."""
     rows = [
@@ -186,8 +189,8 @@ def choices(tried: Sequence[Tried], say: Phrases) -> Iterator[Table]:
 
 
 def chosen(tried: Sequence[Tried], say: Phrases) -> Iterator[str]:
-    """Yields sentences for each arm: one for each chosen candidate, with the sizes at which it was
-    chosen, and one that lists the sizes at which none could be chosen."""
+    """Yields sentences for each arm. There is one for each choice that was the best at some sizes,
+    and one that lists the sizes at which no choice could be made."""
     for arm in dict.fromkeys(each.arm for each in tried):
         of_arm = [each for each in tried if each.arm == arm and each.choice]
         made: dict[str, list[int]] = {}
@@ -205,11 +208,13 @@ def chosen(tried: Sequence[Tried], say: Phrases) -> Iterator[str]:
 
 
 def _choice(tried: Tried) -> str:
+    """A choice as text: KEY=VALUE for each setting."""
     return ", ".join(f"{key}={value}" for key, value in tried.choice)
 
 
 def absent(failed: Sequence[FailedCell], say: Phrases) -> Iterator[Table]:
-    """A table of the cells without a score, with the reason."""
+    """Yields a table of the cells without a score, with the reason. Yields nothing if there are
+    none."""
     if failed:
         rows = [(cell.name, why) for cell, why in failed]
         yield Table(say("study_absent"), (say("study_cell"), say("reason")), rows, 2, alert=True)
@@ -218,8 +223,8 @@ def absent(failed: Sequence[FailedCell], say: Phrases) -> Iterator[Table]:
 def next_steps(
     steps: Sequence[Step], price: Price | None, say: Phrases, notes: Sequence[str]
 ) -> Table:
-    """A table of the data sets that the study does not use. `notes`: further notes for the
-    table, about the gain from more of the study's own data."""
+    """A table of the data sets that the study does not use. `notes`: further notes for the table,
+    about the gain from more of the study's own data."""
     rows = [_step(step, price, say) for step in steps]
     head = (
         "source",
@@ -256,8 +261,8 @@ def _step(step: Step, price: Price | None, say: Phrases) -> Row:
 
 
 def again(command: str, points: Sequence[Point], price: Price | None, say: Phrases) -> Table:
-    """A table of the reported runs and how they were made. `command`: the command that runs and
-    reports the study again."""
+    """A table of the reported runs, with notes on how they were made. `command`: the command that
+    runs and reports the study again."""
     runs = [(point, run) for point in points for run in point.runs]
     rows = [
         (p.arm, f"{p.rows:,}", run.name, str(run.record.code_revision or NOTHING))
@@ -278,10 +283,12 @@ def again(command: str, points: Sequence[Point], price: Price | None, say: Phras
 
 
 def _head(say: Phrases, *keys: str) -> Row:
+    """Column heads from phrases whose keys are `study_` and the given keys."""
     return tuple(say(key if key == "value" else f"study_{key}") for key in keys)
 
 
 def _interval(estimate: Estimate, form: str) -> str:
+    """Both ends of an interval in the number format `form`; NOTHING if the interval is unknown."""
     if math.isnan(estimate.low):
         return NOTHING
     return f"{estimate.low:{form}} ~ {estimate.high:{form}}"

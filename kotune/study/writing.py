@@ -10,8 +10,10 @@ from kotune.study.report import StudyReport
 
 
 def write(report: StudyReport, out: Path, gpu: str | None = None) -> list[Path]:
-    """Write report.html, report.md and study.json into `out`, and return their paths. `gpu`: the
-    GPU for which the cost of further data sets is predicted."""
+    """Write report.html, report.md and study.json into the folder `out`, and return their paths.
+
+    `gpu`: the name of the GPU for which the cost of further data sets is predicted; None for no
+    prediction of time and cost. The further data sets are added to `report`."""
     from kotune.study.page import page
 
     report.steps = next_step.steps(report.study, gpu, report.price)
@@ -23,7 +25,7 @@ def write(report: StudyReport, out: Path, gpu: str | None = None) -> list[Path]:
 
 
 def in_markdown(report: StudyReport) -> str:
-    """The report as Markdown. It has the same facts as the page, in the same order."""
+    """The report as Markdown, with the same facts as the HTML page, in the same order."""
     of_tasks = [table for words in report.words.values() for table in tables.of_task(words)]
     parts = [
         f"# {escaped(report.title)}",

@@ -1,5 +1,6 @@
-"""Manages the unfinished work from which an interrupted stage resumes. A checkpoint is used only if
-it is complete, has only finite numbers, and was made from the same inputs."""
+"""Manages the files from which an interrupted stage resumes: training's checkpoints, and the
+answers that scoring has so far. A checkpoint is used only if it is complete, has only finite
+numbers, and was made from the same inputs."""
 
 import shutil
 from pathlib import Path
@@ -11,8 +12,8 @@ from kotune.runs.records import parsed
 from kotune.runs.unfinished import TrainerState
 from kotune.train.finite import nonfinite_tensors
 
-STATE = "trainer_state.json"  # the last file that is written when a checkpoint is saved
-WHOLE = (  # the files of a complete checkpoint
+STATE = "trainer_state.json"  # the file that the trainer writes last when it saves a checkpoint
+WHOLE = (  # the files of a complete checkpoint; each must exist and not be empty
     WEIGHTS,
     "optimizer.pt",
     "scheduler.pt",
@@ -22,30 +23,30 @@ WHOLE = (  # the files of a complete checkpoint
 
 
 def keep_matching(folder: Path, inputs: Inputs) -> str:
-    """Empty a folder of unfinished work if it was made from other inputs.
+    """Keep a stage's unfinished work only if its inputs.json records the same `inputs`.
 
-    The inputs are recorded in the folder's inputs.json. Returns a message if the folder is emptied
-    because inputs.json cannot be read. Otherwise returns an empty string."""
-    note, message = folder / "inputs.json", ""
+    Otherwise the folder is emptied, and `inputs` are written to its inputs.json. Returns a message
+    if inputs.json exists but cannot be read; otherwise an empty string."""
+    record, message = folder / "inputs.json", ""
     try:
-        if json_of(note) == inputs:
+        if json_of(record) == inputs:
             return ""
     except FileNotFoundError:
         pass
-    except (OSError, ValueError):  # unreadable, or no JSON
-        message = f"{folder.name}/{note.name}: damaged; the unfinished work beside it is not used"
+    except (OSError, ValueError):  # unreadable, or not JSON
+        message = f"{folder.name}/{record.name}: damaged; the unfinished work beside it is not used"
     shutil.rmtree(folder, ignore_errors=True)
-    write_json(note, inputs)
+    write_json(record, inputs)
     return message
 
 
 def drop_unusable(folder: Path) -> tuple[int, list[str]]:
-    """Remove checkpoints from which training cannot resume. Axolotl would use the folder with the
-    highest number without checking it.
+    """Remove the checkpoints in `folder` from which training cannot resume. Axolotl would resume
+    from the checkpoint with the highest step, without checking its files.
 
-    A checkpoint is incomplete if the process is killed while saving or removing it. After a loss of
-    NaN, a checkpoint has numbers that are not finite. Returns the step of the last usable
-    checkpoint (0 if there is none) and the names of the removed ones."""
+    A checkpoint is incomplete if the process was killed while it saved or removed the checkpoint.
+    After a loss of NaN, a checkpoint has numbers that are not finite. Returns the step of the last
+    usable checkpoint (0 if there is none) and the names of the removed checkpoints."""
     steps, removed = [0], []
     for checkpoint in sorted(folder.glob("checkpoint-*")):
         if step := good_step(checkpoint):
@@ -60,7 +61,7 @@ def drop_unusable(folder: Path) -> tuple[int, list[str]]:
 
 
 def last_good_step(folder: Path) -> int:
-    """The step from which training would resume; 0 if there is none."""
+    """The step of the last usable checkpoint in `folder`; 0 if there is none."""
     return max((good_step(checkpoint) for checkpoint in folder.glob("checkpoint-*")), default=0)
 
 
@@ -75,7 +76,7 @@ def good_step(checkpoint: Path) -> int:
         if not is_complete or nonfinite_tensors(checkpoint / WEIGHTS):
             return 0
         state = long_json_of(checkpoint / STATE)
-    except (OSError, ValueError):  # unreadable, no JSON, or no safetensors
+    except (OSError, ValueError):  # unreadable, not JSON, or not safetensors
         return 0
     known = parsed(state, TrainerState)
     return known.global_step if known else 0

@@ -33,9 +33,9 @@ FLASH_ATTENTION = "2.3.3"  # the oldest version of flash-attn that transformers 
 # Keys that split the weights across processes. With these keys, memory cannot be predicted.
 SPLIT = ("deepspeed", "fsdp", "fsdp_config")
 OVERFLOWS = ("gemma3",)  # model types whose activations overflow in fp16
-PLUGIN = "kotune.plugin.KotunePlugin"  # run folders contain this name, so the module must not move
-# If a recipe sets the key on the left, the default on the right is removed. Axolotl would refuse to
-# have both, or silently use the default.
+PLUGIN = "kotune.plugin.KotunePlugin"  # in axolotl.yml of existing runs, so it must not be renamed
+# If a recipe sets the key on the left, kotune removes its own default for the key on the right.
+# With both keys, Axolotl would raise an error or silently use the default.
 REPLACES = {
     "gradient_accumulation_steps": "batch_size",
     "save_steps": "saves_per_epoch",
@@ -47,9 +47,8 @@ REPLACES = {
     "lora_target_modules": "lora_target_linear",
 }
 
-
-# With fewer than FEW training rows, the default of the key EVALUATIONS is removed, because several
-# evaluations would take longer than training. Our plugin evaluates after the last step anyway.
+# With fewer than FEW training rows, several evaluations would take longer than training. So the
+# default of the key EVALUATIONS is removed. Our plugin evaluates after the last step anyway.
 EVALUATIONS, FEW = "evals_per_epoch", 500
 
 
@@ -62,10 +61,10 @@ def config(
 ) -> AxolotlConfig:
     """The whole Axolotl configuration of a recipe on a device.
 
-    `revision`: the commit of a hub model. `rows`: the number of training rows, None if not known
-    yet. `is_old`: whether the device is a GPU without native bf16."""
+    `revision`: the commit of a hub model, None for a local folder. `rows`: the number of training
+    rows, None if not known yet. `is_old`: whether the device is a GPU without native bf16."""
     base = defaults()
-    lower = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}
+    lower = {**base.axolotl, **(base.cuda if device == "cuda" else base.cpu)}  # the defaults
     if device == "cuda":
         lower |= _gpu_keys(presets.find(recipe.model, recipe.template).base, revision, is_old)
     if recipe.axolotl.get("bf16"):
@@ -82,19 +81,21 @@ def config(
 
 
 def is_auto(recipe: Recipe) -> bool:
-    """Whether a run on a GPU is allowed to switch gradient checkpointing off.
+    """Whether kotune decides at the start of training if gradient checkpointing is on (AUTO).
 
     axolotl.yml is the same for every GPU and switches checkpointing on. Training without
-    checkpointing gives the same results. False if the recipe sets gradient checkpointing itself, or
-    if another setting of the recipe needs it or splits the weights."""
+    checkpointing gives the same results. Returns False if the recipe itself switches checkpointing
+    on or off. Also returns False if another key needs checkpointing or splits the weights."""
     keys = {**defaults().cuda, **recipe.axolotl}
     is_needed = any(keys.get(key) for key in NEED_CHECKPOINTING + SPLIT)
     return keys.get(AUTO[0]) == AUTO[1] and not is_needed
 
 
 def _gpu_keys(base: str, revision: str | None, is_old: bool) -> AxolotlConfig:
-    """Keys that depend on the GPU. Below compute capability 8.0, torch reports bf16 as supported
-    but emulates it slowly, and flash attention has no kernels."""
+    """The keys for attention and precision, which depend on the GPU. `base`: a hub id or a folder.
+
+    `is_old`: whether the GPU's compute capability is below 8.0. On such a GPU, torch reports bf16
+    as supported but emulates it slowly, and flash attention has no kernels."""
     if not is_old:
         return {"attn_implementation": "flash_attention_2" if _has_flash_attention() else "sdpa"}
     overflows = generation.model_type(base, revision).startswith(OVERFLOWS)
@@ -102,9 +103,11 @@ def _gpu_keys(base: str, revision: str | None, is_old: bool) -> AxolotlConfig:
 
 
 def _has_flash_attention() -> bool:
-    """Whether flash attention is installed. The check is the same as in transformers (5.16), but
-    does not import the module. The version of the package flash-attn is checked, because a module
-    flash_attn may also come from the package's successor, which has another interface."""
+    """Whether a usable flash attention is installed, by the rule of transformers (5.16). Nothing is
+    imported.
+
+    The package flash-attn must be installed in a recent version. The module flash_attn alone is
+    not enough, because the package's successor has a module of that name with another interface."""
     try:
         installed = metadata.version("flash-attn")
     except metadata.PackageNotFoundError:
@@ -125,7 +128,8 @@ def render(
     rows: int | None = None,
     is_old: bool = False,
 ) -> str:
-    """The configuration as YAML text, with keys in reading order."""
+    """The content of axolotl.yml: config() as YAML, after comments for the reader. The arguments
+    are the same as in config()."""
     head = (
         f"# Written by kotune for a {device} machine; start it in this folder with: axolotl train"
         " axolotl.yml\n"
@@ -140,11 +144,11 @@ def render(
 
 
 def refuse_foreign(root: Path, recipe: Recipe, text: str) -> None:
-    """Raise StageError if axolotl.yml or our chat template in the run folder `root` differs from
-    the files rendered from the recipe.
+    """Raise StageError if axolotl.yml or the chat template in the run folder `root` differs from
+    what the recipe gives. A tokenizer's own template is not compared.
 
-    The folder and its run.json may be untrusted, and an axolotl.yml can run code. `text`: the
-    expected content of axolotl.yml, just rendered from the recipe."""
+    The folder may be untrusted, and an axolotl.yml can run code. `text`: the expected content of
+    axolotl.yml, just rendered from the recipe."""
     template = presets.find(recipe.model, recipe.template).template
     expected = {CONFIG: text}
     if template:
@@ -158,6 +162,7 @@ def refuse_foreign(root: Path, recipe: Recipe, text: str) -> None:
 
 
 def _holds(path: Path, data: bytes) -> bool:
+    """Whether a file exists and its content is exactly `data`."""
     try:
         return content(path, len(data)) == data
     except OSError:  # longer than expected, or missing
@@ -183,6 +188,9 @@ def _model_keys(recipe: Recipe, revision: str | None) -> AxolotlConfig:
 
 
 def _data_keys(overlay: AxolotlConfig) -> AxolotlConfig:
+    """The keys for the data. `overlay`: the recipe's own settings of a data set. They override all
+    settings here except the path."""
+
     def entry(part: str) -> AxolotlConfig:
         return {
             "ds_type": "json",

@@ -24,8 +24,9 @@ EXPONENTS = {
     "F16": ("<u2", 0x7C00),
     "BF16": ("<u2", 0x7F80),
 }
+# The bytes of one number of each float type.
 SIZES = {name: int(kind[-1]) for name, (kind, _) in EXPONENTS.items()}
-INTEGERS = {
+INTEGERS = {  # the bytes of one number; integers are always finite
     "I64": 8,
     "U64": 8,
     "I32": 4,
@@ -35,23 +36,24 @@ INTEGERS = {
     "I8": 1,
     "U8": 1,
     "BOOL": 1,
-}  # always finite
+}
 
 
 def nonfinite_tensors(weights: Path) -> list[str]:
-    """The names of the tensors that contain NaN or infinity.
+    """The names of the tensors in a safetensors file that contain NaN or infinity.
 
-    Raises OSError, or ValueError for an incomplete file or a dtype that our adapters do not use."""
+    Raises OSError if the file cannot be read. Raises ValueError if the file is incomplete or
+    malformed, or has a dtype that our adapters do not use."""
     with opened(weights) as file:
         start, tensors = _header(file)
         return [name for name, tensor in tensors.items() if not _is_finite(file, start, tensor)]
 
 
 def _header(file: BufferedReader) -> tuple[int, dict[str, Tensor]]:
-    """The offset of the first tensor, and each tensor's entry in the header.
+    """The offset of the first tensor in the file, and each tensor's entry in the header.
 
-    Raises ValueError if the tensors do not fill the file, or if a tensor's size does not match its
-    shape."""
+    Raises ValueError if the header is malformed, if the tensors do not fill the file exactly, or if
+    a tensor's size does not match its shape."""
     size, length = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
     if length > min(MAX_JSON, size - 8):
         raise ValueError(f"a header of {length:,} bytes")
@@ -73,7 +75,7 @@ def _header(file: BufferedReader) -> tuple[int, dict[str, Tensor]]:
 
 
 def _size(dtype: str) -> int:
-    """Bytes of one number."""
+    """The bytes of one number of a dtype. Raises ValueError if the dtype is unknown."""
     size = {**SIZES, **INTEGERS}.get(dtype)
     if not size:
         raise ValueError(f"an unknown dtype ({shown(dtype)})")
@@ -81,6 +83,7 @@ def _size(dtype: str) -> int:
 
 
 def _is_finite(file: BufferedReader, start: int, tensor: Tensor) -> bool:
+    """Whether a tensor has only finite numbers. `start`: the offset of the first tensor."""
     import numpy as np
 
     if tensor.dtype in INTEGERS:
@@ -89,7 +92,6 @@ def _is_finite(file: BufferedReader, start: int, tensor: Tensor) -> bool:
     begin, end = tensor.data_offsets
     file.seek(start + begin)
     for offset in range(begin, end, PIECE):
-        # Raises ValueError if the file was truncated meanwhile.
         numbers = np.frombuffer(file.read(min(PIECE, end - offset)), kind)
         if ((numbers & exponent) == exponent).any():
             return False

@@ -1,5 +1,5 @@
-"""Checks of this machine's GPUs before a run begins: notes for the user, and errors that stop the
-run before anything is downloaded."""
+"""Checks this machine's GPUs before a run downloads anything. The results are notes for the user,
+and an error if training would fail."""
 
 from kotune.errors import StageError
 from kotune.runs.folder import STAGES
@@ -18,7 +18,8 @@ TRITON = (  # keys that need kernels compiled by Triton
 
 
 def notes(job: Job) -> list[str]:
-    """Notes for a run that leaves visible GPUs unused, or that uses a GPU without native bf16."""
+    """The notes for the user about a run: that it leaves visible GPUs unused, or that its GPU has
+    no native bf16. Empty if neither is true."""
     gpus, lines = visible(), []
     if len(gpus) > 1 and training.is_one_process(job.launcher):
         lines = [
@@ -34,8 +35,10 @@ def notes(job: Job) -> list[str]:
 
 
 def require(job: Job, until: str) -> None:
-    """Raise StageError if training on a GPU is pending but impossible: the installed torch cannot
-    use the driver, or the compiler that Triton needs is missing."""
+    """Raise StageError if a run up to the stage `until` would train on a GPU but cannot.
+
+    Either the installed torch cannot use the GPU driver, or the compiler that Triton needs is
+    missing."""
     if job.device == "cpu" or not is_pending(job, "train", until):
         return
     if trouble := driver.problem():

@@ -1,19 +1,18 @@
-"""Computes the language model head only at trained tokens. In a KLUE-NLI example, only about 3 of
-90 tokens are trained. The logits of each other token would cost a product with the whole
-vocabulary.
+"""Computes logits only for the tokens that are trained. In a KLUE-NLI example, these are only about
+3 of 90 tokens. The logits of one token cost a multiplication with the whole language model head.
 
 TRL's `chunked_nll` (1.9, `trl.trainer.sft_trainer._patch_chunked_ce_lm_head`) does the same. It is
-not used for two reasons. It multiplies with a float32 copy of the head, a gigabyte for Llama 3.2
-1B. It also reads the head's weights directly, which bypasses any wrapper. Axolotl (0.19) has no
-function that does this."""
+not used for two reasons. It makes a float32 copy of the head, a gigabyte for Llama 3.2 1B. It also
+reads the head's weights directly and so ignores a layer around the head, for example LoRA. Axolotl
+(0.19) has no function for this."""
 
 import os
 from functools import wraps
 from typing import Any
 
-# Supported classes. Their forward() consists of the backbone, `lm_head` and possibly a soft cap,
-# and their loss is next-token cross-entropy. For each class, a test compares losses and gradients
-# with the original ones.
+# The supported model classes. Their forward() consists of the backbone, `lm_head` and possibly a
+# soft cap on the logits. Their loss is next-token cross-entropy. For each class, a test compares
+# losses and gradients with those of the unpatched model.
 KNOWN = (
     "LlamaForCausalLM",
     "MistralForCausalLM",
@@ -23,15 +22,16 @@ KNOWN = (
 )
 CHUNK = 256  # the number of trained tokens whose logits are in memory at a time
 IGNORED = -100  # the label of a token that is not trained
-# Environment variables by which Axolotl or a launcher switches on weight splitting in accelerate.
+# Environment variables with which Axolotl or a launcher makes accelerate split the weights.
 SPLIT = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
 def only_where_trained(model: Any) -> bool:
-    """Patch a model, with or without a peft adapter, so that its loss is computed only from the
-    logits of trained tokens. If labels are given, the output has no logits.
+    """Patch a model so that its loss is computed only from the logits of trained tokens. The model
+    may have a peft adapter. After the patch, the output of a call with labels has no logits.
 
-    Returns False and changes nothing if the class is not in KNOWN or the weights are split."""
+    Returns whether the model was patched. A model whose class is not in KNOWN, or whose weights are
+    split, is not changed."""
     if is_split():
         return False
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -55,15 +55,17 @@ def only_where_trained(model: Any) -> bool:
 def is_split() -> bool:
     """Whether FSDP or DeepSpeed splits the weights across processes.
 
-    A split head is gathered for each chunk, and all processes must gather it equally often. The
-    processes' batches have different numbers of chunks, so training would fail or hang."""
+    Then the processes would have to gather the head for every chunk, all equally often. But their
+    batches have different numbers of chunks, so training would fail or hang."""
     return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in SPLIT)
 
 
 def _with_loss(model: Any, labels: Any, number: Any, named: dict[str, Any]) -> Any:
-    """The model's output with the loss over trained tokens. The loss is the sum of their losses
-    divided by `number`, or their mean if `number` is None, as in transformers (5.16,
-    loss/loss_utils.py). It is 0 if no token is trained."""
+    """The model's output, with the loss over the trained tokens and without logits.
+
+    The loss is the sum of the tokens' losses divided by `number`, as in transformers (5.16,
+    loss/loss_utils.py). If `number` is None, it is their mean. It is 0 if no token is trained.
+    `named`: the other arguments of forward()."""
     from transformers.modeling_outputs import CausalLMOutputWithPast
 
     named.pop("logits_to_keep", None)
@@ -82,14 +84,16 @@ def _with_loss(model: Any, labels: Any, number: Any, named: dict[str, Any]) -> A
 
 
 def positions(targets: Any) -> Any:
-    """Indices of the trained tokens."""
+    """The indices of the trained tokens among the labels `targets` [tokens]."""
     return (targets != IGNORED).nonzero().squeeze(1)
 
 
 def _sum(model: Any, hidden: Any, targets: Any) -> Any:
-    """The sum of the cross-entropy of `targets` [tokens] given `hidden` [tokens, size], in float32.
+    """The sum of the cross-entropy of `targets` [tokens] given `hidden` [tokens, hidden size], in
+    float32.
 
-    With more than one chunk, the logits of each chunk are recomputed for its gradient."""
+    If there is more than one chunk, the backward pass computes the logits of each chunk again. So
+    the logits of only one chunk are in memory at a time."""
     from torch.utils.checkpoint import checkpoint
 
     if len(targets) <= CHUNK:

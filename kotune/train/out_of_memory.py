@@ -1,11 +1,11 @@
 """Lets training recover from running out of GPU memory.
 
-First, gradient checkpointing is switched on if it is off. If that is not enough, the micro-batch is
-halved and the accumulation is doubled, so a step still trains on the same examples. The setting is
-saved beside the checkpoints. A run that is killed resumes with this setting.
+First, gradient checkpointing is switched on if it is off. If memory is still too small, the
+micro-batch is halved and the number of accumulation steps is doubled. So a step still trains on the
+same examples. The setting is saved in the run folder, and a run that was killed resumes with it.
 
-Axolotl's `auto_find_batch_size` is not used, because it would change the examples of a step and
-thus the experiment."""
+Axolotl's `auto_find_batch_size` is not used, because it would change the number of examples in a
+step and thus the experiment."""
 
 import math
 import re
@@ -18,12 +18,12 @@ from kotune.runs.folder import write_json
 from kotune.runs.reading import json_of, yaml_of
 from kotune.runs.records import Halved, parsed
 
-# The error messages of torch, CUDA, Triton and cuBLAS. torch's message is at the end of a Python
-# traceback.
+# How torch (the exception's name), CUDA, Triton and cuBLAS report that GPU memory is full.
 EXHAUSTED = re.compile(
     r"OutOfMemoryError|(?:CUDA error|CUDA driver error|Triton Error \[CUDA\]): out of"
     r" memory|CUBLAS_STATUS_ALLOC_FAILED"
 )
+# Advice if the model itself does not fit, and advice if even a micro-batch of 1 does not fit.
 LARGER = "end other processes on the GPU, set adapter=qlora, or use a GPU with more memory"
 ADVICE = (
     "shorten axolotl.sequence_len, set axolotl.gradient_checkpointing=true or adapter=qlora, or"
@@ -37,14 +37,14 @@ def is_exhausted(log: Path) -> bool:
 
 
 def halvings(root: Path) -> list[Halved]:
-    """All halvings so far, from the file HALVINGS. Each entry has the last step before the halving,
-    and the resulting micro-batch and accumulation.
+    """All halvings of the micro-batch so far, oldest first, from the file HALVINGS in the run
+    folder `root`.
 
-    Returns an empty list if the file is missing or damaged. The list is also empty if the effective
-    batch size differs from the recipe's, because the file then belongs to another experiment. In
-    these cases, training starts with the recipe's micro-batch and halves it again if needed."""
+    The list is empty if the file is missing or damaged. The list is also empty if a halving has
+    another effective batch size than the recipe, because the file then belongs to another
+    experiment. In both cases, training starts with the recipe's micro-batch."""
     try:
-        saved = parsed(json_of(_note(root)), list[Halved])
+        saved = parsed(json_of(root / HALVINGS), list[Halved])
         batch_size = math.prod(_batch(root))
     except (OSError, ValueError):  # missing or damaged
         return []
@@ -54,8 +54,8 @@ def halvings(root: Path) -> list[Halved]:
 
 
 def damaged(root: Path) -> str:
-    """A message if the file of halvings exists but cannot be used; otherwise an empty string."""
-    if not _note(root).exists() or halvings(root):
+    """A message if the file HALVINGS exists but cannot be used; otherwise an empty string."""
+    if not (root / HALVINGS).exists() or halvings(root):
         return ""
     return (
         f"{HALVINGS}: damaged, or from another recipe; training starts with the recipe's"
@@ -64,8 +64,11 @@ def damaged(root: Path) -> str:
 
 
 def options(root: Path, is_lean: bool) -> list[str]:
-    """Options for Axolotl's command line. `is_lean`: train without gradient checkpointing, unless
-    an earlier start without checkpointing ran out of memory."""
+    """Options for Axolotl's command line: the micro-batch of the last halving, and gradient
+    checkpointing off if possible.
+
+    `is_lean`: train without gradient checkpointing, unless an earlier start without checkpointing
+    ran out of memory. The file NEEDED records such a start."""
     sizes: list[str] = []
     for halving in halvings(root)[-1:]:
         micro, steps = _sizes(halving)
@@ -75,9 +78,11 @@ def options(root: Path, is_lean: bool) -> list[str]:
 
 
 def save(root: Path, step: int, is_lean: bool) -> OutOfMemory:
-    """Save a setting that lowers the memory of the next start of training: gradient checkpointing
-    if it was off, otherwise a smaller micro-batch. Raises StageError if memory cannot be lowered
-    further."""
+    """Save a setting with which the next start of training needs less memory: gradient
+    checkpointing if it was off, otherwise a smaller micro-batch.
+
+    `step`: the last step before memory ran out. `is_lean`: as in options(). Returns the event to
+    display. Raises StageError if the micro-batch is already 1."""
     if is_lean and not (root / NEEDED).exists():
         write_json(root / NEEDED, {"step": step})
         return OutOfMemory(step)
@@ -85,8 +90,8 @@ def save(root: Path, step: int, is_lean: bool) -> OutOfMemory:
 
 
 def halve(root: Path, step: int) -> Halved:
-    """Save a smaller micro-batch with the same effective batch size. Raises StageError if the
-    micro-batch cannot be smaller."""
+    """Save a smaller micro-batch with the same effective batch size, and return it. Raises
+    StageError if the micro-batch is already 1."""
     earlier = halvings(root)
     micro, steps = smaller(*(_sizes(earlier[-1]) if earlier else _batch(root)))
     if not micro:
@@ -95,13 +100,13 @@ def halve(root: Path, step: int) -> Halved:
             f" {ADVICE} (Axolotl's log: {root / TRAIN_LOG})"
         )
     halving = Halved(step=step, micro_batch_size=micro, gradient_accumulation_steps=steps)
-    write_json(_note(root), [each.as_json() for each in (*earlier, halving)])
+    write_json(root / HALVINGS, [each.as_json() for each in (*earlier, halving)])
     return halving
 
 
 def smaller(micro: int, steps: int) -> tuple[int, int]:
-    """The next smaller micro-batch, which is about half, and the number of accumulation steps.
-    Their product stays the same. Returns (0, 0) if the micro-batch is 1."""
+    """The next micro-batch, at most half of `micro`, and the number of accumulation steps. Their
+    product stays the same. Returns (0, 0) if `micro` is 1."""
     batch_size = micro * steps
     size = next((size for size in range(micro // 2, 0, -1) if batch_size % size == 0), 0)
     return size, batch_size // size if size else 0
@@ -112,10 +117,6 @@ def _sizes(halving: Halved) -> tuple[int, int]:
 
 
 def _batch(root: Path) -> tuple[int, int]:
-    """The micro-batch and the accumulation of the recipe."""
+    """The recipe's micro-batch and number of accumulation steps, from axolotl.yml."""
     config = yaml_of(root / CONFIG)
     return int(config["micro_batch_size"]), int(config.get("gradient_accumulation_steps") or 1)
-
-
-def _note(root: Path) -> Path:
-    return root / HALVINGS

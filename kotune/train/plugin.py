@@ -1,12 +1,14 @@
 """Our Axolotl plugin: applies our patches and writes training metrics to `metrics.jsonl`.
 
-The patches are in kotune.train.upstream, with the faults that they work around. The lines of
-metrics.jsonl are `{"event": "start", ...}`, then one `{"event": "log", ...}` per logging step
-(loss, learning_rate, grad_norm, tokens_per_second and padding over the interval, peak_memory_gib),
-then `{"event": "end", "step": N, "max_steps": N}`.
+The patches are in kotune.train.upstream, with the faults that they work around. metrics.jsonl has
+one JSON object per line:
 
-If a loss of NaN or infinity is logged, training ends at that step. On SIGTERM, a checkpoint is
-saved and training ends."""
+- `{"event": "start", ...}`: the settings of the training
+- `{"event": "log", ...}` for each logging step: loss, learning rate, speed, padding, memory
+- `{"event": "end", "step": N, "max_steps": N}`
+
+If a loss of NaN or infinity is logged, training ends at that step. On SIGTERM or Ctrl-C, a
+checkpoint is saved and training ends (kotune.train.stopping)."""
 
 import json
 import math
@@ -28,6 +30,7 @@ from kotune.train import head, upstream
 from kotune.train.precision import base_precision, compute_dtype
 from kotune.train.stopping import Stopper
 
+# The values that are copied from the trainer's log.
 LOGGED = ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch")
 
 
@@ -37,18 +40,19 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        # These modules are imported by name, so that they are not part of the code digest. Editing
-        # them therefore causes no retraining.
+        # These modules do not affect the trained weights. They are imported by name, so that they
+        # are not part of the code digest, and an edit of them causes no new training.
         import_module("kodata.reading.guard").install()
         import_module("kotune.worker.bounds").bound_templates()
         self.padding = Padding()
         self.head = "all"
-        if "LOCAL_RANK" in os.environ:  # a worker must end when its launcher is killed
+        # A launcher started this process. If the launcher is killed, this process must end too.
+        if "LOCAL_RANK" in os.environ:
             import_module("kotune.worker.tether").tie(os.getppid())
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
-        """Loads no data set. The hook is used because it runs before Axolotl chooses the model's
-        device."""
+        """Apply patches that are needed before Axolotl chooses the model's device. Loads no data
+        set: Axolotl calls this hook early enough."""
         upstream.train_together_on_cpu(cfg)
         upstream.restore_on_cpu(cfg)
 
@@ -83,14 +87,14 @@ class KotunePlugin(BasePlugin):  # type: ignore[misc]
 
 
 class Padding:
-    """Measures the ratio of computed tokens to real tokens in this process. Padding tokens are
-    computed but not real."""
+    """Measures the ratio of computed tokens to real tokens in this process. The computed tokens are
+    the real tokens and the padding."""
 
     def __init__(self) -> None:
         self._computed, self._real = 0, 0
 
     def watch(self, trainer: Any) -> None:
-        """Count the tokens of every training batch."""
+        """Patch a trainer so that the tokens of every training batch are counted."""
         step = trainer.training_step
 
         def counted(model: Any, inputs: Any, *more: Any, **named: Any) -> Any:
@@ -113,15 +117,15 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
     """Appends one JSON line per event to metrics.jsonl. Each line is written in a single write, so
     a reader never sees half a line.
 
-    Ends training with a FloatingPointError after it has written a loss of NaN or infinity. Ends it
-    with a RuntimeError at the start if the started processes do not train together."""
+    Raises FloatingPointError, which ends training, after writing a loss of NaN or infinity. Raises
+    RuntimeError at the start if the started processes do not train together."""
 
     def __init__(self, model: Any, padding: Padding, head: str) -> None:
         """`head`: the tokens for which the head is computed, `trained` or `all`."""
         self.model = model
         self.head = head
         self.padding = padding
-        self.last = (0.0, 0)
+        self.last = (0.0, 0)  # the time in seconds and the number of tokens at the last loss
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if (started := int(os.environ.get("WORLD_SIZE", "1"))) != args.world_size:
@@ -170,8 +174,8 @@ class MetricsWriter(TrainerCallback):  # type: ignore[misc]
 
 
 class Evaluation(TrainerCallback):  # type: ignore[misc]
-    """Makes sure that even a short training has a validation loss, and counts the validation rows
-    while they are evaluated."""
+    """Evaluates after the last step, so that even a short training has a validation loss. Also
+    counts the validation rows while they are evaluated."""
 
     def __init__(self, cfg: Any) -> None:
         self.cfg = cfg
@@ -199,8 +203,7 @@ class Evaluation(TrainerCallback):  # type: ignore[misc]
 
 
 def peak_memory_gib() -> float:
-    """Peak memory in GiB. It is the GPU's memory if there is a GPU, otherwise this process's
-    memory."""
+    """The peak memory in GiB: of the GPU if there is one, otherwise of this process."""
     import torch
 
     if torch.cuda.is_available():

@@ -1,13 +1,11 @@
-"""The precision of the base weights: recorded in training, restored in scoring.
-
-An adapter is scored on a base model with the same precision as in training. With another precision,
-the base model would be a different model."""
+"""The precision of the base model's weights. It is recorded in training and restored in scoring,
+because the base model gives different outputs in another precision."""
 
 from typing import Any
 
 
 def base_precision(model: Any) -> str:
-    """`nf4` for a 4-bit base, otherwise the dtype of its frozen weights (`float32`, ...)."""
+    """`nf4` for a 4-bit base model, otherwise the dtype of its frozen weights (`float32`, ...)."""
     if any(hasattr(weight, "quant_state") for weight in model.parameters()):
         return "nf4"
     frozen = next(weight for weight in model.parameters() if not weight.requires_grad)
@@ -15,15 +13,17 @@ def base_precision(model: Any) -> str:
 
 
 def compute_dtype(model: Any) -> str:
-    """The dtype in which 4-bit layers compute. Without 4-bit layers, the dtype of the frozen
-    weights."""
+    """The dtype in which the 4-bit layers compute. For a model without 4-bit layers, the dtype of
+    the frozen weights."""
     layers = [layer for layer in model.modules() if hasattr(layer, "compute_dtype")]
     return str(layers[0].compute_dtype).removeprefix("torch.") if layers else base_precision(model)
 
 
 def loading(precision: str, compute: str) -> dict[str, Any]:
-    """Arguments of `from_pretrained` for a base precision. `nf4` is quantized as in Axolotl's
-    QLoRA. Otherwise the dtype is `compute`, where `auto` is the dtype of the stored weights."""
+    """The arguments of `from_pretrained` that restore a precision.
+
+    `precision`: a result of base_precision(). For `nf4`, weights are quantized as in Axolotl's
+    QLoRA. `compute`: a result of compute_dtype(), or `auto` for the dtype of the stored weights."""
     import torch
     from transformers import BitsAndBytesConfig
 

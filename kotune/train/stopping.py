@@ -1,10 +1,10 @@
-"""Saves a checkpoint before training stops on a signal. Processes that train together stop at the
-same step.
+"""Saves a checkpoint before training stops on SIGTERM or Ctrl-C. Processes that train together stop
+at the same step.
 
 A signal may reach the processes at different moments, or may reach only one of them. If one process
 stopped alone, the others would wait for its gradients, and the checkpoint would be incomplete. So
-the processes check together after each step whether one of them got a signal. During an evaluation
-they check after each batch."""
+after each step, all processes together check whether any of them got a signal. During an
+evaluation, they check after each batch."""
 
 import os
 import signal
@@ -23,10 +23,8 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, trainer: Any) -> None:
         self.trainer = trainer
-        # True after this process got a signal. A signal can come at any moment. It has no effect
-        # until the processes check together.
-        self.is_signalled = False
-        self.has_agreed = False
+        self.is_signalled = False  # whether this process got a signal
+        self.has_agreed = False  # whether the last check found a signal in any process
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,7 +44,8 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.has_agreed = self.has_agreed or _any(self.is_signalled, args)
-        if self.has_agreed:  # a scheduler may kill the job before the evaluation ends
+        # Waiting for the end of the evaluation could be too long: a scheduler may kill the job.
+        if self.has_agreed:
             self.trainer._save_checkpoint(self.trainer.model, trial=None)
             _leave(args)
 
@@ -56,8 +55,8 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
 
 def _any(is_signalled: bool, args: Any) -> bool:
-    """Whether any of the processes that train together got a signal. All of them must call this at
-    the same point, because each waits for the others."""
+    """Whether any of the processes that train together got a signal. Every process must call this
+    function at the same point, because the call waits for all other processes."""
     if args.world_size == 1:
         return is_signalled
     import torch
@@ -68,7 +67,7 @@ def _any(is_signalled: bool, args: Any) -> bool:
 
 
 def _leave(args: Any) -> None:
-    """Exit when every process has written its part of the checkpoint. Each process must wait for
-    the others, because a launcher ends all processes as soon as one of them exits."""
-    _any(False, args)
+    """Exit with PREEMPTED when every process has written its part of the checkpoint. A launcher
+    ends all processes as soon as one of them exits, so each must wait for the others."""
+    _any(False, args)  # used only to wait for the other processes
     os._exit(PREEMPTED)

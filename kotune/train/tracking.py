@@ -1,15 +1,14 @@
 """Experiment trackers: services that record a run's metrics. A run uses a tracker only if the
-recipe's `axolotl:` block switches the tracker on. The run then prints where the metrics go.
+recipe's `axolotl:` block switches the tracker on. The run then prints where its metrics go.
 
-Either of two Axolotl keys switches a tracker on: `use_<service>: true`, or the key of the service's
-project name (NAMED)."""
+Two kinds of Axolotl keys switch a tracker on: `use_<service>: true`, or a project name for the
+service (NAMED)."""
 
 import os
 
 from kotune.recipe.axolotl_keys import AxolotlConfig
 
-# For each service, the key of its project name. Setting this key switches the service on, even
-# without `use_<service>`. An empty string: the service has no such key.
+# For each service, the key that sets its project name; empty if the service has no such key.
 NAMED = {
     "wandb": "wandb_project",
     "mlflow": "mlflow_experiment_name",
@@ -25,8 +24,8 @@ SPACES = ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL")
 
 
 def lines(block: AxolotlConfig) -> list[str]:
-    """A line for each service that an `axolotl:` block switches on. It says where the service's
-    metrics go."""
+    """One message for each tracker that an `axolotl:` block switches on. The message says whether
+    the metrics are sent to a service or stay on this machine."""
     return [
         _line(service, block)
         for service, name in NAMED.items()

@@ -1,10 +1,10 @@
 """Runs Axolotl in its own process in the run folder, reads its progress from metrics.jsonl, and
 verifies the result.
 
-Axolotl exits with 0 on Ctrl-C, and also if all weights are NaN. Training therefore counts as done
-only if the last step equals max_steps and every tensor of the adapter is finite. The adapter is
-then moved to `model/` in one rename. The checkpoints are kept until the stage is recorded as
-finished."""
+Axolotl exits with 0 on Ctrl-C, and also if all weights are NaN. So training counts as finished only
+if the last step equals max_steps and every tensor of the adapter is finite. The adapter is then
+copied to a new folder, which is renamed to `model/`. The checkpoints are kept until the stage is
+recorded as finished."""
 
 import math
 import os
@@ -42,27 +42,30 @@ from kotune.worker import faults, meter, tether
 from kotune.worker.device import visible
 
 COMMAND = [*tether.PYTHON, "-m", "axolotl.cli.main", "train", CONFIG]
+# Files that are copied to model/, together with the tokenizer's files.
 KEPT = ("adapter_config.json", WEIGHTS, TEMPLATE, "README.md")
-WORK = (CHECKPOINTS, PREPARED)  # not needed after the stage is recorded as finished
+WORK = (CHECKPOINTS, PREPARED)  # folders not needed after the stage is recorded as finished
 POLL_SECONDS = 0.2
-GRACE = 30.0  # seconds for the last checkpoint after a signal to stop
+GRACE = 30.0  # seconds that Axolotl has to save a checkpoint after a signal to stop
 FLAT = 1e-3  # a loss curve is flat if its range is at most this share of its largest loss
 
 
 def train(
     root: Path, inputs: Inputs, launcher: Launcher = (), is_lean: bool = False
 ) -> Generator[TrainingEvent, None, None]:
-    """Run `axolotl train` in the run folder. Yield each metrics event when it is written. Verify
-    the adapter at the end.
+    """Run `axolotl train` in the run folder `root`. Yield each metrics event when it is written.
+    Verify the adapter at the end.
 
-    Training resumes from a checkpoint only if the checkpoint was made from the same `inputs`. If
-    work of an earlier start cannot be used, a Notice about it is yielded. If GPU memory is too
-    small, training is restarted with gradient checkpointing, and then with a smaller micro-batch.
-    Each restart yields an OutOfMemory. `is_lean`: whether training is predicted to fit without
-    gradient checkpointing.
+    Training resumes from a checkpoint only if the checkpoint was made from the same `inputs`. For
+    files of an earlier start that cannot be used, a Notice is yielded. If GPU memory is too small,
+    training is restarted with gradient checkpointing, and then with a smaller micro-batch. Each
+    restart yields an OutOfMemory.
+
+    `launcher`: the launcher of several processes and its arguments, empty for one process.
+    `is_lean`: whether training is predicted to fit without gradient checkpointing.
 
     Raises StageError if Axolotl fails, stops early or leaves a tensor that is not finite. Raises
-    Preempted if a signal terminated training."""
+    Preempted if a signal to stop ended training."""
     for message in (keep_matching(root / CHECKPOINTS, inputs), out_of_memory.damaged(root)):
         yield from _message(message)
     while code := (yield from _axolotl(root, launcher, is_lean)):
@@ -80,13 +83,13 @@ def train(
 
 
 def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[TrainingEvent, None, int]:
-    """Start Axolotl once. Returns its exit code."""
+    """Start Axolotl once and yield its events until it ends. Returns its exit code."""
     metrics = root / METRICS
     step, removed = drop_unusable(root / CHECKPOINTS)
     for name in removed:
         yield from _message(f"{name}: incomplete or not finite; training does not resume from it")
     yield from _message(keep_metrics_until(metrics, step))
-    if not step:  # a kill may leave incomplete tokenized data, which Axolotl would not check
+    if not step:  # Axolotl would use tokenized data that are incomplete because of a kill
         shutil.rmtree(root / PREPARED, ignore_errors=True)
     with drafts.open_new(root / TRAIN_LOG) as log:
         child = tether.start(
@@ -109,10 +112,10 @@ def _message(text: str) -> Iterator[Notice]:
 def environment(launcher: Launcher = ()) -> dict[str, str]:
     """Environment variables for Axolotl, in addition to those of every child process.
 
-    Axolotl runs with the hub offline, because the model is already downloaded and checked. The hub
-    stays online only if trackio has a destination outside this machine (tracking.SPACES). A single
-    process sees only one GPU. With several visible GPUs, Axolotl (0.19) would spread the model over
-    them (`device_map: auto`), but Axolotl's kernels work only on the first GPU."""
+    Access to the hub is off, because the model is already downloaded and checked. Access stays on
+    only if trackio sends its metrics to another machine (tracking.SPACES). A single process sees
+    only one GPU. Otherwise Axolotl (0.19) would spread the model over all visible GPUs
+    (`device_map: auto`), but Axolotl's kernels work only on the first GPU."""
     offline = {} if any(os.environ.get(name) for name in SPACES) else {"HF_HUB_OFFLINE": "1"}
     gpus = visible() if is_one_process(launcher) else []
     return {**offline, **({"CUDA_VISIBLE_DEVICES": gpus[0]} if gpus else {})}
@@ -124,7 +127,8 @@ def is_one_process(launcher: Launcher) -> bool:
 
 
 def command(root: Path, launcher: Launcher, is_lean: bool = False) -> list[str]:
-    """The command that starts Axolotl. The launcher's arguments follow `--` unchanged."""
+    """The command that starts Axolotl. The launcher's arguments follow `--` unchanged. `is_lean`:
+    as in train()."""
     name, *arguments = launcher or LAUNCHERS[:1]
     options = out_of_memory.options(root, is_lean)
     return [*COMMAND, "--launcher", name, *options, *(["--", *arguments] if arguments else [])]
@@ -152,8 +156,8 @@ def last_step(root: Path) -> int:
 
 
 def check_finished(root: Path) -> None:
-    """Raise StageError unless training reached its last step with finite losses and a finite
-    adapter."""
+    """Raise StageError unless training reached its last step, and all losses and all tensors of the
+    adapter are finite."""
     ends = [event for event in read_metrics(root / METRICS) if event.event == "end"]
     if not ends or ends[-1].step != ends[-1].max_steps:
         log = root / TRAIN_LOG
@@ -177,8 +181,8 @@ def check_finished(root: Path) -> None:
 
 
 def check_losses(root: Path) -> None:
-    """Raise StageError if a loss is NaN or infinite. The error has the step of the first such loss.
-    Earlier checkpoints are kept."""
+    """Raise StageError if a logged loss is NaN or infinite. The message names the step of the first
+    such loss. Checkpoints are not removed."""
     last_finite = 0
     for event in read_metrics(root / METRICS):
         if event.loss is None:
@@ -195,9 +199,11 @@ def check_losses(root: Path) -> None:
 
 
 def warnings(events: list[Event]) -> list[Doubted]:
-    """Signs that a finished training learned nothing: `zero_gradient` and `flat_loss`.
-    `zero_gradient` has the first step with a zero gradient, `flat_loss` has the last step. Both
-    have the number of steps."""
+    """Signs in the metrics of a finished training that the model learned nothing.
+
+    - `zero_gradient`: the first step with a zero gradient, and the number of such logged steps
+    - `flat_loss`: the last step, and the number of logged losses, which are nearly equal (FLAT)
+    """
     signs = []
     if steps := [event.step for event in events if event.grad_norm == 0]:
         signs.append(_sign("zero_gradient", steps[0], len(steps)))
@@ -212,8 +218,8 @@ def _sign(kind: str, step: int, n: int) -> Doubted:
 
 
 def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event | Progress]:
-    """Yield each event of a growing metrics file until its writer has exited. Also yield the
-    progress of evaluations."""
+    """Yield each event of the metrics file when it is written, until the process `child` has
+    exited. Also yield the progress of evaluations."""
     seen, now = 0, Progress("", 0)
     while True:
         ended = child.poll() is not None
@@ -229,7 +235,8 @@ def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event | P
 
 
 def _keep_adapter(root: Path) -> None:
-    """Copy adapter, tokenizer and template to model/. If copying fails, model/ stays as it was."""
+    """Replace model/ by copies of the adapter, the tokenizer and the template. If copying fails,
+    model/ stays as it was."""
     output, final = root / CHECKPOINTS, root / MODEL
     partial = Path(mkdtemp(drafts.SUFFIX, f".{MODEL}.", root))
     for file in output.iterdir():

@@ -1,8 +1,8 @@
 """All patches of other projects and workarounds for their faults. There is one function per fault.
 
 Each docstring names the version that has the fault, what goes wrong without the function, and where
-it is applied. tests/train/test_upstream.py demonstrates every fault in the installed version. If
-such a test fails, its function can be removed.
+the function is called. tests/train/test_upstream.py demonstrates every fault in the installed
+version. If the test of a fault fails, the fault is fixed and its function can be removed.
 
 Two more workarounds are in kotune.worker, which is not allowed to import this package. One sets
 AXOLOTL_DATASET_NUM_PROC in the environment. The other, in startup/sitecustomize.py, blocks the
@@ -31,8 +31,8 @@ from kotune.recipe.axolotl_keys import AxolotlConfig
 
 
 def split_batch(keys: AxolotlConfig) -> AxolotlConfig:
-    """An Axolotl configuration with `batch_size` (examples per step on one GPU)
-    replaced by `gradient_accumulation_steps`.
+    """An Axolotl configuration in which `gradient_accumulation_steps` replaces `batch_size`, the
+    number of examples per step on one GPU.
 
     Seen in: Axolotl 0.19, which has a default for gradient_accumulation_steps.
     Without it: `batch_size` is ignored, and a step has only micro_batch_size examples.
@@ -63,8 +63,9 @@ def restore_on_cpu(cfg: Any) -> None:
     """Allow several processes without a GPU to resume from a checkpoint. The patch lasts as long as
     this process.
 
-    Seen in: three projects together. accelerate 1.13 gives the CPU of such a process a number,
-    transformers 5.16 restores the optimizer to that device, and torch 2.13 has no device `cpu:0`.
+    Seen in: three projects together. accelerate 1.13 numbers the device of such a process
+    (`cpu:0`). transformers 5.16 restores the optimizer to that device, but torch 2.13 has no such
+    device.
     Without it: an interrupted training of several processes on a CPU cannot resume.
     Applied in: kotune.train.plugin `load_datasets`.
     """
@@ -106,7 +107,7 @@ def keep_embeddings() -> None:
 
 
 def log_every_loss() -> AxolotlConfig:
-    """Training arguments that log a loss of NaN or infinity unchanged.
+    """The training argument with which a loss of NaN or infinity is logged as it is.
 
     Seen in: transformers 5.16, which logs the mean of the previous losses instead. Axolotl 0.19
     has no key for this.
@@ -117,7 +118,7 @@ def log_every_loss() -> AxolotlConfig:
 
 
 def start_with_training() -> AxolotlConfig:
-    """Training arguments without an evaluation before the first step.
+    """The training argument that switches off the evaluation before the first step.
 
     Seen in: Axolotl 0.19, which evaluates first if eval_steps or eval_strategy is set, even to
     `"no"`.
@@ -141,7 +142,8 @@ def evaluate_at_the_end(cfg: Any, state: Any, control: Any) -> None:
 
 
 def name_trackio_project(cfg: Any) -> AxolotlConfig:
-    """Training arguments with the `trackio_project_name` of Axolotl's `cfg`; empty if it has none.
+    """The training argument that names trackio's project; empty if Axolotl's `cfg` has no
+    `trackio_project_name`.
 
     Seen in: Axolotl 0.19, which only sets an environment variable that no code reads.
     Without it: all metrics go to trackio's project `huggingface`.
@@ -167,7 +169,7 @@ def drop_bucket_id() -> None:
 
 
 def hold_kernels(model: Any) -> None:
-    """Keep 4-bit layers on the same kernel in training and in evaluation.
+    """Make a model's 4-bit layers use the same kernel in training and in evaluation.
 
     Seen in: bitsandbytes 0.50, on a CPU with AVX512-BF16. It repacks a 4-bit layer at the first
     evaluation and never unpacks it.
@@ -185,8 +187,8 @@ def float32_softmax_arguments() -> AxolotlConfig:
     of the model.
 
     Seen in: lm_eval 0.4.11, whose log-probabilities have the precision of the logits.
-    Without it: log-probabilities of a bfloat16 model have only three digits. Different choices then
-    get equal values, and the first of them is chosen.
+    Without it: log-probabilities of a bfloat16 model have only three digits. Several choices may
+    then have the same value, and the first of them is chosen.
     Applied in: kotune.score.model.
     """
     return {"softmax_dtype": "float32"}
@@ -198,8 +200,8 @@ def stop_at_max_steps(trainer: Any) -> None:
     Seen in: transformers 5.16, which checks only after a step whether it was the last one.
     Without it: if `max_steps` is in the middle of an epoch, a training resumed after its last step
     makes one step more than `max_steps`.
-    Applied in: kotune.train.plugin `add_callbacks_post_trainer`. (`_run_epoch` has no public
-    equivalent.)
+    Applied in: kotune.train.plugin `add_callbacks_post_trainer`. The patch replaces the private
+    method `_run_epoch`, because there is no public one.
     """
     run_epoch = trainer._run_epoch
 

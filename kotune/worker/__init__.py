@@ -1,3 +1,2 @@
-"""Runs jobs in child processes, new ones or forks of a server, which end when kotune ends. This
-package imports no other package of kotune: only the child imports the package of its job, by
-name."""
+"""Runs jobs in child processes, which end when kotune ends. This package imports no other package
+of kotune, because only the child process imports the package of its job, by name."""

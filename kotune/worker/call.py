@@ -1,9 +1,8 @@
-"""Runs heavy jobs in a separate process, so torch's logs do not reach the terminal. Such jobs are
-the proof of parity, scoring, a preview, and the count of a plan.
+"""Runs heavy jobs in a separate process, so torch's logs do not reach the terminal. The jobs are
+the proof of parity, scoring, a preview, and counting tokens for a plan.
 
-A job is the function `run` of the module kotune.ROOM.job, where ROOM is a package of kotune. If the
-job raises a UserError, call() raises a KotuneError with the same message and exit code. Any other
-failure of the job is raised as a JobFaultError with one message."""
+The job of a package of kotune is the function `run` of the package's module `job`, for example
+kotune.preview.job.run."""
 
 import json
 import subprocess
@@ -22,50 +21,51 @@ from kotune.worker.jobs import DONE, MARK
 POLL = server.POLL
 
 
-def call(room: str, root: Path, watch: Watch | None = None, **arguments: Any) -> None:
-    """Run the job of a room in the folder `root`. The job's output goes to `<room>.log` in `root`.
-    `watch` is called with the job's progress.
+def call(package: str, root: Path, watch: Watch | None = None, **arguments: Any) -> None:
+    """Run the job of a package in the folder `root`. Its output goes to `<package>.log` there.
+    `watch` is called with the job's progress. `arguments`: further arguments of the job, which are
+    passed as JSON.
 
-    Raises KotuneError with the message and exit code of a UserError that the job raised. Raises
+    If the job raises a UserError, raises KotuneError with the same message and exit code. Raises
     JobFaultError for any other failure of the job, and StageError if the server that starts jobs
     has ended."""
-    given, log = json.dumps(arguments, default=str), root / f"{room}.log"
+    given, log = json.dumps(arguments, default=str), root / f"{package}.log"
     run = server.run if server.is_up() else _run
     with meter.followed(root, watch) as tick:
-        code = run(room, root, given, tick)
+        code = run(package, root, given, tick)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
     if code == 0 and DONE in lines:
         return
-    told = next((line for line in reversed(lines) if line.startswith(MARK)), None)
-    if told is None or code <= 0:
-        bound = bounds.ENDED.get(code)
+    message = next((line for line in reversed(lines) if line.startswith(MARK)), None)
+    if message is None or code <= 0:
+        excess = bounds.EXCESS.get(code)
         why = (
-            f"the model's tokenizer, or a chat template, needs {bound}; choose another"
-            if bound
+            f"the model's tokenizer, or a chat template, needs {excess}; choose another"
+            if excess
             else ""
         )
-        raise faults.fault(room, code, log, why if code else "without a result")
-    error = KotuneError(json.loads(told.removeprefix(MARK)))
+        raise faults.fault(package, code, log, why if code else "without a result")
+    error = KotuneError(json.loads(message.removeprefix(MARK)))
     error.exit_code = code
     raise error
 
 
 @contextmanager
-def temporary(room: str) -> Iterator[Path]:
-    """Context manager that gives a temporary folder for the job of a room. If the job fails with a
-    JobFaultError, the log is copied out of the folder before the folder is deleted."""
-    with tempfile.TemporaryDirectory(prefix=f"kotune-{room}-") as folder:
+def temporary(package: str) -> Iterator[Path]:
+    """Context manager that gives a temporary folder for the job of a package. If the job fails with
+    a JobFaultError, its log is copied to a file that is not deleted with the folder."""
+    with tempfile.TemporaryDirectory(prefix=f"kotune-{package}-") as folder:
         try:
             yield Path(folder)
         except faults.JobFaultError as error:
             raise faults.of_temporary(error) from None
 
 
-def _run(room: str, root: Path, arguments: str, tick: Callable[[], None]) -> int:
-    """Run a job in a separate process and return its exit code. `tick` is called every POLL
-    seconds."""
-    with drafts.open_new(root / f"{room}.log") as out:
-        command = [*tether.PYTHON, "-m", "kotune.worker.jobs", room]
+def _run(package: str, root: Path, arguments: str, tick: Callable[[], None]) -> int:
+    """Run a package's job in a new process and return its exit code. `arguments` are JSON. `tick`
+    is called every POLL seconds."""
+    with drafts.open_new(root / f"{package}.log") as out:
+        command = [*tether.PYTHON, "-m", "kotune.worker.jobs", package]
         child = tether.start(command, root, out, stdin=subprocess.PIPE)
         try:
             assert child.stdin

@@ -1,6 +1,6 @@
 """Checks for a C compiler and Python's headers. Triton (3.7) needs both at its first use, to
-compile the launcher of its kernels. Without this check, a run would fail just before its first
-training step, after the model and the data are downloaded."""
+compile the code that launches its kernels. Without this check, a run would fail just before its
+first training step, after the model and the data are downloaded."""
 
 import os
 import shutil
@@ -16,8 +16,8 @@ INSTALL = (
 
 
 def missing() -> str:
-    """A description of the first thing that Triton needs and cannot find, for a message. Empty if
-    nothing is missing."""
+    """What Triton needs and cannot find, for a message: `no C compiler (...)` or `no Python.h in
+    ...`. Empty if nothing is missing."""
     path = environment()["PATH"]
     compiler = os.environ.get("CC")
     names = [compiler] if compiler else ["gcc", "clang"]

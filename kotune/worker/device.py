@@ -1,4 +1,4 @@
-"""Detects the device that kotune uses on this machine, and the GPUs that a process sees."""
+"""Detects whether kotune uses a CPU or GPUs on this machine, and which GPUs a process sees."""
 
 import os
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-CHOOSES = "CUDA_VISIBLE_DEVICES"  # selects the GPUs that a process sees
-WSL = "/usr/lib/wsl/lib/libcuda.so.1"
+CHOOSES = "CUDA_VISIBLE_DEVICES"  # the environment variable that selects the GPUs of a process
+WSL = "/usr/lib/wsl/lib/libcuda.so.1"  # the driver's library on WSL2
 Device = Literal["cpu", "cuda"]
 
 
 def visible() -> list[str]:
-    """The GPUs that a process sees, as named in CUDA_VISIBLE_DEVICES. If the variable is not set,
-    the GPUs are numbered from 0."""
+    """The names of the GPUs that a process sees. They are the names in CUDA_VISIBLE_DEVICES, or, if
+    the variable is not set, the numbers from 0. Empty if the device is a CPU."""
     if detect_device() == "cpu":
         return []
     names = named()
@@ -42,18 +42,20 @@ def chosen(device: Device | None) -> Iterator[None]:
 
 
 def _installed() -> int:
+    """The number of GPUs with a device file. 0 on WSL2, which has no such files."""
     return sum(1 for _ in Path("/dev").glob("nvidia[0-9]*"))
 
 
 def detect_device() -> Device:
-    """`cuda` if an NVIDIA driver is loaded and its GPUs are not hidden, else `cpu`. It only looks
-    for files, because importing torch takes seconds. driver.py checks whether a GPU is usable."""
+    """`cuda` if an NVIDIA driver is loaded and CUDA_VISIBLE_DEVICES does not hide all GPUs, else
+    `cpu`. Only the driver's files are checked, because importing torch takes seconds. Whether a GPU
+    is usable is checked in kotune.worker.driver."""
     if os.environ.get(CHOOSES) in ("", "-1"):
         return "cpu"
     return "cuda" if _is_loaded() else "cpu"
 
 
 def _is_loaded() -> bool:
-    """Whether a file of the driver exists. On WSL2 the driver is part of Windows, so only its
-    library is visible."""
+    """Whether a file of the NVIDIA driver exists. On WSL2 the driver is part of Windows, so only
+    its library is visible."""
     return any(Path(path).exists() for path in ("/proc/driver/nvidia/version", "/dev/nvidia0", WSL))

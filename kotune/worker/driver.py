@@ -1,8 +1,9 @@
-"""Queries the NVIDIA driver's library for the CUDA version that it supports and for its GPUs. So
-problems with a GPU are reported before anything is downloaded.
+"""Queries the library of the NVIDIA driver, libcuda, for the CUDA version that the driver supports
+and for its GPUs. So problems with a GPU are reported before anything is downloaded.
 
-`python -m kotune.worker.driver` queries libcuda and prints the answer as JSON. It is a separate
-process, because the library may crash or hang. Importing torch instead would take seconds."""
+`python -m kotune.worker.driver` queries libcuda and prints the answer as JSON. The query is made in
+a separate process, because libcuda may crash or hang. Importing torch instead would take
+seconds."""
 
 import ctypes
 import json
@@ -21,8 +22,9 @@ from kotune.worker.device import CHOOSES, named
 from kotune.worker.environment import environment
 
 LIBRARY = "libcuda.so.1"
-BF16 = (8, 0)  # the lowest compute capability with bf16
+BF16 = (8, 0)  # the lowest compute capability with native bf16
 SECONDS = 30  # time limit of a query; an idle driver needs some seconds to start
+# Error codes in cuda.h, and their meanings for a message.
 ERRORS = {
     3: "not initialized",
     100: "no device",
@@ -31,20 +33,21 @@ ERRORS = {
     804: "the compatibility package does not support this GPU",
     999: "an unknown error",
 }
-MIG = "MIG-"  # prefix of the name of a GPU partition; a process can use only one
+MIG = "MIG-"  # prefix of the name of a GPU partition; a process can use only one partition
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 INSTEAD = "or use the CPU: --device cpu"
-# The CUDA major version of the other build of torch (INSTALL_OLDER_CUDA). Every driver of this
-# major version can run that build.
+# The CUDA major version of the build of torch that INSTALL_OLDER_CUDA installs. Every driver that
+# supports this major version can run that build.
 OLDER = 12
 
 
 class Driver(NamedTuple):
-    """The result of a query. `cuda` is the CUDA version that the driver supports, such as (13, 0).
+    """The result of a query.
 
-    The lists have one entry for each GPU that a process sees. `capabilities` are compute
-    capabilities, such as (8, 0); `memories` are bytes. `error` is the reason why there is no GPU.
-    If there is a GPU, `error` is empty."""
+    - `cuda`: the CUDA version that the driver supports, such as (13, 0); (0, 0) if unknown
+    - `capabilities`: the compute capability of each GPU that was found, such as (8, 0)
+    - `error`: the reason why no GPU was found; empty if there is a GPU
+    - `memories`: the bytes of memory of each GPU"""
 
     cuda: tuple[int, int]
     capabilities: list[tuple[int, int]]
@@ -53,7 +56,7 @@ class Driver(NamedTuple):
 
 
 class GpuProblem(NamedTuple):
-    """Why torch cannot use the GPU (`what`), and what to `do` about it."""
+    """Why torch cannot use the GPU (`what`), and what the user can do about it (`do`)."""
 
     what: str
     do: str
@@ -64,8 +67,8 @@ class GpuProblem(NamedTuple):
 
 @cache
 def look(everything: bool = False) -> Driver | None:
-    """Query the driver. None if its library is not installed. `everything` includes the GPUs that
-    CUDA_VISIBLE_DEVICES hides."""
+    """The result of a query of the driver; None if libcuda is not installed. `everything`: whether
+    to include the GPUs that CUDA_VISIBLE_DEVICES hides."""
     command = [sys.executable, "-P", "-m", "kotune.worker.driver"]
     hiding = (CHOOSES,) if everything else ()
     try:
@@ -84,7 +87,7 @@ def look(everything: bool = False) -> Driver | None:
         return Driver(
             (0, 0), [], f"its library ended the process that queried it ({done.returncode})"
         )
-    answer = json.loads(done.stdout.splitlines()[-1])  # a library may print lines before it
+    answer = json.loads(done.stdout.splitlines()[-1])  # a library may print before the answer
     if answer is None:
         return None
     major, minor = answer["cuda"]
@@ -94,14 +97,14 @@ def look(everything: bool = False) -> Driver | None:
 
 
 def is_old() -> bool:
-    """Whether the first visible GPU does not support bf16. False if no GPU is known."""
+    """Whether the first visible GPU has no native bf16. False if no GPU was found."""
     driver = look()
     return driver is not None and driver.capabilities[:1] != [] and driver.capabilities[0] < BF16
 
 
 def problem() -> GpuProblem | None:
-    """The reason why the installed torch cannot use the GPU of this machine. None if no reason is
-    known."""
+    """The reason why the installed torch cannot use the GPU. To be called only if the driver is
+    loaded and torch is installed. None if no reason is known."""
     needed = torch_cuda()
     if needed is None:
         return GpuProblem(
@@ -126,6 +129,8 @@ def problem() -> GpuProblem | None:
 
 
 def _too_old(supported: tuple[int, int], needed: tuple[int, int]) -> GpuProblem:
+    """The problem if the driver supports only an older CUDA version than the one that torch
+    needs."""
     what = (
         f"the NVIDIA driver supports CUDA {supported[0]}.{supported[1]}, but this torch needs"
         f" {needed[0]}.{needed[1]}"
@@ -143,9 +148,11 @@ def _too_old(supported: tuple[int, int], needed: tuple[int, int]) -> GpuProblem:
 
 
 def _missing_gpu(driver: Driver) -> GpuProblem | None:
-    """The problem if CUDA_VISIBLE_DEVICES names a GPU that this machine does not have, or names one
-    GPU twice; else None. CUDA reports no error for such a name. It silently ignores the name and
-    all names after it (CUDA C++ Programming Guide, "CUDA Environment Variables")."""
+    """The problem if CUDA_VISIBLE_DEVICES names a GPU that this machine does not have, or names a
+    GPU twice; else None. `driver`: the GPUs that CUDA found.
+
+    CUDA reports no error for an unknown name. It silently ignores this name and all names after it
+    (CUDA C++ Programming Guide, "CUDA Environment Variables")."""
     names, seen = named() or [], len(driver.capabilities)
     setting = f"{CHOOSES}={shown(','.join(names))}"
     do = "name GPUs of this machine, as `nvidia-smi -L` lists them"
@@ -166,8 +173,8 @@ def _missing_gpu(driver: Driver) -> GpuProblem | None:
 
 
 def torch_cuda() -> tuple[int, int] | None:
-    """The CUDA version of the installed torch, read from its version.py. None if torch is a build
-    for CPUs or is not installed."""
+    """The CUDA version of the installed torch, such as (13, 0). It is read from torch's version.py,
+    without importing torch. None if torch is a build for CPUs or is not installed."""
     spec = find_spec("torch")
     for folder in spec.submodule_search_locations or () if spec else ():
         text = (Path(folder) / "version.py").read_text(encoding="utf-8")
@@ -177,7 +184,8 @@ def torch_cuda() -> tuple[int, int] | None:
 
 
 def _query() -> dict[str, Any] | None:
-    """Query libcuda for the fields of Driver. None if libcuda is not installed."""
+    """The fields of Driver, in a form that json.dumps accepts. They come from libcuda. None if
+    libcuda is not installed."""
     try:
         library = ctypes.CDLL(LIBRARY)
     except OSError:

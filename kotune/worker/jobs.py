@@ -1,9 +1,9 @@
-"""The child process of a job. `python -m kotune.worker.jobs ROOM` calls kotune.ROOM.job.run in the
-current folder.
+"""The child process of a job. `python -m kotune.worker.jobs PACKAGE` calls kotune.PACKAGE.job.run
+in the current folder, with arguments that are JSON on stdin.
 
-The arguments are JSON on stdin. If the job raises a UserError, the last line of the output is
-MARK with the message, and the exit code is that of the error. A finished job prints DONE. Exit code
-0 alone does not prove that the job finished, because any library could end the process with it."""
+If the job raises a UserError, the last line of the output is MARK and the message as JSON, and the
+exit code is that of the error. A job that finishes prints DONE. Exit code 0 alone does not prove
+that it finished, because any library could end the process with code 0."""
 
 import json
 import sys
@@ -18,17 +18,17 @@ from kotune.worker import bounds
 MARK, DONE = "kotune-error: ", "kotune-done"
 
 
-def main(room: str) -> int:
-    """Run a room's job. Returns 0, or the exit code of a UserError that the job raised. Other
-    errors are not caught."""
+def main(package: str) -> int:
+    """Run the job of a package. Returns 0, or the exit code of a UserError that the job raised.
+    Other errors are not caught."""
     arguments = json.load(sys.stdin)
     try:
         guard.begin()
-        # A library may request a file that kotune did not download. The hub or a mirror may have
-        # this file now, so requests to the hub are limited in the child process too.
+        # Requests to the hub are limited in the child process too. A library may request a file
+        # that kotune did not download, because the hub or a mirror did not have it then.
         guard.install()
         bounds.bound_templates()
-        import_module(f"kotune.{room}.job").run(Path.cwd(), **arguments)
+        import_module(f"kotune.{package}.job").run(Path.cwd(), **arguments)
     except UserError as error:
         print(MARK + json.dumps(str(error), ensure_ascii=False), flush=True)
         return exit_code(error)

@@ -1,10 +1,12 @@
-"""The cache folders of the libraries in a child process.
+"""Chooses the cache folders of the libraries in a child process.
 
-A library keeps its usual folder if it can write there. Otherwise its cache moves into the child's
-working folder, for example if there is no home folder or the cache is read-only. Caches
-are never moved below /tmp. A folder there may belong to another user, whose code could be loaded
-from it. By default, torch writes compiled code below /tmp. So torch's folder is moved to the user's
-cache folder, unless the user has set a folder. Models and data from the hub are never moved."""
+A library uses its usual cache folder if it can write there. If it cannot, for example because there
+is no home folder, its cache is in the child's working folder. The hub's cache of models and data is
+never moved.
+
+/tmp is never chosen for a cache, because another user could put a folder with code there first.
+torch's default for compiled code is below /tmp, so torch uses the user's cache folder instead,
+unless the user has set a folder."""
 
 import os
 from collections.abc import Iterator
@@ -12,11 +14,12 @@ from pathlib import Path
 
 from kotune.layout import CACHES
 
-COMPILED = "TORCHINDUCTOR_CACHE_DIR"
+COMPILED = "TORCHINDUCTOR_CACHE_DIR"  # the variable for the folder of torch's compiled code
 
 
 def caches(folder: Path) -> dict[str, str]:
-    """The environment variables that move the caches of a child process in `folder`."""
+    """The environment variables that set the cache folders of a child process in the working folder
+    `folder`. Only caches that need another folder than the library's default have a variable."""
     moved = {
         variable: str(folder / CACHES / variable.lower())
         for variable, path in _default_folders()
@@ -26,8 +29,8 @@ def caches(folder: Path) -> dict[str, str]:
 
 
 def compiled() -> dict[str, str]:
-    """The environment variable for the folder of torch's compiled code; empty if the user has set
-    it."""
+    """The environment variable COMPILED with a folder below the user's cache folder; empty if the
+    user has set the variable."""
     return {} if os.environ.get(COMPILED) else {COMPILED: str(_cache() / "torchinductor")}
 
 
@@ -40,8 +43,8 @@ def _cache() -> Path:
 
 
 def _default_folders() -> Iterator[tuple[str, Path]]:
-    """Each library's environment variable with its folder. The folder is the variable's value, or
-    the library's default if it is not set."""
+    """The environment variable of each cache, and the folder that is used now. The folder is the
+    variable's value, or the default if the variable is not set."""
     home, env = _home(), os.environ.get
     hub = Path(env("HF_HOME") or _cache() / "huggingface")
     defaults = {
@@ -56,11 +59,12 @@ def _default_folders() -> Iterator[tuple[str, Path]]:
 
 
 def is_writable(path: Path) -> bool:
-    """Whether a folder and its subfolders can be written to. Subfolders may have been created by
-    root. If the folder does not exist, its nearest existing parent is checked."""
+    """Whether this user can write to a folder and to each folder directly in it, which root may
+    have created. If the folder does not exist, its nearest existing parent is checked. False for a
+    relative path."""
     if not path.is_absolute():  # a relative path is a different folder in each process
         return False
-    # os.path.exists() never raises.
+    # Unlike Path.exists(), os.path.exists() never raises.
     existing = next(part for part in (path, *path.parents) if os.path.exists(part))  # noqa: PTH110
     if not _is_open(existing):
         return False
@@ -70,4 +74,5 @@ def is_writable(path: Path) -> bool:
 
 
 def _is_open(folder: str | Path) -> bool:
+    """Whether this user can list, read and write a folder."""
     return os.path.isdir(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK)  # noqa: PTH112

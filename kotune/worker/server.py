@@ -1,9 +1,9 @@
-"""A server process that imports the heavy libraries once and forks a child for each job of a run or
-a study. This saves time, because the imports take longer than a small job. Each fork starts from
-the same clean state and cannot affect later jobs.
+"""Starts and uses a server: a process that imports the heavy libraries once, and then forks a child
+for each job of a run or a study. This saves time, because the imports take longer than a small job.
+Each fork starts from the same state and cannot affect later jobs.
 
-The server is used only on a CPU. CUDA does not work in a fork if the parent has initialised it. The
-server ends when kotune ends, as every child process does."""
+The server is used only on a CPU, because CUDA does not work in a fork if the parent has initialised
+it. The server ends when kotune ends, as every child process does."""
 
 import io
 import json
@@ -25,18 +25,18 @@ from kotune.worker.device import detect_device
 
 IMPORTED = ("torch", "transformers", "lm_eval.evaluator", "lm_eval.models.huggingface", "peft")
 POLL = 0.5  # seconds between two looks at a job's progress
-_is_up = False
-_server: "subprocess.Popen[str] | None" = None
-_home: Path | None = None
+_is_up = False  # whether jobs are to be run by the server
+_server: "subprocess.Popen[str] | None" = None  # None until the first job starts the server
+_home: Path | None = None  # the argument of up()
 
 
 @contextmanager
 def up(home: Path | None = None) -> Iterator[None]:
-    """Context manager in which jobs are forked from one server, if the device is a CPU. The first
-    job starts the server. A nested `up()` uses the server of the outer one.
+    """Context manager in which call() runs jobs with one server, if the device is a CPU. The first
+    job starts the server. A nested up() uses the server of the outer one.
 
-    `home` is the run folder of all jobs, or None if the jobs belong to several runs. Libraries keep
-    their caches in `home` if they cannot write to their usual folders."""
+    `home`: the run folder of all jobs, where a library has its cache if it cannot write to its
+    usual cache folder. None if the jobs belong to several runs. Then no such cache is moved."""
     global _is_up, _server, _home
     if _is_up:
         yield
@@ -51,13 +51,17 @@ def up(home: Path | None = None) -> Iterator[None]:
 
 
 def is_up() -> bool:
+    """Whether jobs are to be run with run(), because up() is active on a CPU."""
     return _is_up
 
 
 def run(job: str, root: Path, arguments: str, tick: Callable[[], None] = lambda: None) -> int:
-    """Run a job in the run folder `root` and return its exit code. `arguments` are JSON. The output
-    goes to `<job>.log` in `root`. `tick` is called every POLL seconds. Starts the server if it is
-    not running. Raises StageError if the server ends before the job does."""
+    """Run a job in the folder `root` and return its exit code. `job`: the package of the job, as in
+    call(); `arguments`: JSON. The output goes to `<job>.log` in `root`. `tick` is called every POLL
+    seconds.
+
+    Starts the server if it is not running. Raises StageError if the server ends before the job
+    does."""
     global _server
     if not _server or _server.poll() is not None:
         command = [*tether.PYTHON, "-m", "kotune.worker.server"]
@@ -69,7 +73,7 @@ def run(job: str, root: Path, arguments: str, tick: Callable[[], None] = lambda:
             keeps=_home is not None,
         )
     assert _server.stdin and _server.stdout
-    with suppress(OSError):  # the server has ended; its last line has the reason
+    with suppress(OSError):  # the server has ended, and the line that is read next has the reason
         print(json.dumps([job, str(root), arguments]), file=_server.stdin, flush=True)
     while not select.select([_server.stdout], [], [], POLL)[0]:  # it prints one line for a job
         tick()
@@ -77,22 +81,22 @@ def run(job: str, root: Path, arguments: str, tick: Callable[[], None] = lambda:
     if answer.lstrip("-").isdecimal():
         return int(answer)
     code = _server.wait()
-    told = answer or faults.killed(code)
+    reason = answer or faults.killed(code)
     raise StageError(
-        f"{job}: the process that starts jobs ended with {code}" + (f": {told}" if told else "")
+        f"{job}: the process that starts jobs ended with {code}" + (f": {reason}" if reason else "")
     )
 
 
 def _serve() -> None:
-    """Fork a job for each line of stdin and print its exit code. The output of imports is
-    discarded; only an import error is printed."""
+    """The server. For each line of stdin, fork a job, wait for it and print its exit code. The
+    output of imports is discarded. Only an import error is printed, and the server ends."""
     answers, nowhere = os.fdopen(os.dup(1), "w"), os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         os.dup2(nowhere, number)
     try:
         for name in IMPORTED:
             import_module(name)
-    except Exception as error:  # printed for run(), which waits; then this process ends
+    except Exception as error:  # run() reads this line instead of an exit code
         print(f"{type(error).__name__}: {brief(error)}", file=answers, flush=True)
         raise
     for line in sys.stdin:
@@ -105,7 +109,8 @@ def _serve() -> None:
 
 
 def _job(job: str, root: str, arguments: str) -> int:
-    """Run a job in the fork, as kotune.worker.jobs does, and return its exit code. Never raises."""
+    """Run a job in this process, a fork of the server, as kotune.worker.jobs does. Returns the exit
+    code. Never raises, because the fork would continue with the server's code."""
     from kotune.worker import jobs
 
     try:
@@ -116,9 +121,9 @@ def _job(job: str, root: str, arguments: str) -> int:
         sys.stdin = io.StringIO(arguments)
         code = jobs.main(job)
         sys.stdout.flush()
-    except BaseException:  # the fork must not continue with the server's code
+    except BaseException:
         code = 1
-        with suppress(Exception):  # a traceback cannot be written to a full disk
+        with suppress(Exception):  # printing fails if the disk is full
             traceback.print_exc()
     return code
 

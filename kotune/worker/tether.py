@@ -1,9 +1,9 @@
 """Starts commands that end when kotune ends, even if kotune is killed. So no process continues in
 the folder of a killed run.
 
-`python -m kotune.worker.tether PID COMMAND...` makes the kernel kill the command when process PID,
-its parent, dies. Only Linux can do that (PR_SET_PDEATHSIG, prctl(2)). On other systems a child
-survives a `kill -9` of kotune and must be ended by hand."""
+`python -m kotune.worker.tether PID COMMAND...` executes the command. When its parent, the process
+PID, dies, the kernel kills the command. Only Linux can do that (PR_SET_PDEATHSIG, prctl(2)). On
+other systems, a command survives a `kill -9` of kotune and must be ended by hand."""
 
 import ctypes
 import os
@@ -30,12 +30,16 @@ def start(
     keeps: bool = True,
     **more: Any,
 ) -> "subprocess.Popen[str]":
-    """Start `command` in `folder`, with its output in `log`, a file or subprocess.PIPE.
+    """Start `command` in `folder` and return the process.
+
+    - `log`: where the output goes, a file or subprocess.PIPE
+    - `over`: environment variables in addition to those of every child process
+    - `keeps`: whether `folder` may have caches, for a library that cannot write to its usual cache
+      folder (places.caches)
+    - `more`: further arguments of Popen, such as `stdin`, which is otherwise empty
 
     The command gets its own session, so only kotune receives Ctrl-C. No file in `folder` can
-    replace a module of tether, of the command or of its workers. `over` are environment variables
-    in addition to those of every child process. If `keeps` is true, a library that cannot write to
-    its usual cache folder has its cache in `folder`. `more` are further arguments of Popen."""
+    replace a module of tether, of the command or of its workers."""
     own = {**environment(), **(caches(folder) if keeps else compiled()), **(over or {})}
     tied = [*PYTHON, "-m", "kotune.worker.tether", str(os.getpid()), *command]
     return subprocess.Popen(
@@ -51,8 +55,8 @@ def start(
 
 
 def end(child: "subprocess.Popen[str]", grace: float = 0) -> None:
-    """Send SIGTERM to the child, wait up to `grace` seconds, then kill the child and its workers.
-    With a `grace` of 0, kill them at once."""
+    """End a child and its workers. Send SIGTERM to the child, wait up to `grace` seconds for its
+    end, then kill all processes of its session. With a `grace` of 0, kill them at once."""
     try:
         if grace and child.poll() is None:
             child.terminate()
@@ -66,7 +70,8 @@ def end(child: "subprocess.Popen[str]", grace: float = 0) -> None:
 
 
 def tie(parent: int) -> None:
-    """End this process when `parent` dies. This process must be a child of `parent`."""
+    """Let the kernel kill this process when its parent, the process `parent`, dies. If the parent
+    has died already, end at once. Does nothing on systems other than Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # the parent died before prctl()

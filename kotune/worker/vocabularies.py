@@ -1,8 +1,9 @@
-"""Restricts the files that tokenizers opens as a vocabulary.
+"""Restricts the files that the package tokenizers opens as a vocabulary.
 
-If a vocabulary or merges is a string, tokenizers (0.23) opens the file of that name. In a child
-process of kotune, tokenizers can open only files in a model's folder. kotune.models.tokenizer_files
-refuses such a string before the model is loaded. This module is a second protection.
+A model may name a file instead of a vocabulary or merges, and tokenizers (0.23) opens any file of
+that name. In a child process of kotune, tokenizers can open only files in a model's folder. This is
+a second protection: before a model is loaded, kotune.models.tokenizer_files already refuses one
+that names such a file.
 
 kotune/worker/startup imports this module when tokenizers is imported, also in Axolotl's own
 workers."""
@@ -12,21 +13,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-NAMES = ("BPE", "Unigram", "WordLevel", "WordPiece")
-BESIDE = ("tokenizer_config.json", "config.json")  # every model's folder has one of them
+NAMES = ("BPE", "Unigram", "WordLevel", "WordPiece")  # the classes in tokenizers.models
+BESIDE = ("tokenizer_config.json", "config.json")  # every model's folder has one of these files
 
 
 def lock(models: Any) -> None:
-    """Replace the classes of the module `tokenizers.models` by guarded classes. A guarded class
-    still creates instances of the original class."""
+    """Replace the classes of `models`, the module tokenizers.models, by guarded classes. A guarded
+    class checks its arguments, and then creates an instance of the original class."""
     for name in NAMES:
         if not isinstance(plain := getattr(models, name), _Guarded):
             setattr(models, name, _guarded(name, plain))
 
 
 class _Guarded(type):
-    """Metaclass of the guarded classes. isinstance() is true for instances of the original
-    class."""
+    """Metaclass of the guarded classes. `plain` is the original class. Instances of the original
+    class count as instances of the guarded class."""
 
     plain: type
 
@@ -41,6 +42,7 @@ class _Guarded(type):
 
 
 def _guarded(name: str, plain: Any) -> type:
+    """The guarded class for `plain`. Its methods that open files check their arguments too."""
     openers = {
         opener: staticmethod(_checked(getattr(plain, opener)))
         for opener in ("from_file", "read_file")
@@ -50,6 +52,9 @@ def _guarded(name: str, plain: Any) -> type:
 
 
 def _checked(call: Callable[..., Any]) -> Callable[..., Any]:
+    """`call`, but raising ValueError if the vocabulary or the merges in its arguments name a file
+    outside a model's folder."""
+
     def checked(*args: Any, **kwargs: Any) -> Any:
         for value in (*args[:2], kwargs.get("vocab"), kwargs.get("merges")):
             if isinstance(value, (str, bytes, Path)) and not is_in_model(Path(str(value))):
@@ -63,11 +68,11 @@ def _checked(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_in_model(file: Path) -> bool:
-    """Whether `file` is a regular file in a model's folder. A model's folder has one of the files
-    in BESIDE."""
+    """Whether `file` is a regular file in a model's folder, which has one of the files in
+    BESIDE."""
     try:
         return stat.S_ISREG(file.stat().st_mode) and any(
             (file.parent / name).is_file() for name in BESIDE
         )
-    except (OSError, ValueError):  # ValueError: the name is not valid for a file
+    except (OSError, ValueError):  # ValueError: the name cannot be that of a file
         return False

@@ -1,8 +1,8 @@
 """The functions of aihub_dialogue_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record (guid, group, messages, topic) with four `choices`. The wrong choices are
-last turns of other dialogues of the same data set. So the right one cannot be recognized by its
-position in a dialogue or by its register."""
+A doc is kodata's record (guid, group, messages, topic) with four `choices` for the last turn of the
+dialogue. The wrong choices are last turns of other dialogues of the same data set. So the right one
+cannot be recognized by its style, or as the last turn of a dialogue."""
 
 import importlib.util
 import logging
@@ -23,8 +23,9 @@ from kodata.scored import Splits, likeliest, path_of, records
 
 __all__ = ["choices", "dataset", "process_results", "question", "target"]
 
-CHOICES = 4
-SEED = 42  # for drawing the wrong choices and the order of choices; not the seed of a run
+CHOICES = 4  # the number of choices of a doc
+# The seed for drawing the wrong choices and the order of choices. All runs use the same.
+SEED = 42
 
 
 def dataset(
@@ -33,7 +34,9 @@ def dataset(
     test_share: float | None = None,
     **_: object,
 ) -> Splits:
-    """The scored split. `data_path` and `test_share` as in kodata.scored.dataset()."""
+    """Returns {"test": the docs of the source's test split}. `data_path` and `test_share` are as in
+    kodata.scored.dataset(). Dialogues without enough other last turns are left out, and a warning
+    is logged. Raises DataError if no doc is left."""
     import datasets
 
     dialogues = [record for record in records(source, data_path, test_share) if is_complete(record)]
@@ -59,12 +62,13 @@ def dataset(
 
 
 def _set(record: Record) -> str:
+    """The data set of a record, as the first part of its guid."""
     return str(record["guid"]).split(":")[0]
 
 
 def _doc(record: Record, pool: list[Record]) -> Record | None:
-    """The record with its choices. The choices depend on the pool but not on --limit. None if the
-    pool has too few other answers from other groups."""
+    """The record with its choices. `pool` has all records of the same data set, so the choices do
+    not depend on --limit. None if the pool has too few different last turns in other groups."""
     rng = random.Random(f"{SEED} {record['guid']}")
     answers = [answer(record)]
     for other in _random_order(pool, rng):
@@ -78,14 +82,15 @@ def _doc(record: Record, pool: list[Record]) -> Record | None:
 
 
 def _random_order(pool: list[Record], rng: random.Random) -> Any:
-    """Yields records in random order: some random draws, which usually suffice, then the whole pool
-    shuffled."""
+    """Yields some random records of the pool, which usually suffice, then all its records in random
+    order. A record may be yielded several times."""
     yield from (rng.choice(pool) for _ in range(20 * CHOICES))
     yield from rng.sample(pool, len(pool))
 
 
 def choices(doc: Record) -> list[str]:
-    """The four choices. A training record has no choices, so it gives only the right one."""
+    """The choices of a doc. A training record has no wrong choices, so the result is its last turn
+    only."""
     return list(doc.get("choices") or [answer(doc)])
 
 
@@ -95,5 +100,6 @@ def target(doc: Record) -> int:
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> dict[str, float]:
-    """Whether the right turn is the likeliest. Raises ValueError if a likelihood is not finite."""
+    """The values of a doc by metric. acc is 1 if the right choice is the likeliest, else 0. Raises
+    ValueError if a log-likelihood is not finite."""
     return {"acc": float(likeliest(doc, results) == target(doc))}

@@ -1,7 +1,7 @@
 """The functions of chat_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record: guid, group, messages. The prompt has all turns before the last one, as a
-single user turn."""
+A doc is kodata's record: guid, group, messages. The model writes the last turn of the chat. Its
+prompt has all earlier turns in a single user turn."""
 
 import importlib.util
 import sys
@@ -19,9 +19,12 @@ __all__ = ["answer", "dataset", "process_results", "question"]
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
-    """exact_match: the same characters, with any white space as one space. chrf: sacrebleu's chrF2
-    with character 1- to 6-grams, between 0 and 1. Popović 2015, https://aclanthology.org/W15-3049.
-    Thoughts are not part of an answer."""
+    """The values of a doc by metric, for the model's answer without its thought:
+
+    - exact_match: 1 if the answer has the same characters as the expected one, else 0. Each run of
+      white space counts as one space.
+    - chrf: sacrebleu's chrF2 with character 1- to 6-grams, between 0 and 1. Popović 2015,
+      https://aclanthology.org/W15-3049."""
     import sacrebleu
 
     text, expected = (

@@ -1,10 +1,13 @@
-"""Writes hard_guids.txt, the items behind acc_hard: python -m kotune_tasks.klue_nli_ko.hard
-[FOLDER]
+"""Writes hard_guids.txt, the list of the items that the metric acc_hard counts. Usage:
 
-These are the items of KLUE-NLI's dev file that a hypothesis-only classifier, trained on the
-official train file, gets wrong. So their labels cannot be guessed from a word in the hypothesis
-such as 않. FOLDER is a local copy; without it, the hub is read. The same version of scikit-learn
-gives the same file; another version may differ in items near the decision boundary."""
+    python -m kotune_tasks.klue_nli_ko.hard [FOLDER]
+
+FOLDER is a local copy of KLUE-NLI. Without it, the hub is read.
+
+Hard items are those of KLUE-NLI's dev file that a classifier gets wrong. The classifier is trained
+on the official train file and sees the hypothesis only. So the labels of hard items cannot be
+guessed from words in the hypothesis, such as 않. With another version of scikit-learn, the
+classifier may decide differently in close cases, so the list may differ."""
 
 import sys
 from importlib.metadata import version
@@ -19,8 +22,9 @@ FILE = Path(__file__).with_name("hard_guids.txt")
 
 
 def rendered(path: str | None) -> str:
-    """The text of the file: a header that describes how the file was made, then one guid per line.
-    Raises DataError if KLUE-NLI cannot be read."""
+    """The text of hard_guids.txt: a header that describes how the file was made, then one guid per
+    line. `path` is a folder with KLUE-NLI; None means the hub. Raises DataError if KLUE-NLI cannot
+    be read."""
     test = list(records_of(klue_nli.read("test", path)))
     classifier = Classifier(records_of(klue_nli.read("train", path)), "hypothesis_only")
     predictions = zip(test, classifier.predict(test), strict=True)
@@ -35,12 +39,14 @@ def rendered(path: str | None) -> str:
     return header + "".join(f"{guid}\n" for guid in wrong)
 
 
-def main(words: list[str]) -> int:
-    if len(words) > 1:
+def main(arguments: list[str]) -> int:
+    """Write hard_guids.txt and print how many items are hard. Returns the exit code: 2 for too many
+    arguments, 1 for an error, else 0."""
+    if len(arguments) > 1:
         print("usage: python -m kotune_tasks.klue_nli_ko.hard [FOLDER]", file=sys.stderr)
         return 2
     try:
-        text = rendered(words[0] if words else None)
+        text = rendered(arguments[0] if arguments else None)
         FILE.write_text(text, encoding="utf-8")
     except (OSError, DataError) as error:
         print(f"kotune_tasks.klue_nli_ko.hard: {error}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """The functions of klue_nli_ko.yaml. lm_eval loads this file by its path, from any folder.
 
 A doc is kodata's record: guid, source, premise, hypothesis, label, and agreement if the data have
-it. The choices are in the order of kodata's LABELS."""
+it. The model chooses one of the labels 함의, 중립 and 모순, in the order of kodata's LABELS."""
 
 import importlib.util
 import math
@@ -30,22 +30,23 @@ __all__ = [
 ]
 
 macro_f1, triple_acc, ece = map(aggregation, ("macro_f1", "triple_acc", "ece"))
-HARD = Path(__file__).with_name("hard_guids.txt")  # made by hard.py
+HARD = Path(__file__).with_name("hard_guids.txt")  # written by hard.py
+# The metrics that are the accuracy on a part of the data.
 BREAKDOWNS = frozenset(
     {"acc_hard", "acc_votes_3", "acc_votes_4", "acc_votes_5"}
     | {
         f"acc_{source}"
         for source in ("airbnb", "nsmc", "policy", "wikinews", "wikipedia", "wikitree")
-    }  # KLUE-NLI's
+    }  # the sources of texts in KLUE-NLI
     | {
         f"acc_{kind}"
         for kind in ("comparison", "hypernym", "negation", "quantity", "roles", "time")
-    }  # nli_sample's
+    }  # the kinds of items in nli_sample
 )
 
 
 def choices(doc: Record) -> list[str]:
-    """함의, 중립, 모순, for every doc."""
+    """The choices 함의, 중립 and 모순, which are the same for every doc."""
     return list(LABELS.values())
 
 
@@ -55,7 +56,9 @@ def target(doc: Record) -> int:
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
-    """Per-item values from the three log-likelihoods. Raises ValueError if one is not finite."""
+    """The items of a doc by metric (see kodata.metrics.metrics). `results` has lm_eval's
+    (log-likelihood, is_greedy) of each choice. Raises ValueError if a log-likelihood is not
+    finite."""
     gold, predicted = target(doc), likeliest(doc, results)
     acc, likelihoods = float(gold == predicted), [likelihood for likelihood, _ in results]
     return {
@@ -69,31 +72,31 @@ def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingre
 
 
 def brier(gold: int, likelihoods: Sequence[float]) -> float:
-    """The Brier score: the squared distance of the choices' probabilities from the right answer. It
-    is 0 for a certain right answer, 2 for a certain wrong one, and 2/3 for equal probabilities of
-    three choices. Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2."""
+    """The Brier score of a doc: the sum over the choices of (p - y) ** 2. p is the probability of a
+    choice; y is 1 for the right choice (`gold` is its index), else 0. The score is 0 if the right
+    choice has probability 1, 2 if a wrong one has, and 2/3 if three choices have 1/3 each. Brier
+    1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2."""
     return sum(
         (share - (choice == gold)) ** 2 for choice, share in enumerate(probabilities(likelihoods))
     )
 
 
 def probabilities(likelihoods: Sequence[float]) -> list[float]:
-    """The probabilities of the choices, which sum to 1: the softmax of the log-likelihoods."""
+    """The probabilities of the choices: the softmax of their log-likelihoods."""
     top = max(likelihoods)
     weights = [math.exp(likelihood - top) for likelihood in likelihoods]
     return [weight / sum(weights) for weight in weights]
 
 
 def breakdowns(doc: Record) -> frozenset[str]:
-    """The metrics for parts of the data that a doc belongs to: the source of its text, the number
-    of annotators (of five) who chose its label, and hard items. Only sources of KLUE-NLI and of
-    nli_sample have a metric."""
+    """The metrics of BREAKDOWNS that count a doc. They depend on the source of its text, on how
+    many of the five annotators chose its label, and on whether it is a hard item (hard.py)."""
     kinds = {f"acc_{doc['source'].lower()}", f"acc_votes_{doc.get('agreement')}"}
     return BREAKDOWNS & (kinds | {"acc_hard"} if doc["guid"] in hard_guids() else kinds)
 
 
 @cache
 def hard_guids() -> frozenset[str]:
-    """The items of KLUE-NLI's dev file that a hypothesis-only classifier gets wrong (hard.py)."""
+    """The guids of the hard items of KLUE-NLI's dev file (see hard.py)."""
     lines = HARD.read_text(encoding="utf-8").splitlines()
     return frozenset(line for line in lines if not line.startswith("#"))

@@ -1,8 +1,8 @@
-"""The prompt of klue_nli_ko_polyglot.yaml. It is exactly the prompt of polyglot-ko's own
-evaluation.
+"""The prompt and choices of klue_nli_ko_polyglot.yaml. lm_eval loads this file by its path, from
+any folder.
 
-It comes from the polyglot branch of EleutherAI/lm-evaluation-harness, lm_eval/tasks/klue.py, class
-NLI. Everything else is the same as in klue_nli_ko."""
+They are exactly those of polyglot-ko's own evaluation: class NLI in lm_eval/tasks/klue.py, on the
+branch polyglot of EleutherAI/lm-evaluation-harness. Everything else is as in klue_nli_ko."""
 
 import importlib.util
 import sys
@@ -14,16 +14,16 @@ from kodata.card import Record
 
 __all__ = ["choices", "question"]
 
-# In the order of kodata's LABELS.
+# The choice for each label, in the order of kodata's LABELS.
 WORDS = {"entailment": "참", "neutral": "중립", "contradiction": "거짓"}
 
 
 def question(doc: Record) -> str:
-    """The published prompt. It adds a missing full stop to the hypothesis."""
+    """The prompt as published. If the hypothesis has no full stop at its end, one is added."""
     hypothesis = doc["hypothesis"] if doc["hypothesis"].endswith(".") else f"{doc['hypothesis']}."
     return f"{doc['premise']}\n질문: {hypothesis} 참, 거짓, 중립 중 무엇인가요?\n정답:"
 
 
 def choices(doc: Record) -> list[str]:
-    """참, 중립, 거짓, for every doc."""
+    """The choices 참, 중립 and 거짓, which are the same for every doc."""
     return list(WORDS.values())

@@ -1,9 +1,11 @@
 """The functions of klue_nli_write_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record with `corpus`: the source whose train split the judge is fitted to. The
-judge is a classifier (kodata/metrics/nli_judge.py). It also judges the hypothesis that a person
-wrote for the same premise and relation (the human_... metrics). Without a train split, relations
-and novelty are not scored."""
+The model writes a hypothesis for a premise and a relation. A judge (kodata/metrics/nli_judge.py)
+predicts the relation of what it wrote. The judge also predicts the relation of the hypothesis that
+a person wrote for the same premise and relation, for comparison (the human_... metrics).
+
+A doc is kodata's record with `corpus`, the source whose train split the judge is fitted to. Without
+a train split, relations and novelty are not scored."""
 
 import importlib.util
 import re
@@ -26,13 +28,16 @@ __all__ = ["answer", "dataset", "process_results", "question", "rate", "void"]
 
 rate, void = aggregation("hangul"), aggregation("void")  # all signals have the same aggregation
 SIGNALS = frozenset(NAMES) - {"speech_asked"}  # the prompt requests no speech level
-LONGEST = 1_000  # characters of an answer that are judged, five times the longest premise
+# The number of characters of an answer that are judged. It is five times the length of the longest
+# premise.
+LONGEST = 1_000
+# An answer that is only a label, after folded().
 _LABEL = re.compile(rf"(관계는?)?({'|'.join(klue_nli.LABELS.values())})(관계)?(이다|입니다)?")
 
 
 def dataset(source: str, data_path: str | dict[str, str] | None = None, **_: object) -> Splits:
-    """The scored split, as kodata.scored.dataset() returns it, with the additional column
-    `corpus`."""
+    """Like kodata.scored.dataset(), with the additional field `corpus` in each doc. Also tells the
+    judge where the data are."""
     nli_judge.prepare(source, scored.path_of(source, data_path))
     splits = scored.dataset(source, data_path)
     return {name: docs.add_column("corpus", [source] * len(docs)) for name, docs in splits.items()}
@@ -49,9 +54,10 @@ def answer(doc: Record) -> str:
 
 
 def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
-    """Per-item values. An answer is degenerate if it is empty, a copy of the premise, or only a
-    label. Its relation counts as wrong, whatever the classifier predicts. If more than a tenth of
-    the answers are degenerate, the naturalness signals are NaN."""
+    """The items of a doc by metric. An answer is degenerate if it is empty, a copy of the premise,
+    or only a label. Its relation counts as wrong, whatever the judge predicts. If more than a tenth
+    of all answers are degenerate, the naturalness signals are NaN. `unfinished`: a thought was
+    opened and not closed."""
     answered = final_answer(results[0])
     text = " ".join((answered or "")[:LONGEST].split())
     faults = {
@@ -75,8 +81,8 @@ def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
 
 
 def judged(doc: Record, text: str, degenerate: bool) -> dict[str, float]:
-    """The judge's values for the answer and for the hypothesis that a person wrote; empty without a
-    judge."""
+    """The judge's values for an answer `text`, and for the hypothesis that a person wrote. Empty if
+    there is no judge. `degenerate` is as in process_results()."""
     judge = nli_judge.judge(doc.get("corpus"))
     if judge is None:
         return {}

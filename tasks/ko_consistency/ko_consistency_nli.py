@@ -1,20 +1,19 @@
-"""The functions that ko_consistency_nli.yaml names. lm_eval loads this file by its path, from any
-folder.
+"""The functions of ko_consistency_nli.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is one prompt for one record. It has the keys of kodata's record (source, premise, hypothesis,
+The task measures whether a model gives the same answer to different prompts for the same record. A
+doc is one prompt for one record. It has the fields of kodata's record (source, premise, hypothesis,
 label) and three others:
 
 - `prompt`: the name of the prompt, a key of PROMPTS
 - `item`: the guid of the record
 - `guid`: `item`, a space and `prompt`
 
-Each prompt differs from the usual prompt in only one of these properties:
+Each prompt differs from the usual prompt in only one of these properties, so that the cause of a
+different answer is known:
 
-- the wording, with the labels in the usual order
-- the order of the labels, in the usual wording
-- for contradictions, which sentence is the premise
-
-So it is known which property causes a difference between answers."""
+- the wording
+- the order of the labels
+- for contradictions, which of the two sentences is the premise"""
 
 import importlib.util
 import sys
@@ -43,15 +42,15 @@ swap_consistent, swap_contradiction = (
     aggregation("swap_contradiction"),
 )
 
-# The prompt of klue_nli_ko, and the same prompt with premise and hypothesis exchanged.
+# USUAL is the prompt of klue_nli_ko. SWAP is the same prompt with premise and hypothesis exchanged.
 USUAL, SWAP = "usual", "swap"
 OTHER_WORDINGS = {f"wording_{number}": (number, 0) for number in range(1, len(WORDINGS))}
-# The labels are rotated. In the usual order and in these orders, each label comes first once.
+# The labels are rotated, so that each label comes first in one of the prompts.
 OTHER_ORDERS = {f"order_{number}": (0, number) for number in range(1, len(LABELS))}
 # For each prompt: the index of its wording in WORDINGS, and the index of the label that it lists
 # first. SWAP has the same numbers as USUAL, and question() exchanges its two sentences.
 PROMPTS = {USUAL: (0, 0), **OTHER_WORDINGS, **OTHER_ORDERS, SWAP: (0, 0)}
-UNCHANGED = (USUAL, *OTHER_WORDINGS, *OTHER_ORDERS)
+UNCHANGED = (USUAL, *OTHER_WORDINGS, *OTHER_ORDERS)  # the prompts that do not exchange sentences
 
 # The prompts that each metric compares.
 COMPARED: dict[str, tuple[str, ...]] = {
@@ -67,10 +66,10 @@ COMPARED: dict[str, tuple[str, ...]] = {
 def dataset(
     source: str, premises: int, data_path: str | dict[str, str] | None = None, **_: object
 ) -> Splits:
-    """The docs of some premises of the scored split. `premises` is the number of premises. They are
-    drawn at random by a hash of their text. The draw is the same for every model and every --limit.
-    Premises are in the order of the draw, and each premise's records are adjacent. `data_path` as
-    in kodata.scored.dataset()."""
+    """Returns {"test": the docs of some premises of the source's test split}. `premises` is their
+    number. The premises with the lowest hashes are taken, in the order of the hashes. So they are
+    the same for every model and every --limit. The docs of a premise are adjacent. `data_path` is
+    as in kodata.scored.dataset()."""
     import datasets
 
     test = scored.dataset(source, data_path)["test"]
@@ -84,6 +83,7 @@ def dataset(
 
 
 def _docs(items: list[Record]) -> Iterator[Record]:
+    """Yields a doc for each prompt of each record. Only contradictions have SWAP."""
     for record in items:
         for prompt in PROMPTS:
             if prompt != SWAP or record["label"] == "contradiction":
@@ -96,27 +96,28 @@ def _docs(items: list[Record]) -> Iterator[Record]:
 
 
 def question(doc: Record) -> str:
-    """The prompt, in the doc's wording and order."""
+    """The text of the doc's prompt."""
     if doc["prompt"] == SWAP:
         doc = {**doc, "premise": doc["hypothesis"], "hypothesis": doc["premise"]}
     return worded(doc, *PROMPTS[doc["prompt"]])
 
 
 def choices(doc: Record) -> list[str]:
-    """함의, 중립, 모순, for every doc."""
+    """The choices 함의, 중립 and 모순, which are the same for every doc."""
     return list(LABELS.values())
 
 
 def target(doc: Record) -> int:
-    """The index of the right choice. A contradiction with exchanged sentences counts as a
-    contradiction too (see tasks/README.md)."""
+    """The index of the right choice. A contradiction stays one if its sentences are exchanged (see
+    tasks/README.md)."""
     return list(LABELS).index(doc["label"])
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
-    """For each metric that uses the doc's prompt, the value that the metric's aggregation takes.
-    For `acc` it is 1 or 0. For the other metrics it is a tuple that begins with the premise. Raises
-    ValueError if a likelihood is not finite."""
+    """The items of a doc by metric, for the metrics that use the doc's prompt. For `acc` an item is
+    1 or 0. For the other metrics it is a tuple that begins with the premise. `results` has
+    lm_eval's (log-likelihood, is_greedy) of each choice. Raises ValueError if a log-likelihood is
+    not finite."""
     gold, predicted, prompt = target(doc), likeliest(doc, results), doc["prompt"]
     has_swap = doc["label"] == "contradiction"
     values: Ingredients = {

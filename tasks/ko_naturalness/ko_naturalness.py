@@ -1,6 +1,7 @@
-"""The functions of ko_naturalness*.yaml. lm_eval loads this file by its path, from any folder.
+"""The functions of ko_naturalness.yaml and ko_naturalness_sampled.yaml. lm_eval loads this file by
+its path, from any folder.
 
-A doc is kodata's record: guid, kind, level, prompt. The signals are described in
+A doc is kodata's record: guid, kind, level, prompt. The faults and signals are described in
 kodata/metrics/naturalness/signals.py."""
 
 import importlib.util
@@ -23,16 +24,18 @@ rate, void = aggregation("hangul"), aggregation("void")  # all signals have the 
 
 
 def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
-    """The doc's item for each fault and signal: (guid, count, total, empty). `unfinished`: a
-    thought was opened and not closed. An unfinished answer counts as empty and as unended. `length`
-    is in characters. Thoughts are not part of an answer."""
-    finished = final_answer(results[0])
-    said = finished or ""
-    empty = is_empty_or_label(said)
+    """The items of a doc by metric, for the model's answer without its thought. For each fault and
+    signal, an item is (guid, amount, out_of, empty).
+
+    `unfinished`: a thought was opened and not closed. The answer is then empty, and counts as
+    unended. `length` is the number of characters of the answer."""
+    answered = final_answer(results[0])
+    text = answered or ""
+    empty = is_empty_or_label(text)
     return {
         "void": (doc["guid"], empty),
         "empty_or_label": float(empty),
-        "unfinished": float(finished is None),
-        "length": float(len(said)),
-        **items(doc["guid"], said, empty, doc["level"], is_cut=finished is None),
+        "unfinished": float(answered is None),
+        "length": float(len(text)),
+        **items(doc["guid"], text, empty, doc["level"], is_cut=answered is None),
     }

@@ -1,13 +1,12 @@
 """The functions of korquad_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record: guid, title, context, question, answer. Exact match and F1 are computed as
-in KorQuAD's official script, evaluate-v1.0.py (https://korquad.github.io/KorQuad%201.0/), which is
-based on the script of SQuAD 1.1. The code is ours. Two things differ: answers are normalized to
-NFC, and thoughts are not part of an answer.
+A doc is kodata's record: guid, title, context, question, answer. exact_match and f1 are computed as
+in KorQuAD's official script, evaluate-v1.0.py (https://korquad.github.io/KorQuad%201.0/). Two
+things differ: answers are normalized to NFC, and thoughts are not part of an answer.
 
-The script does not handle particles (josa), so 서울에 instead of 서울 is as wrong as 부산.
-exact_match_no_josa and f1_no_josa, which are ours, remove particles at the end of both answers
-first."""
+The official script does not handle particles (josa), so 서울에 instead of 서울 is as wrong as 부산.
+exact_match_no_josa and f1_no_josa are additional metrics. For them, particles at the end of both
+answers are removed first."""
 
 import importlib.util
 import string
@@ -33,8 +32,8 @@ __all__ = [
     "question",
 ]
 
-# KorQuAD's script replaces these characters with spaces and deletes all other ASCII punctuation. So
-# `A(B)` becomes two words, and `A-B` one word.
+# As in the official script, these characters become spaces, and all other ASCII punctuation is
+# deleted. So `A(B)` becomes two words, and `A-B` one word.
 _SPACED = dict.fromkeys("'\"《》<>〈〉()‘’", " ")
 _DELETED = dict.fromkeys(set(string.punctuation) - set(_SPACED), "")
 _SIGNS = "".join({*_SPACED, *_DELETED}) + string.whitespace
@@ -42,8 +41,8 @@ _FOLDED = str.maketrans({**_SPACED, **_DELETED})
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
-    """Per-item values, each between 0 and 1. `unfinished`: generation stopped within the
-    thought."""
+    """The values of a doc by metric, each between 0 and 1. `unfinished`: a thought was opened and
+    not closed."""
     answered, gold = final_answer(results[0]), doc["answer"]
     text = answered or ""
     without_particles = no_josa(text), no_josa(gold)
@@ -57,22 +56,25 @@ def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
 
 
 def no_josa(text: str) -> str:
-    """The text without punctuation at its end and particles before it: 서울에서. becomes 서울."""
+    """The text without punctuation at its end, and without particles before this punctuation:
+    서울에서. becomes 서울."""
     return without_josa(text.rstrip(_SIGNS))
 
 
 def exact_match(text: str, gold: str) -> float:
-    """1 if both texts have the same words in the same order, else 0. The amount of white space,
-    case and punctuation do not matter, but word boundaries do."""
+    """1 if both texts have the same words in the same order, else 0. Case, the amount of white
+    space, and punctuation that is deleted do not matter."""
     return float(_words(text) == _words(gold))
 
 
 def character_f1(text: str, gold: str) -> float:
-    """F1 of the multisets of characters, without spaces."""
+    """The F1 of the characters of both texts, without white space. A character that occurs twice
+    counts twice. The order does not matter."""
     predicted, expected = Counter("".join(_words(text))), Counter("".join(_words(gold)))
     same = (predicted & expected).total()
     return 2 * same / (predicted.total() + expected.total()) if same else 0.0
 
 
 def _words(text: str) -> list[str]:
+    """The words of a text, in lower case and without punctuation."""
     return text.lower().translate(_FOLDED).split()

@@ -1,9 +1,11 @@
 """The functions of naver_news_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record: guid, document, summary, and optionally date, category, press, title.
-ROUGE is rouge_score's F-measure (Lin 2004, https://aclanthology.org/W04-1013/) with our tokenizers,
-since its own tokenizer deletes all Hangul. The first LONGEST characters of an answer are scored.
-The baseline for every score is lead-3, the first three sentences of the article."""
+A doc is kodata's record: guid, document, summary, and optionally date, category, press, title. The
+model writes a summary, whose first LONGEST characters are scored.
+
+The metrics are the F-measures of ROUGE, computed with rouge_score (Lin 2004,
+https://aclanthology.org/W04-1013/). They use our tokenizers, since rouge_score's own tokenizer
+deletes all Hangul. The baseline is lead-3, the first three sentences of the article."""
 
 import importlib.util
 import re
@@ -22,42 +24,42 @@ from kodata.scored import dataset, final_answer
 
 __all__ = ["answer", "dataset", "lead", "process_results", "question", "rouge"]
 
-TYPES = ("rouge1", "rouge2", "rougeL")
-# The number of characters that are scored, several times the length of 512 tokens. The limit bounds
-# the time for an endless answer, whose score is near 0 anyway.
+TYPES = ("rouge1", "rouge2", "rougeL")  # 1-grams, 2-grams, longest common subsequence
+# The number of characters of an answer that are scored. It is several times the length of 512
+# tokens, and limits the time for an endless answer, whose score is near 0 anyway.
 LONGEST = 5_000
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[.!?…][\"'”’)\]])\s+|\n+")
 
 
 class Characters:
-    """Every character except white space is a token. Spacing does not count, since Korean writers
-    vary it."""
+    """A tokenizer. Every character except white space is a token. So spacing does not matter, in
+    which Korean writers differ."""
 
     def tokenize(self, text: str) -> list[str]:
         return list("".join(text.split()))
 
 
 class Words:
-    """Every word between white space is a token: an eojeol, with its particles."""
+    """A tokenizer. Every eojeol is a token: a word between white space, with its particles."""
 
     def tokenize(self, text: str) -> list[str]:
         return text.split()
 
 
 class Morphemes:
-    """Every morpheme as it is written in the text is a token, including punctuation. So particles
-    are separate from nouns."""
+    """A tokenizer. Every morpheme is a token, as it is written in the text, and so is punctuation.
+    So nouns and their particles are separate tokens."""
 
     def tokenize(self, text: str) -> list[str]:
         return surfaces(text)
 
 
-UNITS = {"char": Characters, "word": Words, "morph": Morphemes}
+UNITS = {"char": Characters, "word": Words, "morph": Morphemes}  # by the end of a metric's name
 
 
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
-    """Per-item values, each between 0 and 1. `unfinished`: generation stopped within the
-    thought."""
+    """The values of a doc by metric, each between 0 and 1. `unfinished`: a thought was opened and
+    not closed."""
     text = final_answer(results[0])
     return {
         **rouge(text or "", doc["summary"]),
@@ -67,7 +69,8 @@ def process_results(doc: Record, results: Sequence[str]) -> dict[str, float]:
 
 
 def rouge(text: str, gold: str) -> dict[str, float]:
-    """rouge1_char ... rougeL_morph: the F-measure of each type with each unit as token."""
+    """The F-measures of `text` against the summary `gold`, for each type of ROUGE and each
+    tokenizer: rouge1_char, ..., rougeL_morph."""
     return {
         f"{kind}_{unit}": float(score.fmeasure)
         for unit in UNITS
@@ -75,21 +78,23 @@ def rouge(text: str, gold: str) -> dict[str, float]:
     }
 
 
-@cache  # the base and the tuned model have the same baseline, which is a third of the work
+@cache  # the base model and the tuned model have the same baseline
 def lead3(document: str, summary: str) -> dict[str, float]:
-    """lead3_rouge1_char ...: rouge() of the article's first three sentences."""
+    """The baseline: rouge() of the article's first three sentences, as lead3_rouge1_char, ...,
+    lead3_rougeL_morph."""
     return {f"lead3_{metric}": value for metric, value in rouge(lead(document), summary).items()}
 
 
 @cache
 def _scorer(unit: str) -> Any:
+    """The scorer of rouge_score with the tokenizer of UNITS."""
     from rouge_score.rouge_scorer import RougeScorer
 
     return RougeScorer(list(TYPES), tokenizer=UNITS[unit]())
 
 
 def lead(document: str, sentences: int = 3) -> str:
-    """The first sentences of a document. A sentence ends with . ! ? or … (and a closing quote or
-    bracket) before white space, or at a line end."""
+    """The first `sentences` sentences of a document. A sentence ends at a line end, or with . ! ?
+    or … before white space. A closing quote or bracket may come between."""
     parts = [part.strip() for part in _SENTENCE_END.split(document) if part.strip()]
     return " ".join(parts[:sentences])

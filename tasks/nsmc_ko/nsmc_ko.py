@@ -1,7 +1,7 @@
 """The functions of nsmc_ko.yaml. lm_eval loads this file by its path, from any folder.
 
-A doc is kodata's record: guid, document, label. The choices are in the order of kodata's LABELS.
-"""
+A doc is kodata's record: guid, document, label. The model chooses one of the labels 부정 and 긍정,
+in the order of kodata's LABELS."""
 
 import importlib.util
 import sys
@@ -22,7 +22,7 @@ macro_f1 = aggregation("macro_f1")
 
 
 def choices(doc: Record) -> list[str]:
-    """부정, 긍정, for every doc."""
+    """The choices 부정 and 긍정, which are the same for every doc."""
     return list(LABELS.values())
 
 
@@ -32,6 +32,8 @@ def target(doc: Record) -> int:
 
 
 def process_results(doc: Record, results: Sequence[tuple[float, bool]]) -> Ingredients:
-    """Per-item values from the two log-likelihoods. Raises ValueError if one is not finite."""
+    """The items of a doc by metric (see kodata.metrics.metrics). `results` has lm_eval's
+    (log-likelihood, is_greedy) of each choice. Raises ValueError if a log-likelihood is not
+    finite."""
     gold, predicted = target(doc), likeliest(doc, results)
     return {"acc": float(gold == predicted), "macro_f1": (gold, predicted)}

@@ -253,18 +253,19 @@ def test_versions_are_held_against_the_lock(monkeypatch: pytest.MonkeyPatch) -> 
     lock = machine._lock()
     version = next(iter(lock["torch"]))
     assert {"torch", "transformers", "click"} <= lock.keys()
-    assert machine.locked({"torch": f"{version}+cpu"}).state == "ok"
-    other = machine.locked({"torch": "1.0.0"})
+    assert machine.packages({"torch": f"{version}+cpu"}).state == "ok"
+    other = machine.packages({"torch": "1.0.0"})
     assert (other.state, other.told) == (
         "warning",
         f"other versions: torch 1.0.0 (locked: {version})",
     )
     monkeypatch.setattr(machine, "find_spec", lambda name: None)
     assert (
-        "light install" in machine.locked({"torch": None, "click": next(iter(lock["click"]))}).told
+        "light install"
+        in machine.packages({"torch": None, "click": next(iter(lock["click"]))}).told
     )
     monkeypatch.setattr(machine, "find_spec", lambda name: object())
-    assert machine.locked({"torch": None}).state == "fix"
+    assert machine.packages({"torch": None}).state == "fix"
 
 
 def test_what_is_asked_for_is_what_the_project_names() -> None:

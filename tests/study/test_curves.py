@@ -16,7 +16,7 @@ from kotune.study.curves import (
     Place,
     along,
     around,
-    bent,
+    box_cox,
     bracket,
     fit,
     measured,
@@ -271,7 +271,7 @@ def test_a_law_without_noise_is_found_again_and_followed() -> None:
     value, low, high = law.span(law.rows(np.array([500, 50_000])))
     assert value == pytest.approx([power(500), power(50_000)], abs=5e-4)
     assert (low < value).all() and (value < high).all() and (high - low < 0.01).all()
-    assert bent(np.array(7.0), np.array(1e-9)) == pytest.approx(math.log(7))
+    assert box_cox(np.array(7.0), np.array(1e-9)) == pytest.approx(math.log(7))
 
 
 def test_an_interval_is_that_of_the_delta_method_where_the_exponent_is_well_known() -> None:

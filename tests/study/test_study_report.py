@@ -254,7 +254,7 @@ def test_targets_are_a_line_and_shares_of_the_best_gain_on_the_same_items(
     found = found_in(full)
     means, of = found.scores.measured.means, found.scores
     line, eighty, ninety = found.targets
-    assert line.value == means[of.line("hypothesis_only")] == pytest.approx(1 / 3)
+    assert line.value == means[of.baseline("hypothesis_only")] == pytest.approx(1 / 3)
     best, start = means[of.arms["llama"][-1]], np.mean([means[of.base(arm)] for arm in of.arms])
     assert best == max(means[at[-1]] for at in of.arms.values())
     assert (eighty.value, ninety.value) == pytest.approx(

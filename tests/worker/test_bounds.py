@@ -55,7 +55,7 @@ def rendered(template: str, text: str) -> str:
 @pytest.mark.usefixtures("bound")
 def test_a_loop_that_waits_for_a_text_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rendered(LOOPS, "안녕") == "안녕"
-    monkeypatch.setattr(bounds, "SECONDS", 0.2)
+    monkeypatch.setattr(bounds, "PYTHON_SECONDS", 0.2)
     with pytest.raises(bounds.OverrunError, match=r"it takes over 0.2 s to render one chat"):
         rendered(LOOPS, "needle")
     assert signal.getitimer(signal.ITIMER_VIRTUAL) == signal.getitimer(signal.ITIMER_PROF) == (0, 0)
@@ -73,7 +73,7 @@ def test_bounds_inside_others_leave_them_what_is_left() -> None:
     """A tokenizer is asked while a chat is rendered: the end of the one is not the end of the
     other's bounds."""
     begun = time.process_time()
-    with bounds.bounded(1 << 30, 9, seconds=5):
+    with bounds.bounded(1 << 30, 9, python=5):
         with bounds.bounded(1 << 30, 100):
             assert (
                 signal.getitimer(signal.ITIMER_VIRTUAL)[0] <= 5.1
@@ -83,16 +83,16 @@ def test_bounds_inside_others_leave_them_what_is_left() -> None:
         for timer, most in ((signal.ITIMER_VIRTUAL, 5), (signal.ITIMER_PROF, 9)):
             used = time.process_time() - begun
             assert most - used - 0.2 < signal.getitimer(timer)[0] < most - 0.1
-        with bounds.bounded(1 << 30, 1, seconds=1):
+        with bounds.bounded(1 << 30, 1, python=1):
             assert 0 < signal.getitimer(signal.ITIMER_VIRTUAL)[0] <= 1.1
     assert signal.getitimer(signal.ITIMER_VIRTUAL) == signal.getitimer(signal.ITIMER_PROF) == (0, 0)
 
 
 def test_bounds_that_are_used_up_inside_others_end_there() -> None:
     begun = time.process_time()
-    with pytest.raises(bounds.OverrunError), bounds.bounded(1 << 30, 9, seconds=0.2):
+    with pytest.raises(bounds.OverrunError), bounds.bounded(1 << 30, 9, python=0.2):
         while time.process_time() - begun < 3:
-            with bounds.bounded(1 << 30, 9, seconds=5):
+            with bounds.bounded(1 << 30, 9, python=5):
                 burn(0.05)
 
 
@@ -104,7 +104,7 @@ def test_a_text_that_grows_ends_and_other_code_has_its_memory(name: str) -> None
     with pytest.raises((bounds.OverrunError, OverflowError)):
         rendered(WAITS % GROWS[name], "needle")
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
-    assert len(bytearray(3 * bounds.RENDERED)) > 0
+    assert len(bytearray(3 * bounds.RENDER_BYTES)) > 0
 
 
 @pytest.mark.usefixtures("bound")
@@ -119,7 +119,10 @@ def test_a_chat_of_any_honest_length_is_rendered_and_one_of_text_without_end_is_
 
 def alone(script: str) -> "subprocess.CompletedProcess[str]":
     """Code in a process of its own, with smaller bounds."""
-    small = "from kotune.worker import bounds\nbounds.TOKENIZED, bounds.KILLED = 200 << 20, 1.0\n"
+    small = (
+        "from kotune.worker import bounds\n"
+        "bounds.TOKENIZE_BYTES, bounds.CPU_SECONDS = 200 << 20, 1.0\n"
+    )
     return subprocess.run(
         [sys.executable, "-c", small + script],
         cwd=ROOT,
@@ -158,7 +161,7 @@ def test_a_tokenizer_that_doubles_a_letter_ends_with_its_process_alone() -> None
     honest = alone(TOKENIZER)
     assert honest.stdout == "[[0], [1]] [0]\n", honest.stderr
     # Time enough that it is the memory that ends it, on a busy machine too.
-    done = alone(TOKENIZER + "bounds.KILLED = 60.0\ntokenizer.encode('의')\nprint('never')")
+    done = alone(TOKENIZER + "bounds.CPU_SECONDS = 60.0\ntokenizer.encode('의')\nprint('never')")
     assert "never" not in done.stdout and done.returncode == -signal.SIGABRT, done
 
 

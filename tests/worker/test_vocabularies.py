@@ -120,8 +120,8 @@ def test_a_read_that_waits_ends_with_its_process() -> None:
     code = (
         "import os\n"
         "from kotune.worker import bounds\n"
-        "bounds.CLOCK = bounds.SLOWEST = 0.2\n"
-        "bounds.KILLED = 1.0\n"
+        "bounds.WALL_SECONDS = bounds.WALL_PER_CPU = 0.2\n"
+        "bounds.CPU_SECONDS = 1.0\n"
         "with bounds.tokenizing():\n"
         "    pass\n"
         "end, _ = os.pipe()\n"
@@ -130,4 +130,4 @@ def test_a_read_that_waits_ends_with_its_process() -> None:
     )
     done = child(Path.cwd(), code)
     assert done.returncode == -signal.SIGALRM, done.stderr
-    assert "waits for something" in bounds.ENDED[-signal.SIGALRM]
+    assert "waits for something" in bounds.EXCESS[-signal.SIGALRM]

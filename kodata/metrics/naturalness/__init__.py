@@ -1,2 +1,2 @@
-"""Faults and signals of style in a Korean answer. For their reliability, see
+"""Measures faults and signals of style in a Korean answer. For the reliability of each measure, see
 tasks/ko_naturalness/README.md."""

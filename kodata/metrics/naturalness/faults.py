@@ -1,8 +1,7 @@
-"""Checks an answer for faults. A fault is an error by any standard; a signal describes style. An
-answer either has a fault or does not.
+"""Checks an answer for two faults: it repeats itself, or it ends in the middle of a sentence.
 
-The faults are: the answer ends in the middle of a sentence, repeats itself, has a word in a foreign
-script, or has a josa in a form that does not fit. For the precision of each check, see
+A fault is an error by any standard. Two other faults are in scripts.py (a word in a foreign script)
+and josa.py (a particle in a form that does not fit). For the precision of each check, see
 tasks/ko_naturalness/README.md."""
 
 import re
@@ -12,11 +11,11 @@ from typing import Any
 
 from kodata.metrics.morphemes import TAIL, kiwi
 
-# A 4-gram of words that occurs this many times is a loop. One that occurs twice may be a refrain or
-# a heading.
+# If four words in a row occur at least this many times, the text repeats itself. Four words that
+# occur twice may be a refrain or a heading.
 LOOP = 3
-# The maximum length, in characters, of a last line that need not be a sentence. Such a short line
-# may be a signature, a heading or an item.
+# The maximum length, in characters, of a last line that is not checked. Such a short line may be a
+# signature, a heading or an item of a list.
 SHORT_LINE = 25
 
 _ITEM = re.compile(r"\s*([-•·▪]|\d+[.)]|[^:]{1,20}:)\s")
@@ -31,11 +30,11 @@ def is_looping(words: Sequence[str]) -> bool:
 
 
 def is_unended(text: str) -> bool:
-    """Whether a text stops in the middle of a sentence: its last line is longer than SHORT_LINE,
-    and ends with a letter, a comma or a similar sign, but not with a sentence ending (see
+    """Whether a text stops in the middle of a sentence. This is so if its last line is longer than
+    SHORT_LINE, ends with a letter, a comma or a similar sign, and has no sentence ending (see
     _may_end).
 
-    A text that a token limit cuts between two sentences is not detected."""
+    A text that is cut between two sentences is not detected."""
     lines = text.rstrip().splitlines()
     if not lines or len(lines[-1].strip()) <= SHORT_LINE:
         return False
@@ -46,9 +45,10 @@ def is_unended(text: str) -> bool:
 
 
 def _may_end(token: Any, is_item: bool) -> bool:
-    """Whether a line whose last morpheme is `token` can be complete. A sentence is complete after a
-    sentence ending, the particle 요, or a nominal ending as in 했음. An item of a list is complete
-    after any morpheme except a particle or a non-final ending."""
+    """Whether a line whose last morpheme is `token` can be complete. `is_item`: the line is an item
+    of a list. An item is complete after any morpheme except a particle or a non-final ending. Any
+    other line is complete after a sentence ending, the particle 요, or a nominal ending as in
+    했음."""
     if is_item:
         return not token.tag.startswith(("J", "EC", "EP", "ETM"))
     return token.tag in ("EF", "ETN") or (token.form, token.tag) == ("요", "JX")

@@ -1,11 +1,13 @@
-"""Computes the probability of a text under a character 6-gram model of Korean film reviews (NSMC,
-CC0).
+"""Computes the probability of a text under a character 6-gram model. The model was trained on
+Korean film reviews (NSMC, CC0). So everyday words and informal style are probable, and official
+prose is improbable.
 
-    python -m kodata.metrics.naturalness.fluency FOLDER   # with ratings_train.txt(.gz)
+The model is the file fluency.npz, which contains hashes of n-grams and their counts, but no text.
+To write it anew, use a folder with NSMC's ratings_train.txt or ratings_train.txt.gz:
 
-writes fluency.npz. The file contains hashes of n-grams and their counts. No text can be recovered
-from it. Everyday words and informal style are probable under the model; official prose is
-improbable."""
+    python -m kodata.metrics.naturalness.fluency FOLDER
+
+An n-gram is a sequence of n characters. Its context is all of it but the last character."""
 
 import sys
 from functools import cache
@@ -18,21 +20,21 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 FILE = Path(__file__).parent / "fluency.npz"
-ORDER = 6
-# The minimum count of an n-gram, for each order. Rarer n-grams are dropped, so that the file stays
-# under 2 MB.
+ORDER = 6  # the length of the longest n-grams
+# The minimum count of an n-gram, for each length from 1 to ORDER. Rarer n-grams are dropped, so
+# that the file stays under 2 MB.
 MIN_COUNTS = (2, 3, 4, 6, 8, 8)
-UNSEEN = 1 / 20_000  # the probability of every character before any training text is counted
-_BOUNDARY = "\n"
+UNSEEN = 1 / 20_000  # the probability of every character without any training text
+_BOUNDARY = "\n"  # the beginning of a line
 
 
 def bits(text: str) -> tuple[float, int]:
     """Returns (bits, characters): the negative binary logarithm of the text's probability, and the
-    text's length. White space counts as one space. An empty text is (0.0, 0).
+    text's length. Each run of white space becomes one space first. An empty text gives (0.0, 0).
 
-    Uses interpolated Witten-Bell smoothing (Chen and Goodman 1999,
+    The model uses interpolated Witten-Bell smoothing (Chen and Goodman 1999,
     https://doi.org/10.1006/csla.1999.0128). The probability mass of dropped n-grams goes to the
-    next shorter context."""
+    context that is one character shorter."""
     import numpy as np
 
     line = " ".join(text.split())
@@ -40,8 +42,8 @@ def bits(text: str) -> tuple[float, int]:
 
 
 def probabilities(lines: str) -> "Array":
-    """The probability of each character, given the earlier characters of its line. Every line
-    begins with a "\\n"."""
+    """The probability of each character, given the earlier characters of its line. Each line of
+    `lines` begins with "\\n"."""
     import numpy as np
 
     codes = _codes(lines)
@@ -50,9 +52,8 @@ def probabilities(lines: str) -> "Array":
         seen, total, rest = (
             _count(keys) * within_line for keys in (_key(grams), _key(contexts), _key(~contexts))
         )
-        # Two hashes may be equal by chance, which makes a count too high. An n-gram never occurs
-        # more often than the same n-gram without its first character, so the count of the shorter
-        # one is an upper limit.
+        # If two n-grams have the same hash by chance, a count is too high. It is limited to the
+        # count of the n-gram without its first character, which occurs at least as often.
         shorter_seen = seen = np.minimum(seen, shorter_seen)
         known = (total > 0) & (rest > 0)
         interpolated = (np.minimum(seen, total) + rest * result) / np.maximum(total + rest, 1)
@@ -61,6 +62,7 @@ def probabilities(lines: str) -> "Array":
 
 
 def _codes(text: str) -> "Array":
+    """The code points of a text."""
     import numpy as np
 
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(
@@ -69,10 +71,11 @@ def _codes(text: str) -> "Array":
 
 
 def _hashes(codes: "Array") -> "list[tuple[Array, Array, Array]]":
-    """Returns three arrays for each order, about the n-gram that ends at each character: its hash,
-    the hash of its context (all but the last character), and whether it lies within one line.
+    """Returns three arrays for each length of n-grams, from 1 to ORDER. They describe the n-gram
+    that ends at each character: its hash, the hash of its context, and whether the n-gram is within
+    one line.
 
-    The complement of a context's hash is a key too (see train())."""
+    The complement of a context's hash (~) is used as a hash too (see train())."""
     import numpy as np
 
     index = np.arange(len(codes))
@@ -88,7 +91,8 @@ def _hashes(codes: "Array") -> "list[tuple[Array, Array, Array]]":
 
 
 def _mixed(values: "Array") -> "Array":
-    """splitmix64's finalizer: Steele et al. 2014, https://doi.org/10.1145/2660193.2660195."""
+    """Mixes the bits of hashes with the finalizer of splitmix64: Steele et al. 2014,
+    https://doi.org/10.1145/2660193.2660195."""
     import numpy as np
 
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -97,13 +101,14 @@ def _mixed(values: "Array") -> "Array":
 
 
 def _key(hashes: "Array") -> "Array":
+    """The 32-bit keys in the file for 64-bit hashes."""
     import numpy as np
 
     return np.asarray(_mixed(hashes) >> np.uint64(32), dtype=np.uint32)
 
 
 def _count(keys: "Array") -> "Array":
-    """The count of each key; 0 for a dropped key."""
+    """The count of each key; 0 for a key that is not in the file."""
     import numpy as np
 
     known, counts = _table()
@@ -113,6 +118,7 @@ def _count(keys: "Array") -> "Array":
 
 @cache
 def _table() -> "tuple[Array, Array]":
+    """Returns (keys, counts) of the file, as train() returned them."""
     import numpy as np
 
     with np.load(FILE) as stored:
@@ -121,26 +127,29 @@ def _table() -> "tuple[Array, Array]":
 
 
 def _joined(planes: "Array") -> "Array":
+    """The numbers from which _planes() made its result."""
     import numpy as np
 
     return np.ascontiguousarray(planes.T).view(np.uint32).ravel()
 
 
 def _planes(values: "Array") -> "Array":
-    """The bytes of the numbers, grouped by their position in a number. High bytes are mostly zero.
-    Next to each other, they compress well."""
+    """The four bytes of each number, as an array of shape (4, numbers). So the high bytes, most of
+    which are zero, are next to each other and compress well."""
     import numpy as np
 
     return np.ascontiguousarray(values.astype(np.uint32).view(np.uint8).reshape(-1, 4).T)
 
 
 def train(texts: list[str]) -> "tuple[Array, Array]":
-    """Returns (keys, counts), sorted by key. There are three kinds of keys.
+    """Trains the model. Returns (keys, counts), sorted by key. A key is made from one of three
+    hashes:
 
-    - The key of an n-gram has the number of its occurrences.
-    - The key of a context has the number of its occurrences within kept n-grams.
-    - The key of a context's complement has the weight of the next shorter context: the number of
-      distinct kept n-grams plus the number of occurrences of dropped ones."""
+    - from the hash of an n-gram. The count is how often the n-gram occurs.
+    - from the hash of a context. The count is how often it occurs in n-grams that are not dropped.
+    - from the complement of a context's hash. The count is the weight of the context that is one
+      character shorter. It is the number of distinct n-grams with the longer context that are not
+      dropped, plus the number of occurrences of those that are dropped."""
     import numpy as np
 
     codes = _codes("".join(_BOUNDARY + " ".join(text.split()) for text in texts))
@@ -165,7 +174,7 @@ def train(texts: list[str]) -> "tuple[Array, Array]":
 
 
 def main(folder: str) -> None:
-    """Write fluency.npz from NSMC's training part."""
+    """Train the model on NSMC's train split in `folder`, and write fluency.npz."""
     import numpy as np
 
     from kodata import nsmc

@@ -1,8 +1,8 @@
-"""Names and technical terms that Korean texts write in small Latin letters. They are not counted as
-foreign words.
+"""Names and technical terms that Korean texts write in lower-case Latin letters. They are not
+counted as foreign words.
 
-Names that are also everyday English words (apple, word, spring, teams) are not listed. In small
-letters, these are mostly used as the everyday word."""
+Names that are also everyday English words (apple, word, spring, teams) are not listed. In lower
+case, they are mostly used as everyday words."""
 
 _LANGUAGES = """
 ansi awk bash csharp css cuda dart elixir erlang fortran golang groovy haskell html java
@@ -10,7 +10,7 @@ javascript json julia kotlin latex lisp lua markdown matlab octave pascal perl p
 prolog python regex rst ruby rust scala scheme solidity sql svg swift toml typescript verilog
 xhtml xml yaml
 """
-# Keywords and built-in functions that a text about programs names.
+# Keywords and built-in functions of programming languages.
 _KEYWORDS = """
 bool char const def elif else enum false float for func int lambda len null print printf self str
 struct true tuple var void while

@@ -1,21 +1,22 @@
-"""Computes the signals of native and of translated Korean, for comparison with the signals of a
-language model's answers.
+"""Computes the reference values: the faults and signals of texts that people wrote. A language
+model's answers are compared with them.
 
-    python -m kodata.metrics.naturalness.references FOLDER   # with klue-nli/ and xnli-ko/
+    python -m kodata.metrics.naturalness.references FOLDER
 
-Writes two files, which contain numbers only, no text:
+FOLDER has the folders klue-nli and xnli-ko. Two files are written, which contain no texts:
 
 - profile.yaml: the profile, which is a weight for each frequent function morpheme (fit())
-- references.yaml: the value of each fault and signal for each kind of text (rates())
+- references.yaml: the value of each fault and signal for each of three kinds of text (rates())
 
-Native: premises of KLUE-NLI, which people wrote in Korean (news, encyclopedia, reviews).
-Translated: XNLI's Korean part, which translators made from English. The genres differ too, so
-translation is not the only cause of a difference.
+The kinds of text are:
 
-The profile is fitted on the premises of KLUE-NLI's train part and of one half of XNLI's dev file.
-The values in references.yaml are measured on other premises: those of KLUE-NLI's dev part, and
-those of the other half of XNLI. The third kind of text is the hypotheses of KLUE-NLI's dev part.
-People wrote them for a given premise and relation."""
+- native: premises of KLUE-NLI, which people wrote in Korean (news, encyclopedia, reviews)
+- translated: premises of XNLI's Korean part, which people translated from English. Their genres
+  differ from those of KLUE-NLI, so translation is not the only cause of a difference.
+- hypotheses: hypotheses of KLUE-NLI, which people wrote for a given premise and relation
+
+The profile is fitted on KLUE-NLI's train split and on one half of XNLI's dev file. references.yaml
+is measured on KLUE-NLI's test split (the dev file) and on the other half of XNLI's dev file."""
 
 import math
 import sys
@@ -32,17 +33,17 @@ from kodata.records import make_draw
 from kodata.text import clean
 
 FILE = Path(__file__).parent / "references.yaml"
-# The profile contains only function morphemes with at least this share. It is the mean of the
-# shares in native and in translated text. The share of a rare morpheme depends on the corpus more
-# than on translation.
+# The profile contains only function morphemes whose mean share in native and translated text is at
+# least this number. The share of a rarer morpheme depends more on the topics of the texts than on
+# translation.
 MIN_SHARE = 0.01
 XNLI = "xnli-ko/xnli.dev.ko.tsv"
 
 
 def reference_values() -> dict[str, dict[str, float]]:
-    """The values in references.yaml. The keys of the outer dict are `native`, `translated` and
-    `hypotheses`. Each inner dict maps a fault or signal to its value, and `texts` to the number of
-    texts."""
+    """The values in references.yaml. The keys are the kinds of text: native, translated and
+    hypotheses. For each kind, a dict has the value of each fault and signal, and the number of
+    texts under `texts`."""
     import yaml
 
     content = yaml.safe_load(FILE.read_text(encoding="utf-8"))
@@ -50,7 +51,8 @@ def reference_values() -> dict[str, dict[str, float]]:
 
 
 def native(folder: Path, split: str, field: str = "premise") -> list[str]:
-    """The distinct premises, or hypotheses, of a split of KLUE-NLI, sorted."""
+    """The distinct premises or hypotheses (`field`) of a split of KLUE-NLI, sorted. `folder` has
+    the folder klue-nli. Raises DataError."""
     records = records_of(klue_nli.read(split, folder / "klue-nli"))
     return sorted({str(record[field]) for record in records})
 
@@ -58,25 +60,26 @@ def native(folder: Path, split: str, field: str = "premise") -> list[str]:
 def translated(
     folder: Path, is_fitted: bool, field: str = "sentence1", seed: str = "profile"
 ) -> list[str]:
-    """The distinct premises (sentence1) or hypotheses (sentence2) of one half of XNLI-ko's dev
-    file, sorted. The file is divided by premise, at random with the seed `seed`. `is_fitted`: True
-    for the half on which the profile is fitted, False for the other half."""
+    """The distinct premises (`field` is sentence1) or hypotheses (sentence2) of one half of XNLI's
+    Korean dev file, sorted. `folder` has the folder xnli-ko. The premises are divided at random by
+    `seed`. `is_fitted`: True for the half on which the profile is fitted, False for the other half.
+    Raises DataError."""
     rows, draw = data_files.rows(folder / XNLI), make_draw(seed)
     half = {clean(row[field]) for row in rows if (draw(str(row["sentence1"])) < 0.5) == is_fitted}
     return sorted(half - {""})
 
 
 def occurrences(texts: Iterable[str]) -> Counter[str]:
-    """How often each function morpheme occurs."""
+    """How often each function morpheme (form/tag) occurs in the texts."""
     return Counter(
         morpheme for text in texts for morpheme in function_morphemes(read(text).morphemes)
     )
 
 
 def fit(native_counts: Counter[str], translated_counts: Counter[str]) -> dict[str, float]:
-    """Fit the profile. Returns the weight of each frequent function morpheme (MIN_SHARE):
-    {form/tag: log2(share in native text / share in translated text)}. One occurrence is added to
-    each count, so that no share is zero."""
+    """Fits the profile to the counts of function morphemes in native and in translated text.
+    Returns {form/tag: weight} for the morphemes that MIN_SHARE selects. The weight is log2(share in
+    native text / share in translated text). 1 is added to each count, so that no share is zero."""
     both = native_counts, translated_counts
     frequent = sorted(
         name
@@ -88,14 +91,17 @@ def fit(native_counts: Counter[str], translated_counts: Counter[str]) -> dict[st
 
 
 def _smoothed_shares(counts: Counter[str], names: list[str]) -> dict[str, float]:
+    """The share of each name among all these names, after 1 is added to each count."""
     total = sum(counts[name] + 1 for name in names)
     return {name: (counts[name] + 1) / total for name in names}
 
 
 def rates(measured: Iterable[dict[str, Signal]]) -> dict[str, float]:
-    """The value of each fault and signal over all texts. A value is the sum of the texts' `amount`
-    divided by the sum of their `out_of`. Signals whose `out_of` is always 0 are left out. LEVELS
-    are left out too: most of these texts have one sentence, which cannot mix speech levels."""
+    """The value of each fault and signal over all texts. `measured` has the result of measure() for
+    each text. A value is the sum of `amount` divided by the sum of `out_of`.
+
+    Signals whose `out_of` is always 0 are left out. The signals of LEVELS are left out too, since
+    most of these texts are one sentence, which cannot mix speech levels."""
     sums = {name: [0.0, 0.0] for name in NAMES if name not in LEVELS}
     for signals in measured:
         for name, pair in sums.items():
@@ -105,6 +111,7 @@ def rates(measured: Iterable[dict[str, Signal]]) -> dict[str, float]:
 
 
 def _write(path: Path, head: str, content: Mapping[str, object]) -> None:
+    """Writes `content` as YAML, after the comment `head`."""
     import yaml
 
     path.write_text(
@@ -114,6 +121,7 @@ def _write(path: Path, head: str, content: Mapping[str, object]) -> None:
 
 
 def main(folder: str) -> None:
+    """Write profile.yaml, then references.yaml, which depends on the profile."""
     import kiwipiepy
 
     data = Path(folder)

@@ -1,8 +1,9 @@
 """Measures faults and signals of an answer. Each is an amount and a total, such as 3 foreign words
-of 120 words. So a score over answers is a ratio of sums.
+out of 120 words. The value over many answers is the sum of the amounts divided by the sum of the
+totals.
 
-A fault is an error by any standard. A signal describes style. No study has shown that a higher or a
-lower value is better. There is no overall score, since no weighting of signals has been shown to
+A fault is an error by any standard. A signal describes style: no study has shown that a higher or a
+lower value is better. There is no overall score, since no weighting of the signals is known to
 agree with what people find natural."""
 
 import re
@@ -24,8 +25,10 @@ from kodata.metrics.naturalness.translationese import (
 from kodata.text import clean
 
 PROFILE = Path(__file__).parent / "profile.yaml"
-LONGEST = 2_000  # characters of an answer that Kiwi reads; more would hardly change a rate
-# The share of answers with each fault, and the share with any fault.
+# The maximum number of characters of an answer that Kiwi analyses. More would hardly change a value
+# over many answers.
+LONGEST = 2_000
+# The faults. faulty_answers counts the answers with at least one of the others.
 FAULTS = (
     "unended_answers",
     "foreign_answers",
@@ -33,8 +36,9 @@ FAULTS = (
     "broken_josa_answers",
     "faulty_answers",
 )
-SHARES = ("hangul", "repetition_4gram", "lm_bits_per_char", "kiwi_score", "function_profile")
-# Occurrences per 1,000 eojeol. The names from the third on are the keys of TRANSLATIONESE.
+RATIOS = ("hangul", "repetition_4gram", "lm_bits_per_char", "kiwi_score", "function_profile")
+# Signals in occurrences per 1,000 eojeol, which are words with Hangul. foreign_in_word is per 1,000
+# words. From the third on, the names are the keys of TRANSLATIONESE.
 PER_1000 = (
     "foreign_in_word",
     "spacing_errors",
@@ -52,12 +56,13 @@ PER_1000 = (
     "jungida",
     "su_itda",
 )
-LEVELS = ("speech_mixed", "speech_clash", "speech_asked")
-NAMES = (*FAULTS, *SHARES, *PER_1000, *LEVELS)
-# Signals are not rated, since no study has shown that a higher or a lower value is better.
+LEVELS = ("speech_mixed", "speech_clash", "speech_asked")  # signals about speech levels
+NAMES = (*FAULTS, *RATIOS, *PER_1000, *LEVELS)
 SIGNALS = frozenset(NAMES) - {*FAULTS}
 
+# Removes the marks of Markdown, and replaces | with a space.
 _MARKDOWN = str.maketrans("|", " ", "*#`_~>")
+# Words that are answers to a classification task.
 _LABELS = {
     *klue_nli.LABELS.values(),
     *nsmc.LABELS.values(),
@@ -71,44 +76,44 @@ _LABELS = {
 
 
 class Signal(NamedTuple):
-    """A fault or signal of one answer. The metric over all answers is the sum of `amount` divided
-    by the sum of `out_of`."""
+    """A fault or signal of one answer. The value over all answers is the sum of `amount` divided by
+    the sum of `out_of`."""
 
     amount: float
     out_of: float
 
 
 def is_empty_or_label(text: str) -> bool:
-    """Whether an answer has fewer than two words, or consists only of labels. A model that was
+    """Whether an answer has fewer than two words, or only words that are labels. A model that was
     tuned on a classification task may answer every prompt with a label."""
     words = [re.sub(r"\W", "", word) for word in scripts.words(text)]
     return len(words) < 2 or set(words) <= _LABELS
 
 
 def measure(text: str, level: str = "any", is_cut: bool = False) -> dict[str, Signal]:
-    """Every signal of an answer to a prompt that asks for a speech level
-    (kodata.naturalness.LEVELS). `is_cut`: the model was stopped within its thought, before its
-    answer.
+    """Returns every fault and signal of an answer. `level` is the speech level that the prompt
+    requests, one of kodata.naturalness.LEVELS. `is_cut`: the model was stopped within its thought,
+    before its answer.
 
-    The signals:
+    What is measured:
 
     - FAULTS: 1 for an answer with the fault, else 0.
     - hangul: the share of Hangul among letters.
-    - repetition_4gram: the share of 4-grams of words that occurred before.
-    - lm_bits_per_char: see fluency.py.
-    - kiwi_score: Kiwi's log-likelihood (natural logarithm) per morpheme.
-    - function_profile: log2(share in native Korean / share in translated Korean), the mean over
-      function morphemes that have a reference value.
-    - PER_1000: occurrences per 1,000 eojeol.
+    - repetition_4gram: the share of 4-grams of words that occurred earlier in the answer.
+    - lm_bits_per_char: bits per character under the model of fluency.py.
+    - kiwi_score: the natural logarithm of the likelihood that Kiwi gives to its analysis, per
+      morpheme.
+    - function_profile: the mean weight of the function morphemes that are in profile().
+    - PER_1000: occurrences per 1,000 eojeol; for foreign_in_word, per 1,000 words.
     - speech_mixed: whether an answer has several speech levels.
-    - speech_clash: whether an answer has the plain level and a polite level. speech_mixed and
-      speech_clash only count answers with at least one speech level.
-    - speech_asked: whether an answer has the requested level and no other. Only answers to prompts
-      that request a level count."""
+    - speech_clash: whether an answer has the plain level and a polite level. For speech_mixed and
+      speech_clash, answers without a speech level are not counted.
+    - speech_asked: whether an answer has the requested level and no other. Answers to prompts that
+      request no level are not counted."""
     cleaned = clean(text)
     plain = cleaned.translate(_MARKDOWN).strip()
     words = scripts.words(plain)
-    foreign = len(scripts.foreign_words(cleaned))  # counted before code marks are removed
+    foreign = len(scripts.foreign_words(cleaned))  # needs the backticks that mark code
     beginning = _beginning(plain)
     reading = read(beginning)
     faults = (is_cut or is_unended(plain), foreign > 0, is_looping(words), reading.broken_josa > 0)
@@ -123,30 +128,35 @@ def measure(text: str, level: str = "any", is_cut: bool = False) -> dict[str, Si
 
 
 def _shares(names: Iterable[str], holds: Iterable[bool]) -> dict[str, Signal]:
+    """For each name, 1 out of 1 if it holds for the answer, else 0 out of 1."""
     return {name: Signal(float(is_so), 1) for name, is_so in zip(names, holds, strict=True)}
 
 
 def items(
     guid: str, text: str, empty: bool, level: str = "any", is_cut: bool = False
 ) -> dict[str, tuple[str, float, float, bool]]:
-    """For each fault and signal of an answer, the item that its metric takes: (guid, amount,
-    out_of, empty). See kodata.metrics.metrics. `empty` lets the metric count empty answers."""
+    """The item (guid, amount, out_of, empty) of each fault and signal of an answer, for the metrics
+    in kodata.metrics.metrics. `empty`: the answer is empty or only a label. `level` and `is_cut`
+    are as in measure()."""
     return {name: (guid, *part, empty) for name, part in measure(text, level, is_cut).items()}
 
 
 def _repetition(words: list[str]) -> Signal:
+    """The number of 4-grams of words that occurred before, out of all of them."""
     fours = list(zip(words, words[1:], words[2:], words[3:], strict=False))
     return Signal(len(fours) - len(set(fours)), len(fours))
 
 
 def _beginning(text: str) -> str:
-    """At most LONGEST characters, cut after a whole word if there is one."""
+    """The first LONGEST characters of a text, without a last word that may be cut."""
     if len(text) <= LONGEST:
         return text
     return text[:LONGEST].rsplit(maxsplit=1)[0]
 
 
 def _read(text: str, reading: Reading, level: str) -> dict[str, Signal]:
+    """The signals that depend on Kiwi's analysis of a text, `reading`. `level` is as in
+    measure()."""
     thousands = sum(map(scripts.is_korean, text.split())) / 1000
     counts = {name: count(reading.morphemes) for name, count in TRANSLATIONESE.items()}
     weights = [
@@ -170,8 +180,8 @@ def _read(text: str, reading: Reading, level: str) -> dict[str, Signal]:
 
 @cache
 def profile() -> dict[str, float]:
-    """Returns {form/tag: log2(share in native Korean / share in translated Korean)}, fitted by
-    references.py."""
+    """The weights of function morphemes, as {form/tag: log2(share in native Korean / share in
+    translated Korean)}. references.py fits them."""
     import yaml
 
     weights: dict[str, float] = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))["weights"]

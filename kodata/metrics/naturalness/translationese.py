@@ -1,8 +1,9 @@
-"""Analyses a text with Kiwi, a morphological analyser: Kiwi's score, spacing, speech levels, and
-constructions that are more frequent in translated than in native Korean.
+"""Analyses a text with Kiwi, a morphological analyser. The results are the spacing, the speech
+levels, and the constructions that are more frequent in translated than in native Korean
+(translationese).
 
 A count is the number of occurrences in the text. Another version of Kiwi may give other counts.
-references.yaml states the version with which the references were made."""
+references.yaml states the version with which the reference values were measured."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +15,8 @@ from kodata.metrics.naturalness.josa import find_broken
 
 
 class Morpheme(NamedTuple):
-    """A form with its part of speech in the Sejong tag set, without Kiwi's marks for irregular
-    stems."""
+    """A morpheme: its form, and its tag in the Sejong tag set. Kiwi's suffixes of tags for
+    irregular stems (VV-I) are removed."""
 
     form: str
     tag: str
@@ -28,11 +29,13 @@ class Reading(NamedTuple):
     """Kiwi's analysis of a text."""
 
     morphemes: tuple[Morpheme, ...]
-    score: float  # natural logarithm of the reading's likelihood under Kiwi's language model
-    broken_josa: int  # words that end in a josa whose form does not fit
-    registers: frozenset[str]  # the speech levels of its sentences: haeyo, hapsyo, plain
+    score: float  # the natural logarithm of the analysis' likelihood under Kiwi's language model
+    broken_josa: int  # the number of words with a broken josa (josa.py)
+    registers: frozenset[str]  # the speech levels of the text's sentences: haeyo, hapsyo, plain
 
 
+# Words that the counts in TRANSLATIONESE use: pronouns of the third and second person, pronouns of
+# the first person, verbs that mean to have, and verbs that are passive already.
 PRONOUNS = ("그", "그녀", "그것", "이것", "저것", "당신")
 SELVES = ("나", "저", "우리", "저희")
 HAVE = ("가지", "갖", "지니")
@@ -55,6 +58,7 @@ PASSIVE_VERBS = {
     ),
     *("팔리", "쌓이", "바뀌", "막히", "꼽히", "풀리", "찢기"),
 }
+# Pairs of a particle and a verb that together work like a particle, as in 에 대하여.
 COMPOUND = {("에", "대하"), ("에", "관하"), *((josa, "통하") for josa in ("을", "를"))}
 COMPOUND |= {(josa, "위하") for josa in ("을", "를")} | {(josa, "인하") for josa in ("로", "으로")}
 _BECOME, _CAUSED = Morpheme("지", "VX"), Morpheme("게", "EC")
@@ -62,7 +66,7 @@ _THING, _WAY, _MIDST = (Morpheme(form, "NNB") for form in ("것", "수", "중"))
 
 
 def read(text: str) -> Reading:
-    """The most probable reading of a text. The same text always gives the same reading."""
+    """Kiwi's most probable analysis of a text. The speech levels are those outside of quotes."""
     tokens, score = kiwi().analyze(text)[0]
     morphemes = tuple(Morpheme(token.form, token.tag.partition("-")[0]) for token in tokens)
     quoted = {index for match in _QUOTED.finditer(text) for index in range(*match.span())}
@@ -81,7 +85,8 @@ def respaced(text: str) -> int:
 
 
 def _gaps(text: str) -> set[int]:
-    """The positions of white space, each as the number of other characters before it."""
+    """The positions of white space and of the end of the text. A position is the number of
+    characters before it, without white space."""
     gaps, position = set(), 0
     for word in text.split():
         position += len(word)
@@ -91,8 +96,9 @@ def _gaps(text: str) -> set[int]:
 
 # ---- speech levels
 
-# Quoted speech has a level of its own.
+# A quote. Its speech level is that of the quoted person, so it is not counted.
 _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|‘[^’\n]*’|'[^'\n]*'")
+# The last syllables of sentence endings, by speech level.
 _ENDINGS = (
     ("hapsyo", ("니다", "니까", "시오", "시다")),
     ("haeyo", ("요", "죠")),
@@ -122,8 +128,8 @@ _ENDINGS = (
 
 
 def registers(morphemes: Morphemes) -> frozenset[str]:
-    """The speech levels in which sentences end: haeyo, hapsyo and plain. 해라 and 해 both count as
-    plain. An ending that all levels share, such as -ᆯ까, has no level."""
+    """The speech levels of the sentence endings in a text: haeyo, hapsyo and plain. The levels 해라
+    and 해 both count as plain. An ending that all levels share, such as -ᆯ까, is not counted."""
     levels = set()
     for morpheme, after in pairwise([*morphemes, Morpheme("", "SF")]):
         is_ending = morpheme.tag == "EF" or (morpheme.tag == "EC" and after.tag == "SF")
@@ -135,21 +141,25 @@ def registers(morphemes: Morphemes) -> frozenset[str]:
 
 
 def _level(ending: str) -> str:
+    """The speech level of a sentence ending; "" if it has none."""
     return next((level for level, forms in _ENDINGS if ending.endswith(forms)), "")
 
 
-# ---- constructions that are more frequent in translated Korean: occurrences of each
+# ---- constructions that are more frequent in translated Korean
 
 
 def _single(holds: Callable[[Morpheme], bool]) -> Callable[[Morphemes], int]:
+    """A function that counts the morphemes of a text for which `holds` is True."""
     return lambda morphemes: sum(map(holds, morphemes))
 
 
 def _pair(holds: Callable[[Morpheme, Morpheme], bool]) -> Callable[[Morphemes], int]:
+    """Like _single(), for two consecutive morphemes."""
     return lambda morphemes: sum(holds(left, right) for left, right in pairwise(morphemes))
 
 
 def _triple(holds: Callable[[Morpheme, Morpheme, Morpheme], bool]) -> Callable[[Morphemes], int]:
+    """Like _single(), for three consecutive morphemes."""
     return lambda morphemes: sum(map(holds, morphemes, morphemes[1:], morphemes[2:]))
 
 
@@ -161,10 +171,10 @@ def _doubly_passive(verb: Morpheme, ending: Morpheme, auxiliary: Morpheme) -> bo
     )
 
 
+# For each construction, a function that counts it in the morphemes of a text.
 TRANSLATIONESE: dict[str, Callable[[Morphemes], int]] = {
-    "pronouns": _single(
-        lambda word: word.tag == "NP" and word.form in PRONOUNS
-    ),  # Kiwi: 그들 is 그 + 들
+    # Kiwi splits 그들 into 그 and 들, so it is counted.
+    "pronouns": _single(lambda word: word.tag == "NP" and word.form in PRONOUNS),
     "self_pronouns": _single(lambda word: word.tag == "NP" and word.form in SELVES),
     "plural_deul": _pair(lambda noun, suffix: suffix == ("들", "XSN") and noun.tag != "NP"),
     "double_passive": _triple(_doubly_passive),
@@ -195,6 +205,7 @@ TRANSLATIONESE: dict[str, Callable[[Morphemes], int]] = {
 
 # ---- the profile of function morphemes
 
+# The beginnings of the tags of function morphemes, and the dependent nouns that count as such.
 FUNCTION = ("J", "EC", "ET", "XS", "VX", "VC")
 DEPENDENT = (
     "것",
@@ -209,13 +220,13 @@ DEPENDENT = (
     "만큼",
     "중",
     "적",
-)  # units are excluded: 원, 명, 달러
+)  # without units such as 원, 명, 달러
 
 
 def function_morphemes(morphemes: Morphemes) -> Iterator[str]:
-    """Yields the form/tag of every particle, connective or adnominal ending, suffix, auxiliary,
-    copula and dependent noun. Sentence endings are excluded, since a prompt may request them.
-    Pronouns are excluded, since they have their own counts."""
+    """Yields form/tag for every function morpheme: particles, endings, suffixes, auxiliary verbs,
+    copulas and dependent nouns. Sentence endings are excluded, since a prompt may request a speech
+    level. Pronouns are excluded, since they are counted by themselves."""
     for form, tag in morphemes:
         if tag.startswith(FUNCTION) or (tag == "NNB" and form in DEPENDENT):
             yield f"{form}/{tag}"

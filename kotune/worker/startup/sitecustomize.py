@@ -1,14 +1,15 @@
-"""Prepares every child process of kotune. Python imports this module at its start, because
-kotune.worker.environment adds its folder to PYTHONPATH. Workers that Axolotl, torchrun or
-accelerate start import it too.
+"""Prepares every child process of kotune. Python imports a module named sitecustomize at its start.
+It finds this one, because kotune.worker.environment adds this folder to PYTHONPATH. Workers that
+Axolotl, torchrun or accelerate start import this module too.
 
-- It makes kotune and kodata importable, in preference to an installed copy. PYTHONPATH does not
-  contain the checkout itself, because a file in the checkout could replace a module of Python.
+- It makes this copy of kotune and kodata importable, even if another copy is installed. PYTHONPATH
+  does not contain the checkout itself, because a file in the checkout could replace a module of
+  Python.
 - It blocks the import of `kernels`, so no kernel is loaded from the hub. kotune.train.upstream
   describes the fault that this prevents.
 - When tokenizers is imported, it restricts which vocabulary files tokenizers may open
   (kotune.worker.vocabularies).
-- It executes another sitecustomize, if this module hides one."""
+- If the environment has another sitecustomize, which this one hides, it executes that one too."""
 
 import sys
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ ROOT = HERE.removesuffix("/kotune/worker/startup")
 
 
 class Ours:
-    """Finds kodata and kotune. Other finders find their submodules and all other modules."""
+    """A finder for the packages kodata and kotune. It leaves their submodules and all other modules
+    to the next finders."""
 
     @staticmethod
     def find_spec(
@@ -31,7 +33,8 @@ class Ours:
 
 
 class Locked(SourceFileLoader):
-    """Loads tokenizers/models/__init__.py and replaces its classes before other code uses them."""
+    """A loader for tokenizers.models. It replaces the module's classes before other code uses
+    them."""
 
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
@@ -41,7 +44,7 @@ class Locked(SourceFileLoader):
 
 
 class Vocabularies:
-    """Finds tokenizers.models and makes Locked its loader."""
+    """A finder for tokenizers.models, which is then loaded by Locked."""
 
     @staticmethod
     def find_spec(
@@ -56,6 +59,7 @@ class Vocabularies:
 # With None here, `import kernels` fails as if the package were not installed.
 sys.modules["kernels"] = None  # type: ignore[assignment]
 sys.meta_path[:0] = [Ours, Vocabularies]
+# Without this folder in sys.path, a search for sitecustomize finds the one that this module hides.
 sys.path[:] = [path for path in sys.path if path != HERE]
 if (hidden := PathFinder.find_spec(__name__)) and hidden.loader:
     hidden.loader.exec_module(module_from_spec(hidden))
