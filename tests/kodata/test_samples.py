@@ -77,7 +77,7 @@ def test_no_training_text_stands_in_any_test_part(tmp_path: Path) -> None:
     entries.append(Entry("nli_sample"))
     tasks = {kodata.SOURCES[entry.source].CARD.task: location_of(entry) for entry in entries}
     leaks = convert.convert(entries, tmp_path, 42, Scored(tasks))["leaks"]
-    # One training premise of the NLI sample has the words of a test premise in another order.
+    # One training premise of the NLI sample differs from a test premise by the name alone.
     assert [(leak["source"], leak["kind"], leak["rows"]) for leak in leaks["found"]] == [
         ("nli_sample", "near", 3)
     ]
