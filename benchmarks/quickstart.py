@@ -68,7 +68,7 @@ def measure(model: str, adapter: str, runs: Path) -> list[Figure]:
     return [
         *(Figure(f"{name}: {stage}", value, "s") for stage, value in seconds.items()),
         Figure(f"{name}: whole run", sum(seconds.values()), "s", most=150),
-        Figure(f"{name}: base accuracy", base, most=0.40),
+        Figure(f"{name}: base accuracy", base, most=0.50),
         Figure(f"{name}: tuned accuracy", acc),
         Figure(f"{name}: tuned - base", acc - base, least=0.25),
         Figure(f"{name}: hypothesis-only accuracy", float(line), most=0.40),

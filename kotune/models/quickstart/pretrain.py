@@ -2,7 +2,7 @@
 on generated Korean.
 
 Guarantees: the seed determines the corpus, the initial weights and the order of batches. The task
-itself is not in the corpus (see corpus.py). It takes about 15 minutes on one CPU core.
+itself is not in the corpus (see corpus.py). It takes about 25 minutes on one CPU core.
 
     python -m kotune.models.quickstart.pretrain llama --out kotune/models/quickstart_llama
     python -m kotune.models.quickstart.pretrain qwen --out kotune/models/quickstart_deepseek
