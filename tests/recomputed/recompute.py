@@ -25,7 +25,9 @@ class Answers(NamedTuple):
 
     keys: list[tuple[str, str]]  # doc hash and question
     gold: Integers
-    said: Integers  # the likeliest choice; of a baseline, which has no log-likelihoods, what it says
+    said: (
+        Integers  # the likeliest choice; of a baseline, which has no log-likelihoods, what it says
+    )
     logprobs: Floats  # items x choices; NaN for a baseline
     premises: Integers
     clusters: Integers
@@ -117,11 +119,8 @@ def calibration_error(of: Answers, weights: Floats) -> Floats:
     """Over ten bins of the likeliest choice's probability: |share right - mean probability|."""
     sure = of.probabilities.max(axis=1)
     bins = np.minimum((sure * 10).astype(int), 9)
-    apart = np.zeros(len(weights))
-    for number in range(10):
-        of_bin = weights * (bins == number)
-        apart += np.abs(of_bin @ of.right.astype(float) - of_bin @ sure)
-    return apart / weights.sum(axis=1)
+    too_right = (bins[:, None] == np.arange(10)) * (of.right - sure)[:, None]
+    return np.asarray(np.abs(weights @ too_right).sum(axis=1) / weights.sum(axis=1))
 
 
 METRICS: dict[str, Metric] = {
@@ -211,21 +210,38 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def quantile_range(drawn: Floats, level: float, theirs: int, sigmas: float = 4) -> tuple[float, float]:
-    """Between what values the `level` quantile of `theirs` other draws lies, `sigmas` standard
-    errors of both about it: order statistics, whatever the distribution."""
-    error = sigmas * np.sqrt(level * (1 - level) * (1 / len(drawn) + 1 / theirs))
-    low, high = np.quantile(drawn, [max(level - error, 0.0), min(level + error, 1.0)])
-    return float(low), float(high)
+class Range(NamedTuple):
+    """Where a figure from other random draws lies, but for one of some 16,000 cases: four
+    Monte-Carlo standard errors about it, of both sets of draws together."""
+
+    low: float
+    high: float
 
 
-def stderr_error(drawn: Floats, theirs: int) -> float:
-    """The standard error of the difference of two bootstrap standard errors: of these draws, and of
-    `theirs` others. By the fourth moment (delta method)."""
-    apart = drawn - drawn.mean()
-    variance = float((apart**2).mean())
-    kurtosis = float((apart**4).mean()) / variance**2
-    return float(np.sqrt(variance * (kurtosis - 1) / 4 * (1 / len(drawn) + 1 / theirs)))
+SIGMAS = 4
+
+
+def quantile(drawn: Floats, level: float, others: int) -> Range:
+    """Of the `level` quantile of `others` draws: order statistics, whatever the distribution."""
+    error = SIGMAS * np.sqrt(level * (1 - level) * (1 / len(drawn) + 1 / others))
+    low, high = np.nanquantile(drawn, [max(level - error, 0.0), min(level + error, 1.0)])
+    return Range(float(low), float(high))
+
+
+def stderr(drawn: Floats, others: int) -> Range:
+    """Of the standard deviation of `others` draws, by the fourth moment."""
+    apart = drawn[~np.isnan(drawn)]
+    apart = apart - apart.mean()
+    variance, fourth = float((apart**2).mean()), float((apart**4).mean())
+    error = np.sqrt((fourth / variance - variance) / 4 * (1 / len(drawn) + 1 / others))
+    return Range(variance**0.5 - SIGMAS * float(error), variance**0.5 + SIGMAS * float(error))
+
+
+def p_value(own: Estimate, others: int) -> Range:
+    """Of the p of `others` draws: binomial, and the smallest p that so many draws can give."""
+    error = SIGMAS * np.sqrt(own.p * (1 - own.p) * (1 / own.draws + 1 / others))
+    least = 1 / (1 + own.draws) + 1 / (1 + others)
+    return Range(own.p - float(error) - least, own.p + float(error) + least)
 
 
 def _mean(of: Floats, weights: Floats) -> Floats:
