@@ -28,7 +28,7 @@ def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Find
 
     There is no finding about GATED if HF_HUB_OFFLINE is set, or if the hub's address is not safe or
     cannot be reached."""
-    token_finding = _token_finding(token, "HF_TOKEN" in environment)
+    token_finding = _token_finding(token, bool(environment.get("HF_TOKEN", "").strip()))
     yield token_finding
     if token_finding.state != "ok":
         token = None  # a malformed token is not sent: http.client would quote it in its error

@@ -167,7 +167,7 @@ def _mixed(rows: list[int], lengths: list[list[int]]) -> Iterator[int]:
     """A sample of the lengths of all data entries. `rows`: each entry's number of rows, which sets
     its share of the sample. `lengths`: each entry's lengths. The longest length of each entry is
     always in the sample."""
-    most = max(rows)
+    most = max(*rows, 1)  # 1: weights may leave no row
     for number, entry_lengths in zip(rows, lengths, strict=True):
         size = max(round(1_000 * number / most), 1)
         ranked = sorted(entry_lengths)

@@ -61,9 +61,10 @@ def criteria(result: Result, phrases: Phrases) -> list[Table]:
             else []
         )
     measured = {cards()[comparison.task].criterion for comparison in result.comparisons}
-    if absent := ", ".join(
+    absent = ", ".join(
         phrases.word("criteria", name) for name in CRITERIA if name not in measured
-    ):
+    )
+    if tables and absent:
         tables[-1].notes.append(phrases("not_asked", criteria=absent))
     return tables
 

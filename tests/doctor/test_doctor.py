@@ -61,6 +61,11 @@ def test_a_hub_that_gives_everything_is_ok_and_asked_for_nothing_but_two_heads(
     assert hub.asked == [("HEAD", f"/{model}/resolve/main/config.json") for model in (OPEN, GATED)]
 
 
+def test_an_empty_variable_is_not_the_source_of_a_token(hub: StandInHub) -> None:
+    told = found(hub, "hf_token", HF_TOKEN=" ")["token"].told
+    assert "HF_TOKEN is set" not in told
+
+
 @pytest.mark.parametrize(
     ("fault", "token", "expected", "do"),
     [

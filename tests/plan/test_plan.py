@@ -100,6 +100,12 @@ def made(
     return plans.make(RECIPES / f"{recipe}.yml", sets, names, price)
 
 
+def test_a_weight_that_leaves_no_row_is_planned(tmp_path: Path) -> None:
+    data = "data:\n  - {source: nli_sample, samples: 1, weight: 0.3}\n"
+    recipe = write_recipe(tmp_path, f"model: quickstart-llama\n{data}")
+    assert plans.make(recipe, (), ("l4",), None).gpu_plans
+
+
 def kind_of(name: str) -> str:
     """transformers' name for the kind of architecture."""
     known = {"gemma": "gemma3_text", "qwen3": "qwen3"}
