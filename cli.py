@@ -3,8 +3,8 @@
 
 import sys
 
-# Python searches the folder of a script first, which is the checkout. A user's file in it, named
-# like a module of Python or of a library, must not be imported instead of that module.
+# Python first searches the folder of the script, which is the checkout. If a user's file there has
+# the name of a module of Python or of a library, Python would import that file instead.
 if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
     del sys.path[0]
 
@@ -20,11 +20,11 @@ if sys.prefix == sys.base_prefix and VENV.exists():
 
 
 class CheckoutFinder:
-    """Import finder for the packages of this checkout. They take precedence over an installed copy;
-    nothing else in the checkout can be imported."""
+    """An import finder for the packages kodata and kotune of this checkout. They take precedence
+    over an installed copy. Nothing else in the checkout can be imported."""
 
     @staticmethod
-    # Untyped, so that an old Python reaches the message below.
+    # Without annotations, because an old Python would fail on them before the message below.
     def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]
         return PathFinder.find_spec(name, [str(HERE)]) if name in ("kodata", "kotune") else None
 

@@ -1,5 +1,5 @@
-"""KorQuAD 1.0: 66,181 Korean questions as records and chat examples. Each answer is a piece of a
-Wikipedia paragraph.
+"""KorQuAD 1.0: 66,181 Korean questions as records and chat examples. Each answer is copied from a
+paragraph of Wikipedia.
 
 Training examples and the lm-eval task use the same prompt. "test" is the official dev file, since
 the official test set is not public. kodata.prepare.convert cuts a validation split from train."""
@@ -75,7 +75,7 @@ _KEYS = known("id", "title", "context", "question", answers=known("text", "answe
 
 
 def question(record: Record, form: str = "answer") -> str:
-    """The prompt: a question about a passage."""
+    """The prompt: the passage, its question, and the instruction to copy the answer."""
     return (
         f"지문: {record['context']}\n"
         f"질문: {record['question']}\n"
@@ -84,7 +84,7 @@ def question(record: Record, form: str = "answer") -> str:
 
 
 def answer(record: Record, form: str = "answer") -> str:
-    """The expected answer: a piece of the passage."""
+    """The expected answer, which occurs in the passage."""
     return str(record["answer"])
 
 
@@ -104,7 +104,8 @@ def texts(record: Record) -> tuple[str, ...]:
 
 
 def parts(record: Record) -> Parts:
-    """Passage and question, which together are what is asked. The answer stands in the passage."""
+    """The pair of passage and question, which together identify a question of the data set. Many
+    records may share a question alone. The answer is not listed, because it is in the passage."""
     pair = record["context"], record["question"]
     return Parts(pair, (record["question"],), pair)
 
@@ -127,7 +128,7 @@ def _records(file: Path) -> Iterator[SourceItem]:
 
 def _official_rows(file: Path) -> Iterator[data_files.Row | NotRead]:
     """Yields a row for each question of an official file, with the same keys as on the hub. Then
-    yields NotRead for each non-empty array or object beside `data`.
+    yields NotRead for each key of the file, other than `data`, with a non-empty array or object.
 
     The file is nested as in SQuAD 1.1: articles have paragraphs, and paragraphs have questions.
     Raises DataError for another layout, and for a file without questions."""

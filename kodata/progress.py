@@ -1,5 +1,5 @@
-"""Describes how far a piece of work is. The work calls a function that its caller gives (Watch),
-so it does not know how progress is shown."""
+"""Reports of how far a piece of work is. A function with long work has a parameter `watch`: a
+function (Watch) that it calls with each report. Its caller decides how to show the reports."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
@@ -8,8 +8,12 @@ T = TypeVar("T")
 
 
 class Progress(NamedTuple):
-    """How far a piece of work is: `done` of `total`, counted in `unit`. `total` is None if it is
-    not known. `tokens` is the number of tokens that a model has read or written for it so far."""
+    """How far a piece of work is.
+
+    - `what`: the name of the work, which is shown
+    - `done` and `total`: how many of how many units are done; `total` is None if it is not known
+    - `tokens`: the number of tokens that a model has read or written so far
+    """
 
     what: str
     done: int
@@ -20,7 +24,7 @@ class Progress(NamedTuple):
 
 Watch = Callable[[Progress], None]
 BYTES = "bytes"  # the unit of downloads
-EVERY = 256  # rows between two calls of a Watch
+EVERY = 256  # number of rows from one report to the next
 
 
 def unwatched(progress: Progress) -> None:
@@ -28,8 +32,8 @@ def unwatched(progress: Progress) -> None:
 
 
 def counted(rows: Iterable[T], begin: Progress, watch: Watch) -> Iterator[T]:
-    """Yields the rows and reports how many were yielded: first 0, then every EVERY rows. `begin`:
-    the first report."""
+    """Yields the rows. Calls `watch` with `begin` at the beginning, and with the number of rows
+    after every EVERY rows and at the end."""
     watch(begin)
     done = 0
     for done, row in enumerate(rows, 1):

@@ -1,4 +1,5 @@
-"""The work of each stage. kotune.pipeline decides which stages run."""
+"""Defines the work of each stage as a function of the job and the screen (BODIES). kotune.pipeline
+decides which stages run."""
 
 import os
 from collections.abc import Callable
@@ -37,6 +38,7 @@ from kotune.worker.call import call
 
 
 def _prepare(job: Job, screen: Screen) -> None:
+    """Write the training data and the manifest."""
     with screen.watching() as watch, guard.watched(watch):
         manifest = job.prepare(watch)
     for line in lines.prepared(manifest):
@@ -44,11 +46,13 @@ def _prepare(job: Job, screen: Screen) -> None:
 
 
 def configure(job: Job, weights: bool = True) -> presets.Model:
-    """Fetch the model and write Axolotl's input into the run folder: axolotl.yml and kotune's chat
-    template.
+    """Fetch the model, and write axolotl.yml and the chat template into the run folder. Returns the
+    model. `weights`: whether to fetch the model's weights too.
 
-    If kotune has no template for the model, the tokenizer's own template is used. The parity job
-    writes that template into the run folder, because it loads the tokenizer."""
+    If kotune has no template for the model, the tokenizer's own template is used. It is not written
+    here, but by the parity job, which loads the tokenizer.
+
+    Raises RecipeError if sequence_len is larger than the model's number of positions."""
     model = presets.find(job.recipe.model, job.recipe.template)
     revision = hub.fetch(model.base, weights)
     _refuse_beyond_positions(job, generation.max_positions(model.base, revision))
@@ -62,25 +66,29 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
 
 
 def _rendered(job: Job, revision: str | None) -> str:
-    """The content of axolotl.yml. If the run folder has prepared training rows, the settings that
-    depend on the number of rows are made for it."""
+    """The content of axolotl.yml. `revision`: the model's commit on the hub; None for a local
+    model.
+
+    Some settings depend on the number of training rows, which the manifest has. Before the prepare
+    stage there is no manifest, and these settings keep their defaults."""
     manifest = job.run.path(MANIFEST)
     rows = read_model(manifest, Manifest).rows.train if manifest.exists() else None
     return config.render(job.recipe, job.device, revision, rows, job.is_old_gpu)
 
 
 def _refuse_beyond_positions(job: Job, positions: float) -> None:
-    """Raise RecipeError if sequence_len is larger than the model's number of positions. The model
-    would not report that itself."""
+    """Raise RecipeError if sequence_len is larger than `positions`, the model's number of
+    positions. Training would not report this."""
     length = int(config.config(job.recipe, job.device)["sequence_len"])
     if length > positions:
         raise RecipeError(
             f"axolotl.sequence_len: {length:,} is beyond the {positions:,} positions of"
-            f" {job.recipe.model}; give no more"
+            f" {job.recipe.model}; set at most {positions:,}"
         )
 
 
 def _render(job: Job, screen: Screen) -> None:
+    """Write Axolotl's configuration, and prove that training and scoring use the same prompts."""
     with screen.watching() as watch, guard.watched(watch):
         base = configure(job).base
     revision = job.run.record().model_revision
@@ -97,19 +105,19 @@ def _render(job: Job, screen: Screen) -> None:
 
 
 def _train(job: Job, screen: Screen) -> None:
-    base, revision = (
-        presets.find(job.recipe.model, job.recipe.template).base,
-        job.run.record().model_revision,
-    )
-    hub.fetch(base, revision=revision)  # check again: an untrusted run.json may have skipped stages
+    """Train the adapter, and record in run.json how it was trained."""
+    base = presets.find(job.recipe.model, job.recipe.template).base
+    revision = job.run.record().model_revision
+    # The render stage has fetched the model, but an untrusted run.json may say so falsely.
+    hub.fetch(base, revision=revision)
     config.refuse_foreign(job.run.root, job.recipe, _rendered(job, revision))
     with closing(
         training.train(job.run.root, stages.inputs(job, "train"), job.launcher, lean.is_lean(job))
     ) as following:
         screen.training(following)
     events = read_metrics(job.run.path(METRICS))
-    # The last start event belongs to this training. An earlier start event may belong to a killed
-    # training, or come from an untrusted folder.
+    # The last start event is from this training. Earlier ones may be from a killed training or from
+    # an untrusted folder.
     starts = (parsed(event.as_json(), Started) for event in events)
     started = [start for start in starts if start][-1]
     warnings, halvings = training.warnings(events), out_of_memory.halvings(job.run.root)
@@ -128,6 +136,7 @@ def _train(job: Job, screen: Screen) -> None:
 
 
 def _score(job: Job, screen: Screen) -> None:
+    """Score the base and the tuned model on all tasks. Base answers of other runs are reused."""
     base, inputs = _base(job), stages.inputs(job, "score")
     if message := keep_matching(job.run.path(SCORED), {**inputs, "base": base}):
         screen.say(message)
@@ -137,15 +146,21 @@ def _score(job: Job, screen: Screen) -> None:
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
     hub.fetch(model, revision=base["model_revision"])
-    asked = {"tasks": job.tasks, "base": {**base, "model": model}, "limit": job.limit}
     with screen.watching() as watch:
-        call("score", job.run.root, watch=watch, **asked)
+        call(
+            "score",
+            job.run.root,
+            watch=watch,
+            tasks=job.tasks,
+            base={**base, "model": model},
+            limit=job.limit,
+        )
     job.run.update(base_checked=base_answers.list_checked(job.run.root, job.tasks) or None)
     for line in base_answers.list_rejected(job.run.root, job.tasks):
         screen.say(line)
     scores = read_model(job.run.path(SCORES), dict[str, TaskScores])
     for run in dict.fromkeys(entry.base_from for entry in scores.values() if entry.base_from):
-        screen.say(f"what the base model answers is known from {run}")
+        screen.say(f"the base model's answers are reused from {run}")
     for line in base_cache.keep(job.run.root, inputs, job.tasks):
         screen.say(line)
     for line in lines.score_lines(scores):
@@ -153,7 +168,10 @@ def _score(job: Job, screen: Screen) -> None:
 
 
 def _reuse(job: Job, inputs: Inputs) -> list[str]:
-    """Copy the base answers that other runs have, first those of sibling runs. Returns messages."""
+    """Copy base answers of other runs into the run folder: first those of sibling runs, then those
+    in the user's cache. If `job.fresh_base` is set, remove copied answers instead.
+
+    `inputs`: the inputs of the score stage. Returns messages for the screen."""
     if job.fresh_base:
         base_answers.forget(job.run.root, job.tasks)
         return []
@@ -162,8 +180,8 @@ def _reuse(job: Job, inputs: Inputs) -> list[str]:
 
 
 def _base(job: Job) -> dict[str, str | None]:
-    """How the base model was loaded for training. Raises StageError if run.json does not contain
-    it."""
+    """The keys of run.json that say how training loaded the base model (TrainedRecord). Raises
+    StageError if one of them is missing."""
     record = parsed(job.run.record().as_json(), TrainedRecord)
     if record is None:
         raise StageError(
@@ -178,6 +196,7 @@ def _base(job: Job) -> dict[str, str | None]:
 
 
 def _report(job: Job, screen: Screen) -> None:
+    """Write report.html and report.md."""
     for path in writing.write(job.run.root, Phrases(job.lang)):
         screen.say(os.path.relpath(path))
 

@@ -1,4 +1,4 @@
-"""The command line. Each command has its own file in kotune/commands. `kotune COMMAND --help`
+"""Defines the command line. Each command has a module in kotune/commands. `kotune COMMAND --help`
 describes a command."""
 
 import os
@@ -59,9 +59,9 @@ def main() -> None:
 
 
 def _set_missing_home() -> None:
-    """Set HOME to `/`, as Docker does, if the user has no home directory.
+    """Set the environment variable HOME to `/` if the user has no home directory.
 
-    Under `docker run --user 1234`, HOME is unset and the user is unknown. Without this
-    setting, libraries would write to a folder called `~` in the current folder."""
+    This happens in a container for a user whom the system does not know. Without HOME, libraries
+    would write to a folder called `~` in the current folder."""
     if os.path.expanduser("~") == "~":  # noqa: PTH111  (Path.home() raises)
         os.environ["HOME"] = "/"

@@ -1,5 +1,5 @@
-"""Runs the stages in order: prepare, render, train, score, report. A stage is skipped if its result
-exists and its inputs have not changed."""
+"""Runs the stages of a recipe in order: prepare, render, train, score, report. A stage is skipped
+if its result exists and its inputs have not changed."""
 
 import os
 import platform
@@ -40,11 +40,11 @@ from kotune.train.checkpoints import last_good_step
 from kotune.worker import server
 from kotune.worker.device import Device, chosen, detect_device
 
-# For each stage, the folders from which the stage continues if it was killed. They are removed when
-# the stage's result is recorded.
+# For each stage, the folders that it needs only while it runs. If a stage was killed, it continues
+# from the folders other than CACHES. All are removed when the stage's result is recorded.
 WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
 PRIVATE = 0o700  # the mode of a new run folder; its owner may change it
-PACKAGES = (
+PACKAGES = (  # the packages whose versions are recorded in run.json
     "axolotl",
     "torch",
     "transformers",
@@ -58,9 +58,11 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class RunOptions:
-    """The options of the command line, without the recipe. `command()` returns the command that
-    starts the same run again. `seeds`: how many seeds to train (kotune.study.seeds); None for those
-    of the recipe."""
+    """The options of `kotune run`.
+
+    - `until`: the last stage to run
+    - `seeds`: how many seeds to train (kotune.study.seeds); None for those of the recipe
+    """
 
     overrides: tuple[str, ...] = ()
     until: str = "report"
@@ -74,6 +76,8 @@ class RunOptions:
     fresh_base: bool = False  # reuse no base answers of other runs
 
     def command(self, recipe_file: Path) -> str:
+        """The command that starts the same run again, quoted for a shell. `until` and `dry_run` are
+        left out."""
         words = as_options(self.overrides, self.limit, self.lang)
         words += ["--seeds", str(self.seeds)] if self.seeds else []
         words += ["--device", self.device] if self.device else []
@@ -86,12 +90,15 @@ class RunOptions:
 def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     """Run the stages of a recipe up to `options.until`, with the recipe's first seed. Returns the
     run, whose folder is `<runs_dir>/<recipe>-<hash>`. If `options.dry_run` is set, only show the
-    state of each stage."""
+    state of each stage on the screen.
+
+    Raises KotuneError, or DataError for unusable data, if a stage cannot run or fails."""
     with chosen(options.device):
         return _run(recipe_file, options, screen)
 
 
 def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
+    """The body of run(), which hides all GPUs for `--device cpu`."""
     if options.until not in STAGES:
         raise RecipeError(
             f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}"
@@ -100,15 +107,20 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
     guard.check_run(folder, presets.find(recipe.model, recipe.template).base)
-    place, device = Run(folder.absolute()), options.device or detect_device()
     job = Job(
-        recipe, place, device, options.limit, options.lang, options.launcher, options.fresh_base
+        recipe,
+        Run(folder.absolute()),
+        options.device or detect_device(),
+        options.limit,
+        options.lang,
+        options.launcher,
+        options.fresh_base,
     )
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
     for line in (*tracking.lines(recipe.axolotl), *gpu.notes(job)):
         screen.say(line)
     if options.dry_run:
-        with _judged(folder):
+        with _explain_malformed_unless_new(folder):
             for stage, state in plan(job, options.until):
                 screen.say(f"{stage:8} {state}")
         return job.run
@@ -119,12 +131,14 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
         "launcher": list(options.launcher) or None,
     }
     try:
-        with _judged(folder):
+        with _explain_malformed_unless_new(folder):
             _require_machine(job, options)
-            # The render and score stages share one server process, which imports torch and lm_eval
-            # once. These imports take longer than the proof or a small scoring.
-            both = all(gpu.is_pending(job, stage, options.until) for stage in ("render", "score"))
-            with server.up(job.run.root) if both else nullcontext():
+            # If both the render and the score stage run, they share a server process. So torch and
+            # lm_eval are imported only once, which saves seconds.
+            is_shared = all(
+                gpu.is_pending(job, stage, options.until) for stage in ("render", "score")
+            )
+            with server.up(job.run.root) if is_shared else nullcontext():
                 execute(job, options.until, screen, facts)
     except KeyboardInterrupt as stop:
         stop.add_note(f"what is done is kept{_progress(job)}; go on with: {facts['command']}")
@@ -132,18 +146,19 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     return job.run
 
 
-def _judged(folder: Path) -> AbstractContextManager[None]:
-    """Context manager around all work in a run folder.
+def _explain_malformed_unless_new(folder: Path) -> AbstractContextManager[None]:
+    """Context manager around all work in a run folder. If the folder exists already, an error that
+    malformed files cause becomes a KotuneError.
 
-    If the folder existed before, an error caused by malformed files becomes a KotuneError. A new
-    folder has only files that this process wrote. Such an error is then a bug of kotune and is not
-    converted."""
+    A new folder has only files that this process writes. Such an error would then be a bug of
+    kotune, so it is not converted."""
     if not folder.exists():
         return nullcontext()
     return explain_malformed(folder, remedy="move the folder away and run again")
 
 
 def _check_launcher(launcher: Launcher) -> None:
+    """Raise RecipeError for an unknown launcher, and for launcher arguments without a launcher."""
     name, *arguments = launcher or LAUNCHERS[:1]
     if name not in LAUNCHERS:
         raise RecipeError(f"--launcher {name}: unknown launcher{did_you_mean(name, LAUNCHERS)}")
@@ -155,39 +170,42 @@ def _check_launcher(launcher: Launcher) -> None:
 
 
 def _progress(job: Job) -> str:
+    """The part of a message about the step from which training can continue. Empty if there is no
+    checkpoint."""
     step = last_good_step(job.run.path(CHECKPOINTS))
     return f", training up to step {step}" if step else ""
 
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> None:
-    """Run the stages up to and including `until`.
+    """Run the stages up to and including `until`. `facts`: keys and values for run.json.
 
-    If the user's input was wrong, a new folder is removed unless its first stage finished. After
-    any other error the folder is kept, because it has the files that caused the error."""
+    If a UserError is raised before the first stage finished, a new folder is removed. After any
+    other error the folder is kept, because its files may explain the error."""
     root = job.run.root
-    fresh = not root.exists()
+    is_new = not root.exists()
     root.mkdir(PRIVATE, parents=True, exist_ok=True)
     try:
         with job.run.lock():
             drafts.clear(root)
-            # The caches may be those of a killed run, or of an untrusted folder.
+            # Libraries would load code from the caches of a killed run or an untrusted folder.
             shutil.rmtree(job.run.path(CACHES), ignore_errors=True)
             if os.path.lexists(job.run.path(CACHES)):
                 raise StageError(
-                    f"{job.run.path(CACHES)}: cannot be taken away, and libraries would load code"
-                    " from it; remove it"
+                    f"{job.run.path(CACHES)}: cannot be deleted, and libraries would load code"
+                    " from it; delete it yourself"
                 )
             for stage in STAGES[: STAGES.index(until) + 1]:
                 _stage(job, stage, screen, facts)
     except UserError:
-        if fresh and not job.run.record().stages:
+        if is_new and not job.run.record().stages:
             shutil.rmtree(root)
         raise
 
 
 def _require_machine(job: Job, options: RunOptions) -> None:
     """Raise KotuneError if this machine cannot run the remaining stages, or would take hours on the
-    CPU. Must be called before anything is written or downloaded."""
+    CPU although --device was not given. Must be called before anything is written or
+    downloaded."""
     require_engines()
     gpu.require(job, options.until)
     if job.device == "cpu" and not options.device:
@@ -195,7 +213,7 @@ def _require_machine(job: Job, options: RunOptions) -> None:
 
 
 def require_engines() -> None:
-    """Raise RecipeError in the light installation, which has no Axolotl."""
+    """Raise RecipeError if Axolotl is not installed, as in the light installation."""
     if not find_spec("axolotl"):
         raise RecipeError(
             f"this is the light install, which only checks, renders and plans; {INSTALL} brings"
@@ -204,6 +222,7 @@ def require_engines() -> None:
 
 
 def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, object]) -> None:
+    """Run one stage, unless it is done. `facts`: keys and values for run.json."""
     if stages.is_done(job, stage):
         screen.skipped(stage)
         return
@@ -212,7 +231,7 @@ def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, object]) -> No
         screen.again(stage, changed)
     guard.refuse_namesake(job.run.root, presets.find(job.recipe.model, job.recipe.template).base)
     _begin(job, facts)
-    with job.run.stage(stage, inputs, stages.answered(stage)), screen.stage(stage):
+    with job.run.stage(stage, inputs, stages.recorded_files(stage)), screen.stage(stage):
         BODIES[stage](job, screen)
     for name in WORK.get(stage, ()):
         shutil.rmtree(job.run.path(name), ignore_errors=True)
@@ -226,8 +245,8 @@ class StageState(NamedTuple):
 
 
 def plan(job: Job, until: str) -> list[StageState]:
-    """The state of each stage. Nothing is written. After the first stage that is to do, all stages
-    are to do."""
+    """The state of each stage up to and including `until`. If a stage is to do, all stages after it
+    are to do as well. Nothing is written."""
     states: list[StageState] = []
     for stage in STAGES[: STAGES.index(until) + 1]:
         pending = any(state.state == "to do" for state in states)
@@ -237,7 +256,8 @@ def plan(job: Job, until: str) -> list[StageState]:
 
 
 def _begin(job: Job, facts: dict[str, object]) -> None:
-    """Record the recipe, and facts about the machine and the code that will run the next stage."""
+    """Write recipe.yml, and write `facts` and facts about the machine and the code into run.json.
+    Must be called before each stage."""
     write_text(
         job.run.path(RECIPE),
         "# The recipe as it was resolved for this run; `overrides` and `limit` stand in run.json.\n"
@@ -259,8 +279,8 @@ def _begin(job: Job, facts: dict[str, object]) -> None:
 
 
 def _revision() -> str | None:
-    """The git commit of this checkout, with `+changes` if files were edited. None outside git, and
-    in an installation."""
+    """The git commit of this checkout. `+changes` is added if tracked files were edited. None for
+    an installation, and for a checkout without git."""
     if not IS_CHECKOUT:  # a git repository around an installation is not kotune's
         return None
     git = ["git", "-C", str(ROOT)]

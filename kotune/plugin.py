@@ -1,5 +1,5 @@
-"""Provides kotune's Axolotl plugin under a fixed import path. The path is in the axolotl.yml of
-every run folder, so it must not change."""
+"""Provides kotune's Axolotl plugin under a fixed import path. The axolotl.yml of every run folder
+contains this path, so it must not change."""
 
 from kotune.train.plugin import KotunePlugin
 

@@ -1,7 +1,8 @@
-"""The paths of the files that ship with kotune, in a checkout or in an installation.
+"""The paths of the files that ship with kotune, and the commands to show to a user. Both differ
+between a checkout and an installation.
 
-In an installation, `tasks/` and `recipes/` have other names, so they do not clash with other
-packages."""
+In an installation, the folders `tasks` and `recipes` have other names, so that they do not clash
+with other packages."""
 
 from pathlib import Path
 
@@ -11,18 +12,20 @@ IS_CHECKOUT = (ROOT / "pyproject.toml").is_file() and (ROOT / "tasks" / "card.py
 TASKS = ROOT / "tasks" if IS_CHECKOUT else ROOT / "kotune_tasks"
 RECIPES = ROOT / "recipes" if IS_CHECKOUT else ROOT / "kotune_recipes"
 PROGRAM = "./cli.py" if IS_CHECKOUT else "kotune"  # as a user types it
+# The command that installs kotune with Axolotl and torch, for messages.
 INSTALL = (
     "`make setup`" if IS_CHECKOUT else "`bash install.sh ENVIRONMENT/bin package` in a checkout"
 )
 INSTALL_OLDER_CUDA = INSTALL.replace("setup`", "setup CUDA=12.6`").replace(
     "bash install", "CUDA=12.6 bash install"
 )
+# The command that lists the shipped recipes, and the page that describes all keys of a recipe.
 RECIPES_LIST = "`ls recipes/ recipes/studies/`" if IS_CHECKOUT else "`kotune recipes`"
 RECIPES_PAGE = "recipes/README.md" if IS_CHECKOUT else str(RECIPES / "README.md")
 
 
 def typed(recipe: Path) -> str:
-    """A recipe or study as a user types it. That is its path, or its name if an installation ships
-    it."""
+    """A recipe or study as a user types it on the command line: its path, or its name if it is a
+    file that ships with an installation."""
     is_named = not IS_CHECKOUT and recipe.parent in (RECIPES, RECIPES / "studies")
     return recipe.stem if is_named else str(recipe)

@@ -1,5 +1,5 @@
-"""The inputs and outputs of each stage. A stage is skipped if it finished before with the same
-inputs. So this module lists everything that can change a stage's result."""
+"""Defines the inputs and outputs of each stage. A stage is skipped if it finished before with the
+same inputs. So the inputs must cover everything that can change a stage's result."""
 
 import hashlib
 from collections.abc import Callable
@@ -40,6 +40,7 @@ from kotune.shipped import PACKAGE, ROOT, TASKS
 from kotune.train import config
 from kotune_tasks.card import cards, file, settings
 
+# For each stage, the files and folders that must exist after the stage.
 OUTPUTS = {
     "prepare": (TRAIN, VALIDATION, MANIFEST),
     "render": (CONFIG, TEMPLATE, PARITY),
@@ -47,30 +48,34 @@ OUTPUTS = {
     "score": (SCORES, *(f"{SAMPLES}/{kind}" for kind in ("base", "tuned", "items"))),
     "report": (REPORT_PAGE, REPORT_MARKDOWN),
 }
-# NOTHING names the dicts from which a recipe selects entries. Only the selected entries are inputs
-# of a stage. A stage for which no entry is selected has none of them as inputs.
 METRICS_TABLE = "kodata.metrics.metrics.METRICS"
-NOTHING: KeptKeys = {"kodata.SOURCES": (), "kotune.models.presets.PRESETS": (), METRICS_TABLE: ()}
+# A recipe selects entries of these dicts. Other entries cannot change its results. So a digest of
+# code includes no entries, unless the caller replaces () by the keys of the selected ones.
+NO_ENTRIES: KeptKeys = {
+    "kodata.SOURCES": (),
+    "kotune.models.presets.PRESETS": (),
+    METRICS_TABLE: (),
+}
 
 
 def inputs(job: Job, stage: str) -> Inputs:
-    """Everything that a stage's result depends on."""
+    """Everything that a stage's result depends on, by name."""
     return INPUTS[stage](job)
 
 
 def is_done(job: Job, stage: str) -> bool:
-    """Whether a stage finished with the current inputs, and its outputs exist and are unchanged."""
-    there = all(job.run.path(name).exists() for name in OUTPUTS[stage])
+    """Whether a stage finished with the current inputs, its outputs exist, and its recorded files
+    are unchanged."""
     return (
-        there
-        and not _added(job, stage)
-        and job.run.is_done(stage, inputs(job, stage), answered(stage))
+        all(job.run.path(name).exists() for name in OUTPUTS[stage])
+        and not _has_foreign_tokenizer_file(job, stage)
+        and job.run.is_done(stage, inputs(job, stage), recorded_files(stage))
     )
 
 
-def _added(job: Job, stage: str) -> bool:
-    """Whether a tokenizer file was added to those that training wrote. Such a file has no recorded
-    digest."""
+def _has_foreign_tokenizer_file(job: Job, stage: str) -> bool:
+    """Whether there is a tokenizer file that training did not write. Such a file has no recorded
+    digest. False for other stages than `train`."""
     if stage != "train":
         return False
     finished = job.run.record().stages.get(stage)
@@ -78,24 +83,24 @@ def _added(job: Job, stage: str) -> bool:
     return any(name not in made and job.run.path(name).exists() for name in TOKENIZER_FILES)
 
 
-def answered(stage: str) -> tuple[str, ...]:
-    """The files of a stage whose digests are recorded. If one of them was edited, the stage runs
-    again.
+def recorded_files(stage: str) -> tuple[str, ...]:
+    """The files of a stage whose digests are recorded in run.json. If one of them changes, the
+    stage runs again.
 
-    The digests of samples are in scores.json. The adapter is an input of the score stage, so a
-    changed adapter is scored again. A report has no digest, because `kotune report` may write the
-    report again in another language."""
-    beside = (
+    No digests are recorded for samples, the adapter and the report. scores.json has the digests of
+    the samples. The adapter is an input of the score stage, so a changed adapter is scored again.
+    `kotune report` may write the report again in another language."""
+    beside_adapter = (
         (ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG, f"{MODEL}/{TEMPLATE}", *TOKENIZER_FILES)
         if stage == "train"
         else ()
     )
     own = (name for name in OUTPUTS[stage] if Path(name).suffix in (".json", ".jsonl", ".yml"))
-    return (*own, *beside)
+    return (*own, *beside_adapter)
 
 
 def _prepare_inputs(job: Job) -> Inputs:
-    read = {entry.source for entry in job.recipe.data} | {
+    sources = {entry.source for entry in job.recipe.data} | {
         cards()[task].source for task in job.recipe.tasks
     }
     return {
@@ -107,7 +112,8 @@ def _prepare_inputs(job: Job) -> Inputs:
         "seed": job.recipe.seed,
         "code": (
             code().digest(
-                "kodata.prepare.convert.convert", kept_keys={**NOTHING, "kodata.SOURCES": read}
+                "kodata.prepare.convert.convert",
+                kept_keys={**NO_ENTRIES, "kodata.SOURCES": sources},
             )
         ),
     }
@@ -126,7 +132,7 @@ def _render_inputs(job: Job) -> Inputs:
         "data": [_known_sha256(job, part) for part in (TRAIN, VALIDATION)],
         "test": _test_files(job),
         "tasks": _tasks(job),
-        "code": code().digest("kotune.parity.job.run", kept_keys=NOTHING),
+        "code": code().digest("kotune.parity.job.run", kept_keys=NO_ENTRIES),
         "versions": versions("axolotl", "lm_eval", "transformers", "torch"),
     }
 
@@ -137,7 +143,7 @@ def _train_inputs(job: Job) -> Inputs:
     return {
         **{name: _known_sha256(job, name) for name in names},
         "model": _model_files(model.base),
-        "code": code().digest(config.PLUGIN, kept_keys=NOTHING),
+        "code": code().digest(config.PLUGIN, kept_keys=NO_ENTRIES),
         "launcher": list(job.launcher),
         "versions": versions("axolotl", "torch", "transformers", "peft", "bitsandbytes"),
     }
@@ -153,11 +159,11 @@ def _score_inputs(job: Job) -> Inputs:
         "tokenizer_files": {
             name: known for name in TOKENIZER_FILES if (known := _known_sha256(job, name))
         },
-        "data": _known_sha256(job, TRAIN),  # baselines learn from it
-        "validation": _known_sha256(job, VALIDATION),  # one of two baselines is chosen on it
+        "data": _known_sha256(job, TRAIN),  # baselines are trained on this file
+        "validation": _known_sha256(job, VALIDATION),  # selects one of two baselines
         "test": _test_files(job),
         "tasks": _tasks(job),
-        "code": code().digest("kotune.score.job.run", kept_keys=NOTHING),
+        "code": code().digest("kotune.score.job.run", kept_keys=NO_ENTRIES),
         "versions": versions(
             "lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"
         ),
@@ -169,8 +175,8 @@ def _score_inputs(job: Job) -> Inputs:
 
 
 def _report_inputs(job: Job) -> Inputs:
-    """The inputs of the report: the run's files, the phrases and the page templates."""
-    words = sorted([*PAGES.glob("*.jinja"), *PHRASES.glob("*.yml")])
+    """The inputs of the report. The digest of the code covers the phrases and page templates."""
+    data_files = sorted([*PAGES.glob("*.jinja"), *PHRASES.glob("*.yml")])
     return {
         "scores": _known_sha256(job, SCORES),
         "tasks": _tasks(job),
@@ -178,8 +184,8 @@ def _report_inputs(job: Job) -> Inputs:
             code().digest(
                 "kotune.report.writing.write",
                 "kotune.display.phrases.Phrases",
-                *words,
-                kept_keys=NOTHING,
+                *data_files,
+                kept_keys=NO_ENTRIES,
             )
         ),
         "lang": job.lang,
@@ -187,13 +193,14 @@ def _report_inputs(job: Job) -> Inputs:
 
 
 def _known_sha256(job: Job, name: str) -> str | None:
+    """The digest of a file of the run folder (folder.sha256); None if the file is missing."""
     path = job.run.path(name)
     return sha256(path) if path.exists() else None
 
 
 def _model_files(base: str) -> str:
-    """The digest of a local model's weights and configuration files. For a hub model, its id, which
-    is enough because run.json has the commit."""
+    """A digest of the weights and configuration files of a local model. `base`: the model's folder
+    or hub id. A hub id is returned unchanged, because run.json has the commit."""
     if not presets.is_folder(base):
         return base
     files = sorted(
@@ -210,21 +217,22 @@ def _test_files(job: Job) -> dict[str, str]:
 
 
 def _tasks(job: Job) -> dict[str, str]:
-    """For each task, a digest of what its file, functions, source and metrics do."""
-    return {task: meaning_of_task(task) for task in job.tasks}
+    """For each scored task, the digest of its code (task_digest)."""
+    return {task: task_digest(task) for task in job.tasks}
 
 
 @cache
-def meaning_of_task(name: str) -> str:
+def task_digest(name: str) -> str:
+    """A digest of what a task's file, functions, source and metrics do."""
     metrics = [metric["metric"] for metric in settings(name)["metric_list"]]
-    kept_keys = {**NOTHING, "kodata.SOURCES": (cards()[name].source,), METRICS_TABLE: metrics}
+    kept_keys = {**NO_ENTRIES, "kodata.SOURCES": (cards()[name].source,), METRICS_TABLE: metrics}
     return code().digest(file(name), METRICS_TABLE, kept_keys=kept_keys)
 
 
 @cache
 def code() -> Code:
-    """kotune's own code, for digests of what the code does. After an edit of a prompt or a metric,
-    a stage runs again. After an edit of a comment, the stage does not run again."""
+    """kotune's own code, for digests of what the code does. An edit of a prompt or a metric changes
+    the digest, so stages run again. An edit of a comment does not change the digest."""
     return Code({"kodata": ROOT / "kodata", "kotune": PACKAGE, "kotune_tasks": TASKS})
 
 

@@ -1,16 +1,16 @@
 """Classifiers that predict the label of an item. They are simple statistical models, not language
 models. They serve as baselines, and as a judge of the hypotheses that a language model writes.
 
-A classifier is one logistic regression per label. scikit-learn's liblinear gives the same result
-for the same data. A view (VIEWS) selects the features:
+A classifier has one logistic regression for each label. Its solver, liblinear, gives the same
+result for the same data. The view (a key of VIEWS) selects its features:
 
 - `hypothesis_only`: TF-IDF of the hypothesis' character 1- to 4-grams. It shows which NLI items
   need no inference.
-- `overlap`: adds comparisons of premise and hypothesis (shared n-grams and words, numbers,
-  negations), and n-grams of the hypothesis' words that are not in the premise
-- `crossed`: every pair of a word of the premise and a word of the hypothesis, hashed. It is strong
-  where the data reuse few words, and weak on free text.
-- `ngrams`: like `hypothesis_only`, for documents"""
+- `overlap`: the same as `hypothesis_only`, comparisons of premise and hypothesis (shared n-grams
+  and words, numbers, negations), and the n-grams of words that only the hypothesis has.
+- `crossed`: every pair of a word of the premise and a word of the hypothesis, hashed. It is good if
+  the data use few different words, and bad on free text.
+- `ngrams`: the same as `hypothesis_only`, but for the text of a document."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ from kodata.card import Record
 from kodata.errors import DataError
 
 GRAMS = (1, 4)  # characters
-HASHED = 2**20  # columns of hashed word pairs; KLUE-NLI has a million different pairs
+HASHED = 2**20  # number of features for hashed word pairs; KLUE-NLI has a million different pairs
 NEGATIONS = ("않", "못", "없", "안 ", "아니", "말아", "지 마")
 
 
 class View(NamedTuple):
-    """The features of a record that a classifier uses. `fields`: the fields that a record must
-    have. `texts`: functions that return the texts whose n-grams are features. `compared`: whether
-    comparison() of premise and hypothesis adds features. `crossed`: whether word_pairs() are
-    features."""
+    """The features that a classifier uses. `fields`: the fields that a record must have. `texts`:
+    functions that return the texts of a record whose n-grams are features. `compared`: whether the
+    values of comparison() are features. `crossed`: whether word_pairs() are features."""
 
     fields: tuple[str, ...]
     texts: tuple[Callable[[Record], str], ...] = ()
@@ -41,7 +40,7 @@ class View(NamedTuple):
 
 
 class Classifier:
-    """A classifier fitted to labelled records. A prediction does not use the label of its
+    """A classifier that is fitted to labelled records. A prediction does not use the label of the
     record."""
 
     def __init__(self, records: Iterable[Record], view: str) -> None:
@@ -113,8 +112,8 @@ class Classifier:
 
 
 class Majority:
-    """A classifier that predicts the share of each label in the training records, for any
-    record."""
+    """A classifier that predicts the same for every record: the share of each label in the training
+    records."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         counts = Counter(record["label"] for record in records)
@@ -128,13 +127,20 @@ class Majority:
 
 
 def views(record: Record) -> list[str]:
-    """The keys of VIEWS for which records like this one have the fields; empty without a label."""
+    """The keys of VIEWS whose fields this record has; none if the record has no label."""
     return [name for name, view in VIEWS.items() if {*view.fields, "label"} <= record.keys()]
 
 
 def comparison(premise: str, hypothesis: str) -> list[float]:
-    """Features of a pair of texts: the shares of the hypothesis' character 1- to 4-grams and words
-    that are in the premise; negations, numbers and lengths."""
+    """Features of a pair of texts, in this order:
+
+    - for n from 1 to 4, the share of the hypothesis' character n-grams that are in the premise
+    - the share of the hypothesis' words that are in the premise
+    - whether the premise, the hypothesis, and only one of both have a negation; and the second
+      feature again if the hypothesis has one
+    - whether the hypothesis has a number that is not in the premise, and one that is
+    - the length of the hypothesis divided by that of the premise, at most 2
+    """
     shared = [_shared(grams(premise, size), grams(hypothesis, size)) for size in range(1, 5)]
     negated = [float(any(sign in text for sign in NEGATIONS)) for text in (premise, hypothesis)]
     numbers = [set(re.findall(r"\d+", text)) for text in (premise, hypothesis)]
@@ -151,17 +157,18 @@ def comparison(premise: str, hypothesis: str) -> list[float]:
 
 
 def word_pairs(premise: str, hypothesis: str) -> list[str]:
-    """Every pair of a word of the premise and a word of the hypothesis, once."""
+    """Every pair of a word of the premise and a word of the hypothesis, without duplicates."""
     of_hypothesis = sorted(set(hypothesis.split()))
     return [f"{a} {b}" for a in sorted(set(premise.split())) for b in of_hypothesis]
 
 
 def grams(text: str, size: int) -> set[str]:
-    """The character n-grams of a text, including spaces."""
+    """The n-grams of a text, of `size` characters each. Spaces count as characters."""
     return {text[start : start + size] for start in range(len(text) - size + 1)}
 
 
 def _shared(of_premise: set[str], of_hypothesis: set[str]) -> float:
+    """The share of the hypothesis' elements that are in the premise; 0 if it has none."""
     return len(of_premise & of_hypothesis) / max(1, len(of_hypothesis))
 
 
@@ -170,7 +177,8 @@ def _hypothesis(record: Record) -> str:
 
 
 def _new_words(record: Record) -> str:
-    """The hypothesis' words whose first two characters are not a bigram of the premise."""
+    """The words of the hypothesis whose first two characters occur nowhere in the premise. Words of
+    a single character are always among them."""
     bigrams = grams(record["premise"], 2)
     return " ".join(word for word in record["hypothesis"].split() if word[:2] not in bigrams)
 

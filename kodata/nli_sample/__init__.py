@@ -1,8 +1,6 @@
-"""A small Korean NLI data set, written for this project and shipped with it under CC0. It has
-KLUE-NLI's format and prompts, and needs no download.
-
-Each premise is in only one of train, validation and test. A record's `source` is the kind of
-inference that its label requires."""
+"""A small Korean NLI data set with KLUE-NLI's format and prompts, written for this project and
+shipped with it under CC0. Each premise is in only one of train, validation and test, and a record's
+`source` is the type of inference that its label requires (kodata.nli_sample.scenes)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,14 +40,15 @@ def files(split: str, path: str | Path | None = None) -> list[Path]:
     file = Path(path or Path(__file__).parent) / f"{split}.json"
     if not file.is_file():
         raise DataError(
-            f"{CARD.name}: {file}: no such file; path must name a folder with train, validation,"
-            " test .json"
+            f"{CARD.name}: {file}: no such file; path must name a folder with train.json,"
+            " validation.json and test.json"
         )
     return [refuse_stray_link(file, file.parent)]
 
 
 def read(split: str, path: str | Path | None = None) -> Iterator[SourceItem]:
-    """The records of a split, in klue_nli's format. Raises DataError."""
+    """Yields the records of a split, as klue_nli.read() does. `path`: as in files(). Raises
+    DataError for the same problems as files(), for a bad row, and for a guid that occurs twice."""
     yield from with_unique_guids(files(split, path), klue_nli.records)
 
 

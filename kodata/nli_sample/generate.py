@@ -1,10 +1,10 @@
-"""Writes the sample: train.json, validation.json and test.json, in the shape of KLUE-NLI's own
-files.
+"""Writes the three splits of the sample: train.json, validation.json and test.json. They have the
+format of KLUE-NLI's own files. Every run writes the same bytes.
 
-Every run writes the same bytes. Every premise has three hypotheses, one per label, side by side in
-a shuffled order; no premise occurs twice, in one part or across parts.
-As far as the few words allow, no hypothesis is a premise of any part, and hypotheses of validation
-and test are not those of training. Text and code are ours (CC0).
+Each premise occurs in one split only. It has three consecutive rows, one for each label, in random
+order. A hypothesis is drawn again, at most TRIES times, if it is a premise of the sample, or if it
+is in validation or test and also in train. The sample has few words, so some such hypotheses
+remain. Text and code were written for this project (CC0).
 
     python -m kodata.nli_sample.generate
 """
@@ -18,22 +18,23 @@ from pathlib import Path
 from kodata.nli_sample.scenes import LABELS, TYPES, Scene
 
 SEED = 20261130
-TRIES = 50  # draws of a hypothesis
+TRIES = 50  # maximum draws of a hypothesis
+# The number of premises of each split.
 PREMISES = {"train": 804, "validation": 102, "test": 300}
 
 
 def scenes(count: int) -> list[Scene]:
-    """That many scenes with different premises, equally many of each type, in a shuffled order."""
+    """`count` random scenes with different premises. The types take turns."""
     rng = random.Random(SEED)
-    found: dict[str, Scene] = {}
-    while len(found) < count:
-        scene = TYPES[len(found) % len(TYPES)](rng)
-        found.setdefault(scene.premise, scene)
-    return list(found.values())
+    by_premise: dict[str, Scene] = {}
+    while len(by_premise) < count:
+        scene = TYPES[len(by_premise) % len(TYPES)](rng)
+        by_premise.setdefault(scene.premise, scene)
+    return list(by_premise.values())
 
 
 def parts() -> dict[str, list[dict[str, str]]]:
-    """The three parts, each a list of rows."""
+    """The rows of each split."""
     rng = random.Random(SEED)
     remaining = scenes(sum(PREMISES.values()))
     rows: dict[str, list[dict[str, str]]] = {}
@@ -50,8 +51,8 @@ def parts() -> dict[str, list[dict[str, str]]]:
 
 
 def rows_of(scene: Scene, rng: random.Random, avoided: set[str]) -> list[dict[str, str]]:
-    """The three rows of a premise, without their guid. A hypothesis is not in `avoided`, unless
-    TRIES draws find no other."""
+    """The three rows of a scene's premise, with empty guids. `avoided`: texts that should not be
+    hypotheses."""
     return [
         {
             "guid": "",
@@ -65,6 +66,7 @@ def rows_of(scene: Scene, rng: random.Random, avoided: set[str]) -> list[dict[st
 
 
 def _hypothesis(scene: Scene, label: str, avoided: set[str]) -> str:
+    """A random hypothesis with this label. It is in `avoided` only if TRIES draws all were."""
     for _ in range(TRIES):
         if (hypothesis := scene.hypothesis(label)) not in avoided:
             break
@@ -72,13 +74,13 @@ def _hypothesis(scene: Scene, label: str, avoided: set[str]) -> str:
 
 
 def rendered(rows: list[dict[str, str]]) -> str:
-    """One JSON array, one row a line."""
+    """The rows as a JSON array, with one row on each line."""
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     return f"[\n{lines}\n]\n"
 
 
 def main() -> None:
-    """Write the three files beside this one."""
+    """Write the three files into the folder of this module."""
     for part, rows in parts().items():
         Path(__file__).with_name(f"{part}.json").write_text(rendered(rows), encoding="utf-8")
 

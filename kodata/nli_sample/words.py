@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-# The first form follows a final consonant, the second a vowel.
+# The forms of each particle: after a final consonant, and after a vowel.
 PARTICLES = {
     "은": ("은", "는"),
     "이": ("이", "가"),
@@ -16,7 +16,8 @@ PARTICLES = {
 
 
 def ends_in_consonant(word: str) -> bool:
-    """Whether the last syllable of a Hangul word has a final consonant."""
+    """Whether the last syllable of a Hangul word has a final consonant. Raises ValueError if the
+    word does not end in a Hangul syllable."""
     code = ord(word[-1]) - ord("가")
     if not 0 <= code < 11172:
         raise ValueError(f"{word!r} does not end in a Hangul syllable")
@@ -24,7 +25,8 @@ def ends_in_consonant(word: str) -> bool:
 
 
 class Noun(str):
-    """A noun that takes its particle as a format: f"{Noun('사과'):을}" is 사과를."""
+    """A noun that can be formatted with a particle (a key of PARTICLES). The fitting form is
+    added: f"{Noun('사과'):을}" is 사과를."""
 
     __slots__ = ()
 
@@ -36,14 +38,16 @@ class Noun(str):
 
 
 class Verb(NamedTuple):
-    """A verb: `past` ends in 다, `stem` takes 지 않았다."""
+    """A verb. `past`: the past tense, ending in 다. `stem`: the form before 지 않았다, the negated
+    past tense."""
 
     past: str
     stem: str
 
 
 class Transfer(NamedTuple):
-    """Something goes from a giver to a taker: past forms, and the forms before 사람."""
+    """The verbs of a transfer from a giver to a taker. `gave` and `took`: the past tense. `giving`
+    and `taking`: the adnominal form, which comes before 사람."""
 
     gave: str
     giving: str
@@ -52,8 +56,8 @@ class Transfer(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """What two people are compared in: the noun, and the present and adnominal forms of more and of
-    less."""
+    """A measure by which two people are compared. `noun`: its name. `more` and `less`: the present
+    and the adnominal form of the adjective for more and for less."""
 
     noun: Noun
     more: tuple[str, str]
@@ -65,7 +69,8 @@ def nouns(text: str) -> tuple[Noun, ...]:
     return tuple(Noun(word) for word in text.split())
 
 
-# Few words, each used often: a model of a million parameters has to learn every one of them.
+# There are few words, and each is used often, because a model with a million parameters must learn
+# all of them.
 NAMES = nouns("민수 영희 지훈 서연 준호 하은 도윤 유진")
 DAYS = nouns("어제 그제 월요일 토요일")
 THINGS = nouns("책 가방 우산 시계 모자 의자 거울 인형")
@@ -78,12 +83,13 @@ BUYING = (
     Verb("골랐다", "고르"),
     Verb("만들었다", "만들"),
 )
-# 사진으로: a tree that is only 찍었다 may have been cut.
+# 찍었다 alone is ambiguous for a tree, because it also means to cut. So 사진으로 is added.
 DEPICTING = (Verb("그렸다", "그리"), Verb("사진으로 찍었다", "사진으로 찍"), Verb("보았다", "보"))
-# Events that happen once an afternoon: a second one would make "before five" and "after six" true.
+# Events that happen only once in an afternoon. If one could happen twice, "before five" and "after
+# six" could both be true.
 EVENTS = ("일을 마쳤다", "시험을 끝냈다", "서울에 도착했다", "고향을 떠났다")
 
-# Three levels: a kind, its groups, and members. No member belongs to two groups.
+# Kinds, the groups of each kind, and the members of each group. No member belongs to two groups.
 KINDS: dict[Noun, dict[Noun, tuple[Noun, ...]]] = {
     Noun("동물"): {Noun("새"): nouns("참새 까치 제비"), Noun("물고기"): nouns("붕어 잉어 연어")},
     Noun("식물"): {
@@ -113,18 +119,18 @@ NUMBERS = nouns("한 두 세 네 다섯 여섯 일곱 여덟 아홉")  # before 
 
 
 def on(day: Noun) -> str:
-    """A day as an adverb: weekdays take 에, 어제 and 그제 take nothing."""
+    """A day as an adverb. A day of the week gets the particle 에; 어제 and 그제 get none."""
     return f"{day}에" if day.endswith("요일") else str(day)
 
 
 def counted(number: int, thing: Noun) -> str:
-    """A number of things: 세 권 for books, 세 개 for anything else."""
+    """A number with the counter of a thing: 세 권 for books, 세 개 for all other things."""
     return f"{NUMBERS[number - 1]} {COUNTERS.get(thing, '개')}"
 
 
 def every_noun() -> list[Noun]:
-    """All nouns above, longest first, each once."""
-    found = {*NAMES, *DAYS, *THINGS, *(measure.noun for measure in MEASURES)}
+    """All nouns of this module without duplicates, longest first."""
+    every = {*NAMES, *DAYS, *THINGS, *(measure.noun for measure in MEASURES)}
     for kind, groups in KINDS.items():
-        found.update((kind, *groups), *groups.values())
-    return sorted(found, key=lambda word: (-len(word), word))
+        every.update((kind, *groups), *groups.values())
+    return sorted(every, key=lambda word: (-len(word), word))

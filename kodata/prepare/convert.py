@@ -5,9 +5,9 @@ Guarantees:
 - Train and validation share no group (such as a premise). Groups that differ only in case or
   spacing are the same group.
 - The same seed gives the same bytes.
-- Rows are streamed. Memory holds a few numbers for each row, and the sampled rows.
-- Each file appears only when complete, the manifest last. Nothing is written if an input is
-  missing."""
+- Rows are streamed. Only a few numbers for each row, and the sampled rows, are in memory.
+- A file appears only when it is complete, and the manifest appears last. Nothing is written if an
+  input is missing."""
 
 import gc
 import hashlib
@@ -65,15 +65,16 @@ def convert(
     watch: Watch = unwatched,
 ) -> Manifest:
     """Writes train.jsonl, validation.jsonl and manifest.json into out_dir, and returns the
-    manifest. Leaks are only checked if `scored` is given. Raises DataError if an input cannot be
-    read, if no rows are left for a split, or if there are leaks and `scored.leaks` is `refuse`.
-    Raises SizeError if an entry has fewer train rows than its `samples`.
+    manifest. `scored`: the tasks whose test data are checked for leaks; None for no check. Raises
+    DataError if an input cannot be read, if no rows are left for a split, or if there are leaks and
+    `scored.leaks` is `refuse`. Raises SizeError if an entry has fewer train rows than its
+    `samples`.
 
     A row is {"messages", "guid", "source", "form", "doc"}: the chat example, its origin, and the
     record (see doc_of). If an entry has `samples`, its train rows are in random order, and a
     smaller sample is the beginning of a larger one. Validation does not depend on `samples`, so
-    that runs with different sizes are measured on the same rows. It has at most `validation_rows`
-    rows, divided equally between the entries, and at least one row for each entry.
+    that runs with different sizes are measured on the same rows. `validation_rows` is divided
+    equally between the entries. Each entry has at most its part, but at least one row.
 
     `watch` is called with the progress of the leak check and of the conversion."""
     inputs = [_inputs(entry) for entry in entries]  # file errors are raised before any write
@@ -127,7 +128,8 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 def _too_few(entries: list[Entry], counts: list[RowCounts], kept: dict[str, int]) -> str:
-    """The error message for when no rows are left for train or for validation."""
+    """The error message if no rows are left for train or for validation. `kept`: the number of rows
+    that are left for each."""
     sources = ", ".join(str(entry.path or entry.source) for entry in entries)
     dropped = sum((Counter(part["dropped"]) for part in counts), Counter[str]())
     why = f" (dropped: {dict(dropped)})" if dropped else ""
@@ -156,13 +158,15 @@ def fingerprint(location: DataLocation, split: str | None = None) -> str:
 
 
 def _kind(source: Source, path: str | Path | None) -> str:
+    """Where a source's data are read from: `folder`, `hub`, or `shipped` with kotune."""
     if path is not None and not hub.is_commit(path):
         return "folder"
     return "hub" if source.CARD.hub_id else "shipped"
 
 
 def _origin(source: Source, path: str | Path | None, split: str) -> Manifest:
-    """The origin of a source's data. For the hub, it includes the commit that was downloaded."""
+    """The part of the manifest that names the origin of a source's data. For the hub, it includes
+    the commit that was downloaded."""
     kind = _kind(source, path)
     if kind != "hub":
         return {"kind": kind}
@@ -174,6 +178,7 @@ def _origin(source: Source, path: str | Path | None, split: str) -> Manifest:
 
 
 def _files(source: Source, path: str | Path | None) -> list[Path]:
+    """The files of train and validation, without duplicates."""
     return list(
         dict.fromkeys(
             file for split in splits_of(source, path) for file in source.files(split, path)
@@ -254,8 +259,8 @@ def _what(entry: Entry, guard: LeakGuard | None) -> str:
 
 
 def _expected_rows(source: Source, path: str | Path | None) -> int | None:
-    """The number of rows of train and validation, if they are those of the hub or shipped with
-    kotune. None for a folder, which may contain other rows."""
+    """The number of rows of train and validation in the source's card. None for a folder, which may
+    have other rows, and if the card has no numbers."""
     rows = [source.CARD.rows.get(split, 0) for split in SPLITS]
     return None if _kind(source, path) == "folder" or not any(rows) else sum(rows)
 
@@ -279,20 +284,23 @@ def _with_splits(
                 tally.dropped["its group is in the validation part"] += 1
 
 
+# The reasons, as keys of `dropped` in the manifest, for examples that are not sampled.
 NOT_DRAWN = {"train": "not sampled", "validation": "not needed for validation"}
 
 
 def _sampled(
     every: Iterable[Example], entry: Entry, rule: SplitRule, tally: _Tally
 ) -> Iterator[Example]:
-    """A random sample: at most entry.samples train examples and rule.rows validation examples.
-    Raises SizeError if train has fewer than entry.samples.
+    """Yields a random sample: entry.samples train examples (all if it is None), and at most
+    rule.rows validation examples. Raises SizeError if there are too few train examples.
 
-    Each example gets a random number from the seed and its guid (its draw), and the lowest draws
-    are sampled. Train examples are sorted by draw, so that a smaller sample is the beginning of a
-    larger one. If train is not limited, its examples come first, in file order."""
+    The draw of an example is a random number that depends on the seed and its guid. The examples
+    with the lowest draws are sampled. Sampled train examples are sorted by draw, so that a smaller
+    sample is the beginning of a larger one. If all train examples are kept, they come first, in
+    file order."""
     draw, limits = make_draw(rule.seed), {"train": entry.samples, "validation": rule.rows}
-    # The highest draw is on top. Of examples with equal draws, the first in file order is kept.
+    # The first element of a heap has the highest draw. Of examples with equal draws, the first in
+    # file order is kept.
     heaps: dict[str, list[tuple[float, int, Example]]] = {
         split: [] for split, rows in limits.items() if rows is not None
     }
@@ -319,10 +327,10 @@ def _sampled(
 def _weighted(
     every: Iterable[Example], weight: float, seed: int, tally: _Tally
 ) -> Iterator[Example]:
-    """Repeats train examples `weight` times.
+    """Repeats train examples `weight` times. Validation examples are not repeated.
 
     With a weight of 2.5, every example occurs twice, and a random half of the examples a third
-    time. Validation examples are not repeated."""
+    time. With a weight of 0.5, a random half of the examples is dropped."""
     draw = make_draw(seed)
     whole, share = divmod(weight, 1)
     for example in every:

@@ -1,10 +1,11 @@
 """Handles training rows that repeat test data of a scored task: drops them, refuses the recipe, or
 keeps and reports them.
 
-A row is a leak if its identifying text occurs in test data (kodata.prepare.leaks), or if it
+A row has a leak if a text that identifies it matches a test text (kodata.prepare.leaks), or if it
 contains both parts of a test question (kodata.prepare.parts). Leaks are counted by source, task and
-kind (leaks.KINDS), both as rows and as distinct texts, since many rows may have the same text. Rows
-that share only a hypothesis, a question or a single turn are counted too, and always kept."""
+kind (leaks.KINDS). Both rows and distinct texts are counted, because many rows may have the same
+text. Rows that share only a hypothesis, a question or a single turn are counted too, and always
+kept."""
 
 from __future__ import annotations
 
@@ -72,6 +73,9 @@ class LeakCounts(TypedDict):
 
 
 class _Leak(NamedTuple):
+    """A match between a row and a task's test data. `kind`: one of leaks.KINDS. `text`: the text of
+    the row that matches."""
+
     task: str
     kind: str
     text: str
@@ -132,7 +136,8 @@ class LeakGuard:
         return self.policy == "drop" and bool(self._compare(source, record).leaks)
 
     def _compare(self, source: Source, record: Record) -> _Comparison:
-        """What a row has in common with test data. At most one leak for each text and task."""
+        """What a row has in common with test data. There is at most one leak for each text of the
+        row and each task."""
         foreign = self._foreign_to(source.CARD.name)
         leaks = [
             _Leak(task, kind, text)
@@ -196,10 +201,12 @@ class LeakGuard:
         }
 
     def _compared(self) -> dict[str, ComparedCount]:
+        """The numbers of test texts and pairs with which training rows were compared, by task."""
         texts, pairs = self._tests.number(), self._parts.pairs()
         return {task: {"texts": texts[task], "pairs": pairs[task]} for task in self._tasks}
 
     def _shared(self) -> list[SharedCount]:
+        """The counts of rows that share a part of a test question but are no leaks."""
         return [
             {
                 "source": name,
@@ -211,8 +218,8 @@ class LeakGuard:
         ]
 
     def _between(self, entries: Iterable[Entry]) -> list[TextsInTests]:
-        """Test texts that a scored task has in common with another source's test split (leaks of
-        kind `exact` or `folded`).
+        """The numbers of test texts that a scored task has in common with another source's test
+        split (equal texts, or equal folded texts). The sources are those of tasks and of `entries`.
 
         Models are not trained on these texts, but the scores on the two test splits are not
         independent."""

@@ -1,14 +1,15 @@
-"""Finds training text in the test texts of scored tasks. There are four kinds of leaks between a
-training row's identifying text and a test text (kodata.prepare.parts finds a fifth, `pair`):
+"""Finds training texts in the test texts of scored tasks. The texts are those that identify a row
+(Source.texts). A folded text has only the letters and digits of a text, without differences of
+width and case (kodata.text.folded). This module finds four kinds of leaks. A fifth, `pair`, is
+found by kodata.prepare.parts.
 
-- `exact`: the same text, apart from spacing. Always found.
-- `folded`: the same letters and digits, with other spacing, punctuation, width or case. Always
-  found.
-- `near`: the Jaccard similarity of the character 5-grams is at least 0.8. MinHash (datasketch)
+- `exact`: the texts are equal, apart from spacing. Always found.
+- `folded`: the folded texts are equal. Always found.
+- `near`: the Jaccard similarity of the folded texts' 5-grams is at least 0.8. MinHash (datasketch)
   finds such a text with a probability over 0.999. The similarity is then measured exactly, so there
   are no false positives.
-- `inside`: one folded text contains the other, such as a sentence of a passage. Either text may be
-  the longer one. Always found.
+- `inside`: one folded text contains the other, for example a passage and one of its sentences.
+  Either text may be the longer one. Always found.
 
 Texts of fewer than 20 folded characters are never `near`, because many short reviews are similar by
 chance. They are `inside` in one case: a training text of at least four words stands in a longer
@@ -41,7 +42,7 @@ MIN_LENGTH = 20  # folded characters
 PERMUTATIONS = 64
 # Bands and rows: a text with similarity s becomes a candidate with probability 1 - (1 - s^4)^16.
 BANDS = (16, 4)
-SLOTS = 1 << 24  # of the table that tells which 5-grams occur in test texts; a byte each
+SLOTS = 1 << 24  # bytes of the table that marks which 5-grams occur in test texts
 
 
 class TestTexts:
@@ -89,9 +90,9 @@ class TestTexts:
         return kinds | dict.fromkeys(self._spaced.get(spaced(text), ()), "exact")
 
     def _find(self, text: str, foreign: frozenset[str] = frozenset()) -> dict[str, str]:
-        """For each task whose test texts match a training text, the closest kind of match.
-        `foreign`: the tasks of other sources than the training text's, where a short text counts
-        too."""
+        """For each task whose test texts match a training text, the closest kind of match, in the
+        order of KINDS. `foreign`: the tasks whose test texts are from another source than the
+        training text. A short text can be `inside` only for these."""
         letters, kinds = folded(text), self.equal(text)
         if len(letters) < MIN_LENGTH:
             short = self._short_inside_tasks(text, letters, foreign - kinds.keys())
@@ -104,18 +105,20 @@ class TestTexts:
         return kinds
 
     def _short_inside_tasks(self, text: str, letters: str, tasks: frozenset[str]) -> set[str]:
-        """Those of `tasks`, which have no equal text, with a test text that contains this text of
-        fewer than MIN_LENGTH folded characters and at least FEWEST_WORDS words."""
+        """Those of `tasks` with a test text that contains a short text; empty if the text has fewer
+        than FEWEST_WORDS words. `letters`: the folded text."""
         if not tasks or words(text) < FEWEST_WORDS:
             return set()
-        # The search takes a millisecond for NSMC. So texts with an unknown 5-gram are not searched.
+        # The search takes a millisecond for NSMC. It is skipped if one of the text's 5-grams is in
+        # no test text, because then no test text contains the text.
         if not all(self._known_grams[hash(gram) % SLOTS] for gram in grams(letters)):
             return set()
         return {task for task in tasks if letters in self._joined[task]}
 
     @cached_property
     def _known_grams(self) -> bytearray:
-        """1 for each 5-gram of a test text, by its hash. Grams with equal hashes share a byte."""
+        """A table with a 1 for each 5-gram of the test texts. The index of a 5-gram is its hash
+        modulo SLOTS, so several 5-grams can have the same index."""
         known = bytearray(SLOTS)
         for letters in self._folded:
             for gram in grams(letters):
@@ -123,8 +126,8 @@ class TestTexts:
         return known
 
     def _near_tasks(self, letters: str, tasks: set[str]) -> set[str]:
-        """The tasks with a test text near this folded text. Includes all matches among `tasks`, and
-        perhaps other tasks."""
+        """The tasks with a test text that is `near` a folded text. Includes all matches among
+        `tasks`, and perhaps other tasks."""
         candidates = [
             other for other in self._near.query(sketch(letters)) if tasks & self._folded[other]
         ]

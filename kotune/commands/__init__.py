@@ -1,2 +1,3 @@
-"""The commands, one file each: parse options, call one function of a room, print the result. They
-share options and a boundary that turns an error into one message and an exit code."""
+"""Each module parses the options of one command, calls another package of kotune and prints the
+result. The commands share options.py and boundary.py, which turns errors into messages and exit
+codes."""

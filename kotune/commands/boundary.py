@@ -1,5 +1,5 @@
-"""The boundary for errors: a user's mistake becomes one message and an exit code, never a
-traceback."""
+"""Turns every error that is not a bug into one message and an exit code. Also sets up the handling
+of uncaught exceptions and of termination signals."""
 
 import inspect
 import os
@@ -15,7 +15,7 @@ from kotune.display.terminal import echo
 
 
 class Commands(click.Group):
-    """The group of all commands. It handles every error in one place."""
+    """The group of all commands. It handles the errors of all commands in one place."""
 
     def invoke(self, ctx: click.Context) -> object:
         from kodata.errors import UserError
@@ -67,18 +67,19 @@ class Commands(click.Group):
 
 
 def _summary(command: click.Command) -> str:
-    """The first sentence of a command's help, in one line."""
+    """The first sentence of a command's help, on one line."""
     sentence, _, _ = inspect.cleandoc(command.help or "").replace("\n", " ").partition(". ")
     return sentence.rstrip(".") + "."
 
 
 def _help_hint(ctx: click.Context | None) -> str:
+    """The end of a message about a wrong command line. Empty if the command is not known."""
     return f"; see `{ctx.command_path} --help`" if ctx else ""
 
 
 def print_tracebacks_safely() -> None:
-    """Print uncaught exceptions without terminal control characters and without passwords in
-    addresses. A traceback is a bug in kotune, but its text may come from an untrusted file."""
+    """From now on, print the tracebacks of uncaught exceptions without terminal control characters
+    and without passwords in addresses. Their text may come from an untrusted file."""
     sys.excepthook = _print_traceback
     threading.excepthook = lambda args: _print_traceback(
         args.exc_type, args.exc_value, args.exc_traceback
@@ -88,17 +89,18 @@ def print_tracebacks_safely() -> None:
 def _print_traceback(
     kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
 ) -> None:
+    """Print a traceback without terminal control characters, and with passwords masked."""
     from kodata.reading.addresses import masked
 
     echo(masked("".join(traceback.format_exception(kind, error, trace))), err=True, nl=False)
 
 
 def unwind_when_terminated() -> None:
-    """Raise Preempted on SIGTERM and on SIGHUP (a closed terminal), so that no child process and no
-    temporary folder is left behind."""
+    """From now on, raise Preempted on SIGTERM and on SIGHUP (a closed terminal). Without this, the
+    signals would leave child processes and temporary folders behind."""
     from kotune.errors import Preempted
 
-    # A signal that is ignored stays ignored: nohup ignores SIGHUP.
+    # A signal that is already ignored stays ignored. For example, nohup ignores SIGHUP.
     handled = [
         number
         for number in (signal.SIGTERM, signal.SIGHUP)
@@ -106,7 +108,8 @@ def unwind_when_terminated() -> None:
     ]
 
     def stop(*_: object) -> None:
-        # Schedulers repeat the signal; that must not interrupt the last checkpoint.
+        # Schedulers repeat the signal. A second exception would interrupt the writing of the last
+        # checkpoint, so further signals are ignored.
         for number in handled:
             signal.signal(number, signal.SIG_IGN)
         raise Preempted

@@ -1,4 +1,4 @@
-"""Runs lm_eval with kotune's tasks and the additional model `kotune`."""
+"""Run lm_eval with kotune's tasks and the additional model `kotune`."""
 
 import os
 import sys
@@ -19,7 +19,8 @@ def lm_eval(words: tuple[str, ...]) -> None:
     from kotune.shipped import IS_CHECKOUT, TASKS
 
     require_engines()
-    # In a checkout, `make setup` has registered the tasks with lm_eval.
+    # The option --include_path gives lm_eval the folder of the tasks. It is added in an
+    # installation only, because `make setup` registers the tasks of a checkout with lm_eval.
     has_tasks = IS_CHECKOUT or not words or any(word.startswith("--include_path") for word in words)
     include = [] if has_tasks else ["--include_path", str(TASKS)]
     program = [sys.executable, "-m", "kotune.score.in_lm_eval"]

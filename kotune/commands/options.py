@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class PassThrough(click.Command):
-    """A command that passes the arguments after `--` unchanged to another program."""
+    """A command that passes the arguments after `--` unchanged to another program. The command's
+    function gets them as the parameter `passed`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
@@ -25,8 +26,8 @@ class PassThrough(click.Command):
         return [*super().collect_usage_pieces(ctx), "[-- ARGS]"]
 
 
-class LimitType(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions
-    """A number of items, or `quick`."""
+class LimitType(click.ParamType):  # type: ignore[type-arg]  # generic only in newer click versions
+    """The type of --limit: a number of items, or `quick`."""
 
     name = "limit"
 
@@ -37,15 +38,16 @@ class LimitType(click.ParamType):  # type: ignore[type-arg]  # generic only in n
 
         try:
             return limit(int(value) if value.isdecimal() else value)
-        except ValueError as error:  # raised by limit() alone
+        except ValueError as error:  # from limit()
             self.fail(str(error), param, ctx)
 
 
 class RecipeFile(click.Path):
-    """The path of a recipe, or the name of a shipped one, for example quickstart_llama. An existing
-    file takes precedence over a name."""
+    """The path of a recipe, or the name of a shipped recipe, such as quickstart_llama. An existing
+    file takes precedence over a shipped recipe with the same name."""
 
     def __init__(self, folder: str = "") -> None:
+        """`folder`: the folder inside recipes/ that has the shipped files."""
         super().__init__(path_type=Path)
         self._folder = folder
 
@@ -55,6 +57,8 @@ class RecipeFile(click.Path):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Path:
+        """The path of the recipe. A shipped recipe has a path relative to the current folder, if it
+        is inside that folder."""
         from kotune.shipped import RECIPES
 
         path = Path(str(super().convert(value, param, ctx)))

@@ -15,6 +15,7 @@ def recipes() -> None:
         key=lambda path: (path.parent, path),
     ):
         if path.name != "defaults.yml":
+            # The comment in the first line describes the recipe, up to two spaces.
             about = (
                 path.read_text(encoding="utf-8")
                 .partition("\n")[0]

@@ -24,6 +24,7 @@ def render(recipe: Path, overrides: tuple[str, ...], device: str | None) -> None
     from kotune.worker.device import Device, detect_device
 
     chosen: Device = device or detect_device()  # type: ignore[assignment]
-    # With --device the GPU is unknown. Without it, this machine's GPU may be an old one.
+    # With --device, the model of the GPU is not known. Without it, the GPU of this machine is used,
+    # which may be too old for bf16.
     is_old = device is None and chosen == "cuda" and driver.is_old()
     echo(config.render(load(recipe, overrides), chosen, is_old=is_old), nl=False)

@@ -1,4 +1,4 @@
-"""Run a recipe's stages."""
+"""Run the stages of a recipe."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

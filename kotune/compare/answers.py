@@ -1,5 +1,5 @@
-"""Lists the items whose answers changed between two models: items won and lost, confusion matrices,
-and example answers."""
+"""Describes how answers changed between two models a and b: the numbers of items won and lost by b,
+example answers, and confusion matrices."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,23 +12,25 @@ from kotune.compare.matching import shared_items
 from kotune.runs.records import Answer, Answers, Item, Items
 from kotune_tasks.card import cards
 
-EXAMPLES = 3  # the most won items that are shown, and the most lost items
-LONGEST = 600  # the most characters of a question or an answer that are shown
-ELLIPSIS = " … "
+EXAMPLES = 3  # the maximum number of won items that are shown, and of lost items
+LONGEST = 600  # the maximum number of characters of a question or an answer that are shown
+ELLIPSIS = " … "  # stands for the characters that are left out
 
-RIGHT = "acc"
+RIGHT = "acc"  # the metric that is 1 for a right answer and 0 for a wrong one
 
 
 class AnswerPiece(NamedTuple):
-    """A part of an answer. `is_marked`: whether the part is missing from the other answer."""
+    """A part of an answer. `is_marked`: whether the part differs from the other model's answer."""
 
     text: str
     is_marked: bool
 
 
 class Gain(NamedTuple):
-    """The metric by which items count as won or lost. `by_item`: for each item, how much better the
-    answer of b is than the answer of a."""
+    """The metric by which items count as won or lost.
+
+    `by_item`: how much better the answer of b is than the answer of a, by document hash. It is
+    negative if the answer of b is worse."""
 
     metric: str
     by_item: dict[str, float]
@@ -36,22 +38,23 @@ class Gain(NamedTuple):
 
 @dataclass(frozen=True)
 class Example:
-    """One item with the answers of two models. `a` and `b`: the answers in pieces."""
+    """One item with the answers of two models. `a` and `b`: the answers in pieces. Long texts are
+    shortened."""
 
     guid: str
     outcome: str  # `won` or `lost` by b; `other` if no metric has a value for single items
     question: str
-    gold: str
+    gold: str  # the right answer
     a: list[AnswerPiece]
     b: list[AnswerPiece]
-    right_a: bool | None  # None if an answer cannot be right or wrong
+    right_a: bool | None  # None if the answer is neither right nor wrong
     right_b: bool | None
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """A confusion matrix: how often each right answer (row) was answered with each choice
-    (column)."""
+    """The confusion matrix of one model. Rows are the right answers, and columns are the given
+    answers. `counts`: the numbers of items by row and column, in the order of `choices`."""
 
     task: str
     side: Side
@@ -63,8 +66,13 @@ class Confusion:
 class Changes:
     """The changed items of a comparison.
 
-    - `won`, `lost`: the number of items that are better or worse with b by `metric`
-    - `other`: the number of items with another answer, if no metric has a value for single items
+    - `metric`: the metric that decides which items are won or lost. Empty if no metric has a value
+      for single items.
+    - `n`: the number of items that were compared
+    - `won`, `lost`: the number of items that b answered better than a, and worse than a
+    - `other`: the number of items that a and b answered differently. 0 unless `metric` is empty.
+    - `confusions`: the confusion matrices of a and b. Empty unless a and b are one run before and
+      after tuning, and all items have the same choices.
     """
 
     comparison: Comparison
@@ -74,7 +82,7 @@ class Changes:
     lost: int
     other: int
     examples: list[Example]
-    confusions: list[Confusion]  # of a and of b, if they are one run before and after tuning
+    confusions: list[Confusion]
 
     @property
     def is_tuning(self) -> bool:
@@ -84,9 +92,9 @@ class Changes:
 def changes(comparisons: Sequence[Comparison]) -> Iterator[Changes]:
     """The changes of each primary comparison.
 
-    Changed items are counted by the comparison's metric, or by `acc` if that metric has no value
-    for single items. If `acc` has no such values either, no item is won or lost, but answers can
-    still differ. If there are several seeds, only the run of the first seed is used."""
+    The comparison's own metric decides which items are won or lost. If that metric has no value for
+    single items, `acc` decides. If `acc` has no such values either, only different answers are
+    counted. Of several seeds, only the first seed's run is used."""
     for comparison in map(of_first_seed, comparisons):
         if comparison.is_primary:
             both = paired_answers(comparison)
@@ -103,7 +111,7 @@ def of_first_seed(comparison: Comparison) -> Comparison:
 
 
 class PairedAnswers(NamedTuple):
-    """For each run of side a and for each run of side b, its answers. All have the same items in
+    """The answers of each run of side a, and of each run of side b. All runs have the same items in
     the same order."""
 
     a: list[Answers]
@@ -111,37 +119,37 @@ class PairedAnswers(NamedTuple):
 
 
 def paired_answers(comparison: Comparison) -> PairedAnswers:
-    """The answers of all runs to the items that they have in common."""
+    """The answers of both sides' runs to the items that all these runs share."""
     a, b = (side.samples(comparison.task) for side in (comparison.a, comparison.b))
     items = shared_items([*a, *b])
-    return PairedAnswers(_of_items(items, a), _of_items(items, b))
+    return PairedAnswers(_only(items, a), _only(items, b))
 
 
-def _of_items(items: list[str], side: list[Answers]) -> list[Answers]:
+def _only(items: list[str], side: list[Answers]) -> list[Answers]:
     return [{key: answers[key] for key in items} for answers in side]
 
 
 def _changes(comparison: Comparison, a: Answers, b: Answers, items: Items) -> Changes:
-    metric, gains = _followed(comparison, a, b)
+    metric, gains = _available_gain(comparison, a, b)
     won, lost = [key for key in gains if gains[key] > 0], [key for key in gains if gains[key] < 0]
     other = [] if gains else [key for key in a if a[key].prediction != b[key].prediction]
-    sides = {
+    chosen = {
         "won": _largest(won, gains),
         "lost": _largest(lost, gains),
         "other": _largest(other, gains),
     }
     examples = [
-        _example(name, a[key], b[key], items[key]) for name, keys in sides.items() for key in keys
+        _example(name, a[key], b[key], items[key]) for name, keys in chosen.items() for key in keys
     ]
     counts = len(gains or a), len(won), len(lost), len(other)
     confusions = _confusions(comparison, items, a, b) if comparison.is_tuning else []
     return Changes(comparison, metric, *counts, examples, confusions)
 
 
-def _followed(comparison: Comparison, a: Answers, b: Answers) -> Gain:
-    """The gains by the comparison's own metric. If that metric is a number for none of the items,
-    the gains by `acc`. If `acc` is not a number either, there are no gains and the metric is an
-    empty string."""
+def _available_gain(comparison: Comparison, a: Answers, b: Answers) -> Gain:
+    """The gain by the comparison's own metric. If this metric is a number for no item, the gain by
+    `acc` is returned. If `acc` is a number for no item either, the gain is empty and its metric is
+    an empty string."""
     lower_is_better = cards()[comparison.task].lower_is_better
     for metric in (comparison.metric, RIGHT):
         if gains := _gains(metric, lower_is_better, a, b):
@@ -152,8 +160,8 @@ def _followed(comparison: Comparison, a: Answers, b: Answers) -> Gain:
 def _gains(
     metric: str, lower_is_better: frozenset[str], a: Answers, b: Answers
 ) -> dict[str, float]:
-    """For each item, how much better the answer of b is by the metric. An item is excluded unless
-    its ingredient of the metric is a number in both answers."""
+    """How much better the answer of b is by the metric, by document hash. An item is excluded
+    unless its value of the metric is a number for both answers."""
     sign = -1 if metric in lower_is_better else 1
     pairs = {key: (a[key].metrics.get(metric), b[key].metrics.get(metric)) for key in a}
     return {
@@ -164,21 +172,24 @@ def _gains(
 
 
 def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
-    """The EXAMPLES items with the largest gains or losses. Items that change equally are taken from
-    all parts of the task."""
-    spread = keys[:: max(1, len(keys) // EXAMPLES)] + keys
-    return sorted(dict.fromkeys(spread), key=lambda key: -abs(gains.get(key, 0)))[:EXAMPLES]
+    """The EXAMPLES items of `keys` with the largest gains or losses.
+
+    Of items with equal gains, those at regular distances in `keys` come first. Otherwise all
+    examples could come from the beginning of the task."""
+    spaced_first = keys[:: max(1, len(keys) // EXAMPLES)] + keys
+    return sorted(dict.fromkeys(spaced_first), key=lambda key: -abs(gains.get(key, 0)))[:EXAMPLES]
 
 
 def _example(outcome: str, a: Answer, b: Answer, item: Item) -> Example:
-    # The texts are shortened before they are compared, because the time of a comparison grows with
-    # the square of their length.
+    # marked() takes time that grows with the square of a text's length. So texts are shortened
+    # first.
     pieces = marked(*(shortened(_text(answer.prediction, item)) for answer in (a, b)))
     question, gold = shortened(item.question), _text(a.gold, item)
     return Example(a.guid, outcome, question, gold, *pieces, _is_right(a), _is_right(b))
 
 
 def _is_right(answer: Answer) -> bool | None:
+    """Whether an answer is right. None if its value of `acc` is missing or neither 0 nor 1."""
     value = answer.metrics.get(RIGHT)
     return bool(value) if value in (0, 1) else None
 
@@ -189,14 +200,15 @@ def _text(answer: int | str | None, item: Item) -> str:
 
 
 def shortened(text: str) -> str:
-    """The text itself, or its beginning and its end if it is longer than LONGEST characters."""
+    """The text itself if it has at most LONGEST characters. Otherwise its first and last LONGEST /
+    2 characters."""
     half = LONGEST // 2
     return text if len(text) <= LONGEST else text[:half].rstrip() + ELLIPSIS + text[-half:].lstrip()
 
 
 def marked(a: str, b: str) -> tuple[list[AnswerPiece], list[AnswerPiece]]:
-    """Split both texts into pieces by comparing them word by word. A piece is marked if the other
-    text lacks it."""
+    """Align two texts word by word, and split both into pieces. A piece is marked if it differs
+    from the piece of the other text that it is aligned with, or is aligned with none."""
     words_a, words_b = a.split(" "), b.split(" ")
     pieces_a: list[AnswerPiece] = []
     pieces_b: list[AnswerPiece] = []
@@ -210,7 +222,8 @@ def marked(a: str, b: str) -> tuple[list[AnswerPiece], list[AnswerPiece]]:
 
 
 def _confusions(comparison: Comparison, items: Items, a: Answers, b: Answers) -> list[Confusion]:
-    """The confusion matrices of a and b. Empty unless all items have the same choices."""
+    """The confusion matrices of a and of b. Empty if items have no choices or different
+    choices."""
     choices = {tuple(items[key].choices or ()) for key in a}
     if len(choices) != 1 or choices == {()}:
         return []

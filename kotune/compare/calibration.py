@@ -1,5 +1,5 @@
-"""Probability calibration: the bins behind the expected calibration error (`ece` of
-kodata.metrics.metrics)."""
+"""Shows the calibration of a model: how often it is right at each level of confidence. The bins are
+those of the expected calibration error (the metric `ece` of kodata.metrics.metrics)."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,8 +11,12 @@ ECE = "ece"
 
 
 class Bin(NamedTuple):
-    """Items of similar confidence: their mean confidence, their share of right answers, and their
-    number."""
+    """A bin of items with similar confidence.
+
+    - `confidence`: the items' mean confidence, from 0 to 1
+    - `right`: their share of right answers, from 0 to 1
+    - `n`: their number
+    """
 
     confidence: float
     right: float
@@ -20,16 +24,23 @@ class Bin(NamedTuple):
 
 
 class Sureness(NamedTuple):
-    """An item's ingredient of the metric `ece`. `confidence`: the model's confidence in its answer.
-    `right`: 1 if the answer is right, else 0."""
+    """How sure a model is of its answer to one item.
+
+    - `confidence`: the probability that the model gives to its answer, from 0 to 1
+    - `right`: 1 if the answer is right, else 0
+    """
 
     confidence: float
     right: float
 
 
 class Calibration(NamedTuple):
-    """The calibration of one task of one run, before and after tuning. `error_base` and
-    `error_tuned` are expected calibration errors."""
+    """The calibration of one run on one task.
+
+    - `error_base`, `error_tuned`: the expected calibration error before and after tuning. None if
+      it is undefined.
+    - `base`, `tuned`: the bins before and after tuning, in the order of confidence
+    """
 
     run: Finished
     task: str
@@ -40,22 +51,24 @@ class Calibration(NamedTuple):
 
 
 def calibrations(runs: Sequence[Finished]) -> Iterator[Calibration]:
-    """The calibration of every task whose samples contain the model's confidence, for every run."""
+    """The calibration of each run on each task that has the metric `ece`."""
     for run in runs:
         for task, entry in run.scores.items():
             if ECE in entry.base:
-                drawn = [bins(_ingredients(run, task, variant)) for variant in ("base", "tuned")]
-                yield Calibration(run, task, entry.base[ECE].value, entry.tuned[ECE].value, *drawn)
+                both = [bins(_sureness(run, task, variant)) for variant in ("base", "tuned")]
+                yield Calibration(run, task, entry.base[ECE].value, entry.tuned[ECE].value, *both)
 
 
-def _ingredients(run: Finished, task: str, variant: str) -> list[Sureness]:
-    """The ingredients of the calibration error, one for each item that has one."""
+def _sureness(run: Finished, task: str, variant: str) -> list[Sureness]:
+    """The confidence in the answer to each item. Items without a recorded confidence are left out.
+    `variant`: `base` or `tuned`."""
     answers = run.samples(task, variant).values()
     return [Sureness(*answer.metrics[ECE]) for answer in answers if ECE in answer.metrics]
 
 
 def bins(items: Sequence[Sureness]) -> list[Bin]:
-    """Sort the items by confidence into BINS bins of equal width. Empty bins are omitted."""
+    """Divide the items into BINS bins of equal width, by their confidence from 0 to 1. Empty bins
+    are omitted."""
     filled: dict[int, list[Sureness]] = {}
     for item in items:
         filled.setdefault(min(int(item.confidence * BINS), BINS - 1), []).append(item)

@@ -1,9 +1,12 @@
-"""Compares runs on the same items. Within a run, the base model is compared with the tuned model.
+"""Compares runs on the same items. Within a run, the tuned model is compared with the base model.
 Between two runs, the tuned models are compared.
 
-Runs of one recipe with several seeds count as one model (kotune.compare.seeds). Every other run is
-compared with the first run. Items whose questions or right answers differ are not compared.
-Everything is read from the run folders."""
+Runs of one recipe with several seeds count as one model (kotune.compare.seeds). Each later model is
+compared with the first model. Items whose questions or right answers differ are left out.
+Everything is read from the run folders.
+
+Each answer of a samples file has an ingredient for each metric: the value from which the metric is
+calculated (kodata.metrics.resampling)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,10 +25,14 @@ from kotune_tasks.card import cards
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: the `base` or `tuned` model of a run, or one of its baselines.
+    """One side of a comparison: the base model, the tuned model or a baseline of a run.
 
-    `others`: the compared runs of the same recipe with other seeds. `known`: further runs of the
-    recipe. They are not compared, but show how much a score varies with the seed."""
+    - `run`: the run of the first seed
+    - `variant`: `base`, `tuned` or the name of a baseline
+    - `others`: the compared runs of the same recipe with other seeds
+    - `known`: runs of the same recipe with further seeds that are not compared. They show how much
+      a score varies with the seed.
+    """
 
     run: Finished
     variant: str
@@ -41,12 +48,12 @@ class Side:
         return f"{' + '.join(run.name for run in self.runs)} {self.variant}"
 
     def samples(self, task: str) -> list[Answers]:
-        """The answers to a task, for each run."""
+        """The answers of each compared run to a task."""
         return [run.samples(task, self.variant) for run in self.runs]
 
     def known_values(self, task: str, metric: str) -> seeds.Values:
-        """The scored value of every known seed. Empty if only the compared runs are known, or if a
-        value is undefined."""
+        """The tuned model's value in the scores of each run, compared or not. Empty if `known` is
+        empty, or if the value of any run is missing."""
         if not self.known:
             return ()
         scores = [run.scores[task].tuned if task in run.scores else {} for run in self.all_runs]
@@ -62,11 +69,11 @@ class Side:
 class Comparison:
     """A comparison of b with a by one metric of one task.
 
-    - `p_holm`: the p-value after Holm's adjustment over the primary metrics of all comparisons made
-      together; None for other metrics
-    - `values`: the value of each seed of a, and of each seed of b
-    - `includes_seeds`: whether the interval and the p-value include the variation of seeds, so that
-      they hold for the models and not only for these adapters
+    - `p_holm`: the p-value after Holm's adjustment. The adjustment covers the primary metrics of
+      all comparisons that were made together. None for other metrics.
+    - `values`: the values of a's seeds, and the values of b's seeds
+    - `includes_seeds`: whether the interval and the p-value include the variation of seeds. If not,
+      they hold only for these adapters.
     """
 
     task: str
@@ -86,7 +93,8 @@ class Comparison:
 
     @property
     def is_tuning(self) -> bool:
-        """Whether the base and the tuned model of one run are compared."""
+        """Whether a and b belong to the same run. They are then its base model and its tuned model,
+        or one of its baselines and its tuned model."""
         return self.a.run is self.b.run
 
     @property
@@ -95,8 +103,8 @@ class Comparison:
 
     @property
     def is_share(self) -> bool:
-        """Whether the task's primary metric is a share. Differences of shares are shown in
-        percentage points."""
+        """Whether the primary metric of the task is a share, from 0 to 1. Differences of shares are
+        shown in percentage points."""
         return cards()[self.task].is_share
 
     def row(self) -> JsonRow:
@@ -119,12 +127,13 @@ def _values_of_seeds(side: Side, values: seeds.Values) -> list[JsonRow]:
 
 
 def comparisons(runs: Sequence[Finished], known: Sequence[Finished] = ()) -> list[Comparison]:
-    """Compare base with tuned within each run, then each later run's tuned model with the first
-    run's.
+    """Compare the tuned with the base model of each run. Then compare each later run's tuned model
+    with the tuned model of the first run.
 
-    Runs that differ only in their seeds count as one. `known`: runs that are not compared. If they
-    have the recipe of a compared run and other seeds, they show the variation of seeds where two
-    tuned models are compared. Raises KotuneError if two runs have no item in common."""
+    Runs that differ only in their seeds count as one run. `known`: runs that are not compared
+    themselves. Those that differ from a compared run only in their seeds show the variation of
+    seeds, when two tuned models are compared. Raises KotuneError if two runs have no item in
+    common."""
     bases, tuned = (
         [
             Side(group[0], kind, group[1:], seeds.others(group, known))
@@ -139,8 +148,9 @@ def comparisons(runs: Sequence[Finished], known: Sequence[Finished] = ()) -> lis
 def against(runs: Sequence[Finished]) -> list[Comparison]:
     """Compare each run's tuned model with its own baselines, by the primary metric of each task.
 
-    Runs of one recipe with several seeds count as one model. Holm's adjustment covers only the
-    comparisons with baselines, because the question which model is better is a separate one."""
+    Runs of one recipe with several seeds count as one model. A baseline that one of these runs
+    lacks is skipped. Holm's adjustment covers only the comparisons with baselines. Comparisons of
+    models answer a separate question and are adjusted separately."""
     made: list[Comparison] = []
     for run, *others in seeds.groups(runs):
         for task, entry in run.scores.items():
@@ -152,8 +162,11 @@ def against(runs: Sequence[Finished]) -> list[Comparison]:
 
 
 def _pair(a: Side, b: Side) -> Iterator[Comparison]:
-    """Compare two sides by every metric of every task that both were scored on, over their common
-    items. Raises KotuneError if two runs have no item in common."""
+    """Compare two sides over their common items, by every metric of every task that all their runs
+    were scored on.
+
+    Raises KotuneError if nothing can be compared. The one exception is a run without any scored
+    task: its base and tuned models yield no comparison and no error."""
     shared = [
         task for task in a.run.scores if all(task in run.scores for run in (*a.runs, *b.runs))
     ]
@@ -162,7 +175,7 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
         for comparison in _of_task(task, a, b, _compared_metrics(task, a.run)):
             compared = True
             yield comparison
-    # If no task of a run was scored, its base and tuned model share no item. That is not an error.
+    # A run without any scored task has nothing to compare within itself, which is not an error.
     if not compared and (a.run.scores or a.run is not b.run):
         raise KotuneError(
             f"{a.run.folder} and {b.run.folder}: no item in common; compare runs that share a task"
@@ -170,11 +183,10 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
 
 
 def _compared_metrics(task: str, run: Finished) -> list[str]:
-    """The metrics of a task by which two variants are compared.
+    """The names of the metrics by which two sides are compared on a task.
 
-    Metrics of the task's own baselines are excluded, because they are the same before and after
-    tuning. Signals of naturalness are excluded, because it is unproven whether higher or lower is
-    better."""
+    Metrics of the task's own baselines are excluded, because tuning does not change them. Signals
+    of naturalness are excluded, because it is unproven whether higher or lower is better."""
     prefixes = tuple(cards()[task].lines.values())
     return [
         name
@@ -184,13 +196,14 @@ def _compared_metrics(task: str, run: Finished) -> list[str]:
 
 
 def _of_task(task: str, a: Side, b: Side, metrics: Iterable[str]) -> Iterator[Comparison]:
-    """Compare two sides by these metrics of a task, over the items that all runs of both sides
-    share. Yields nothing if they share no item."""
+    """Compare two sides by these metrics of a task, over the items that all their runs share.
+    Yields nothing if they share no item."""
     sides = [*a.samples(task), *b.samples(task)]
     items = shared_items(sides)
     common = [[side[key] for key in items] for side in sides]
     for metric in metrics:
-        # Base and tuned of the same runs are compared as they are: the claim is about these runs.
+        # The claim about base and tuned models is about the compared runs only, so other seeds are
+        # not used.
         known = [() if a.run is b.run else side.known_values(task, metric) for side in (a, b)]
         if result := _metric(metric, common, len(a.runs), (known[0], known[1])):
             values, includes_seeds = (result.a, result.b), result.includes_seeds
@@ -203,8 +216,10 @@ def _metric(
     of_a: int,
     known: tuple[seeds.Values, seeds.Values],
 ) -> seeds.OfSeeds | None:
-    """Compare one metric over the same items of several runs. The first `of_a` runs belong to a,
-    the others to b. `known`: as in seeds.compare(). None if no item has the metric in all runs."""
+    """Compare two sides by the metric `name`. None if no item has an ingredient in all runs.
+
+    `samples`: the answers of each run, to the same items in the same order. The first `of_a` runs
+    belong to a, and the others to b. `known`: as in seeds.compare()."""
     ingredients = [[sample.metrics.get(name) for sample in side] for side in samples]
     complete = [i for i, items in enumerate(zip(*ingredients, strict=True)) if None not in items]
     if not complete:
@@ -218,8 +233,8 @@ def _metric(
 
 
 def _adjusted(made: list[Comparison]) -> list[Comparison]:
-    """The comparisons with Holm's adjusted p-values. The adjustment covers the primary metric of
-    each task in each comparison."""
+    """Add Holm's adjusted p-values to the comparisons by primary metrics. All these comparisons are
+    adjusted together. The list is changed and returned."""
     primary = [
         number
         for number, comparison in enumerate(made)

@@ -1,4 +1,5 @@
-"""Lists what differs between two runs besides their models: settings, versions, data and items."""
+"""Lists the differences between two runs other than their base models: settings, versions, data and
+items."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,7 +9,8 @@ from kotune.display.json_rows import JsonRow
 from kotune.runs.finished import Finished
 from kotune.runs.records import Answers
 
-# Facts of run.json that should be equal in both runs. Versions and data are compared separately.
+# Keys of run.json that should have equal values in both runs. Package versions and data are
+# compared separately.
 SAME = (
     "seed",
     "limit",
@@ -21,8 +23,8 @@ SAME = (
     "python",
     "machine",
 )
-# Keys of an Axolotl config that always differ between two models. They describe the model itself or
-# where this machine stores the model.
+# Keys of an Axolotl config that describe the base model or its path on this machine. They differ
+# between any two base models, so their differences are not listed.
 OWN = (
     "base_model",
     "revision_of_model",
@@ -34,7 +36,8 @@ OWN = (
 
 
 class Difference(NamedTuple):
-    """A property that differs between two runs: its name, and its value in each run."""
+    """A property that differs between two runs. `what`: its name. `a` and `b`: its values in the
+    two runs."""
 
     what: str
     a: object
@@ -42,8 +45,8 @@ class Difference(NamedTuple):
 
 
 def differences(a: Finished, b: Finished) -> list[Difference]:
-    """The properties that differ between two runs, except the settings that describe the base model
-    itself (OWN)."""
+    """The properties that differ between two runs. Settings that describe the base model (OWN) are
+    left out."""
     shared = sorted(a.scores.keys() & b.scores.keys())
     rows = [*_of_records(a, b), *_of_configs(a, b), Difference("training data", _data(a), _data(b))]
     rows += [
@@ -67,8 +70,7 @@ def differences(a: Finished, b: Finished) -> list[Difference]:
 
 
 def _of_records(a: Finished, b: Finished) -> Iterator[Difference]:
-    """The facts of run.json and the package versions of two runs. Facts that are equal in both runs
-    are included."""
+    """The SAME keys of run.json and the package versions, whether they differ or not."""
     facts = [run.record.as_json() for run in (a, b)]
     for name in SAME:
         yield Difference(name, *(fact.get(name) for fact in facts))
@@ -77,8 +79,8 @@ def _of_records(a: Finished, b: Finished) -> Iterator[Difference]:
 
 
 def _of_configs(a: Finished, b: Finished) -> Iterator[Difference]:
-    """The keys of two runs' Axolotl configurations. Keys with equal values are included. If the
-    base model is the same, its commit and the chat template of each run are added."""
+    """The keys of the Axolotl configurations except OWN, whether they differ or not. If the base
+    model is the same, its commit and the digest of the chat template follow."""
     for key in sorted({*a.config, *b.config} - set(OWN)):
         yield Difference(f"axolotl.{key}", a.config.get(key), b.config.get(key))
     if a.config.get("base_model") == b.config.get("base_model"):
@@ -87,11 +89,11 @@ def _of_configs(a: Finished, b: Finished) -> Iterator[Difference]:
 
 
 def _batches(task: str, a: Finished, b: Finished) -> tuple[list[int], list[int]]:
-    """The batch sizes with which each tuned model generated its answers.
+    """The batch sizes with which the tuned model of a, and that of b, generated their answers.
 
     Both lists are empty if both runs computed in float32, because batch sizes then do not change
-    answers. They are also empty if the base models differ, because batch sizes then always differ:
-    the memory that an answer takes depends on the model."""
+    answers. Both are also empty if the base models differ. An answer then takes different memory,
+    so the batch sizes always differ."""
     in_float32 = all(run.record.compute_dtype == "float32" for run in (a, b))
     if in_float32 or a.config.get("base_model") != b.config.get("base_model"):
         return [], []
@@ -99,8 +101,11 @@ def _batches(task: str, a: Finished, b: Finished) -> tuple[list[int], list[int]]
 
 
 def _items(task: str, a: Answers, b: Answers) -> Iterator[Difference]:
-    """For each of two runs, the number of items of a task that the other run does not have. Two
-    items are the same if their questions and their right answers are the same."""
+    """For each run, the number of a task's items that the other run does not have. Yields nothing
+    if both runs have the same items.
+
+    Items with equal document hashes count as different if their questions or right answers
+    differ."""
     common = len(shared_items([a, b]))
     if len(a) > common or len(b) > common:
         what = f"{task} items that the other was not asked"
@@ -108,13 +113,13 @@ def _items(task: str, a: Answers, b: Answers) -> Iterator[Difference]:
 
 
 def _template(run: Finished) -> object:
-    """The digest of the chat template that was used in training."""
+    """The digest of the chat template that was used in training. None if it is not recorded."""
     return run.record.train.inputs.get("chat_template.jinja")
 
 
 def _data(run: Finished) -> list[JsonRow]:
-    """The data that the model was trained on: sources, forms, weights, rows kept, and digests of
-    files."""
+    """The data that the model was trained on, with one row for each data entry of the recipe. The
+    digests of files are shortened to 12 characters."""
     return [
         {
             "source": entry.source,

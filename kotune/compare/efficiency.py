@@ -1,5 +1,5 @@
-"""Calculates what a run cost: seconds, speed, memory, parameters, tokens and money. It uses the
-run's own records and a price that the user gives."""
+"""Calculates what a run cost: seconds, speed, memory, parameters, tokens and money. The numbers
+come from the run's own records, and the price comes from the user."""
 
 import math
 from collections.abc import Sequence
@@ -19,15 +19,16 @@ LOSSES: tuple[Kind, ...] = ("loss", "eval_loss")
 class Price(NamedTuple):
     """The price of an hour of the machine in won, and the exchange rate of a dollar in won.
 
-    Without a rate nothing is shown in dollars. A built-in rate would soon be outdated."""
+    The rate is None if the user gave none. Costs are then not shown in dollars, because a built-in
+    rate would soon be outdated."""
 
     won_per_hour: float
     won_per_dollar: float | None = None
 
     @classmethod
     def of(cls, won_per_hour: float | None, won_per_dollar: float | None) -> "Price | None":
-        """The price; None if no price is given. Raises RecipeError for a number that is not above
-        0, and for an exchange rate without a price."""
+        """The price, or None if `won_per_hour` is None. Raises RecipeError for a number that is not
+        finite and above 0, and for an exchange rate without a price."""
         for name, value in (("--price", won_per_hour), ("--won-per-dollar", won_per_dollar)):
             if value is not None and not 0 < value < math.inf:
                 raise RecipeError(f"{name} {value}: give a number of won above 0")
@@ -39,8 +40,8 @@ class Price(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """The cost of some seconds of the machine, with the price that was used. `dollars` is None
-    without an exchange rate."""
+    """A cost in won and in dollars, with the price from which it was calculated. `dollars` is None
+    if there is no exchange rate."""
 
     won_per_hour: float
     won_per_dollar: float | None
@@ -49,7 +50,8 @@ class Cost(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """A logged loss, with the number of tokens and of seconds of training before it."""
+    """A logged training loss or validation loss. `tokens` and `seconds`: the tokens and the seconds
+    of training up to the loss."""
 
     step: int
     tokens: int
@@ -58,20 +60,26 @@ class Loss(NamedTuple):
     value: float
 
     def row(self) -> JsonRow:
-        """The loss as --json prints it."""
+        """The loss as --json prints it. Its value has the key `loss` or `eval_loss`."""
         seen = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds}
         return {**seen, self.kind: self.value}
 
 
 @dataclass(frozen=True)
 class Efficiency:
-    """The cost of one run.
+    """The cost of one run. None stands for a number that is unknown or has no meaning.
 
-    - Speeds cover only the logging intervals, without start-up and saving.
-    - `cost`: the cost of all stages; None without a price
-    - `points_per_...`: the gain of each task's primary metric by tuning, in points. It is given per
-      minute of the training stage, per won that these minutes cost, and per thousand training
-      examples. Repeated examples are counted each time.
+    - `seconds`: the seconds of each stage
+    - `tokens`: the tokens trained on, without padding. A token counts once in each epoch.
+    - `samples`: the examples trained on. An example counts once in each epoch.
+    - `tokens_per_second`, `samples_per_second`: the speed between the start of training and the
+      last logged training loss
+    - `padding`: as in padding()
+    - `cost`: the cost of all stages. None if there is no price.
+    - `points_per_...`: how many percentage points each task's primary metric gained by tuning. The
+      gain is divided by the minutes of the training stage, by the won that these minutes cost, and
+      by the thousands of `samples`. Only tasks whose primary metric is a share are included.
+    - `losses`: as in losses()
     - `base_from`: the runs from which the base model's answers were copied
     """
 
@@ -106,8 +114,8 @@ class Efficiency:
 def efficiency(
     run: Finished, comparisons: Sequence[Comparison], price: Price | None = None
 ) -> Efficiency:
-    """The cost of a run. `comparisons`: the comparisons of all runs, from which the gain by tuning
-    is read."""
+    """The cost of a run. The gain by tuning is read from `comparisons`, which may include other
+    runs. If there is no comparison of this run's base and tuned models, there are no gains."""
     seconds = {name: stage.seconds for name, stage in run.record.stages.items()}
     logs = run.logs
     spent = clock(logs)[-1] if logs else 0.0
@@ -140,7 +148,8 @@ def efficiency(
 
 
 def losses(logs: Sequence[Event]) -> list[Loss]:
-    """The training and validation losses that are finite numbers."""
+    """The training and validation losses in the order of logging. Losses that are NaN or infinite
+    are left out."""
     return [
         Loss(event.step, event.tokens, round(seconds, 2), kind, value)
         for event, seconds in zip(logs, clock(logs), strict=True)
@@ -150,8 +159,11 @@ def losses(logs: Sequence[Event]) -> list[Loss]:
 
 
 def clock(logs: Sequence[Event]) -> list[float]:
-    """The seconds of training before each event, evaluations included. The seconds of a logging
-    interval are its tokens divided by its speed."""
+    """For each event, the seconds from the start of training to the last training loss that was
+    logged by then. Evaluations between training losses are included.
+
+    An event with a training loss records the speed since the previous training loss. The seconds
+    between the two are the number of tokens divided by this speed."""
     spent, counted, seconds = 0.0, 0, []
     for event in logs:
         if event.tokens_per_second:
@@ -162,8 +174,8 @@ def clock(logs: Sequence[Event]) -> list[float]:
 
 
 def padding(logs: Sequence[Event]) -> float | None:
-    """The number of computed tokens per token that is not padding. None if the run did not count
-    them."""
+    """The number of computed tokens, padding included, divided by the number of tokens that are not
+    padding. None if the run did not count padding."""
     computed, counted, real = 0.0, 0, 0
     for event in logs:
         if event.padding:
@@ -174,14 +186,14 @@ def padding(logs: Sequence[Event]) -> float | None:
 
 
 def _tokens_per_character(run: Finished) -> float | None:
-    """Tokens per character of the messages' contents (lengths.of_contents). None if the run did not
-    count them."""
+    """The number of tokens per character in the messages, without the chat template. None if the
+    messages have no characters."""
     content = run.parity.content
     return round(content.tokens / content.characters, 4) if content.characters else None
 
 
 def cost(seconds: float, price: Price | None) -> Cost | None:
-    """The cost of this many seconds of the machine; None without a price."""
+    """The cost of this many seconds of the machine. None if `price` is None."""
     if price is None:
         return None
     won, rate = _won(seconds, price), price.won_per_dollar
@@ -193,6 +205,8 @@ def _won(seconds: float, price: Price | None) -> float:
 
 
 def _is_tuning_of(comparison: Comparison, run: Finished) -> bool:
+    """Whether the comparison shows a gain in percentage points of this run's tuned model over its
+    base model. With several seeds, the run is one of the compared runs."""
     return (
         comparison.is_primary
         and comparison.is_share
@@ -202,8 +216,8 @@ def _is_tuning_of(comparison: Comparison, run: Finished) -> bool:
 
 
 def _points(comparison: Comparison, run: Finished) -> float:
-    """The points that this run gained by tuning. A comparison of several seeds has one value for
-    each run."""
+    """The percentage points that this run gained by tuning. They are negative if tuning made the
+    metric worse. With several seeds, the run's own values are used."""
     seed = comparison.b.runs.index(run)
     return (
         (-1 if comparison.is_lower_better else 1)
@@ -213,7 +227,8 @@ def _points(comparison: Comparison, run: Finished) -> float:
 
 
 def _per(gained: dict[str, float], units: float) -> dict[str, float | None]:
-    """The points gained per unit spent, with four significant digits. None if nothing was spent."""
+    """Each task's gain divided by `units`, rounded to four significant digits. None if `units` is
+    0."""
     return {
         task: float(f"{points / units:.4g}") if units else None for task, points in gained.items()
     }

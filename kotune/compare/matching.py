@@ -6,8 +6,10 @@ from kotune.runs.records import Answers
 
 
 def shared_items(answers: Sequence[Answers]) -> list[str]:
-    """The document hashes of the items that occur in every element of `answers`, in the order of
-    the first element. An item's question and right answer must be the same in all elements."""
+    """The document hashes of the items that all runs answered, in the order of the first run.
+
+    `answers`: each run's answers to one task, at least one run. An item counts only if its question
+    and its right answer are the same in all runs."""
     first, *others = answers
     return [
         key

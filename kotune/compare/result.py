@@ -1,5 +1,5 @@
-"""Collects all comparisons of some runs. verdict.py decides which claims are supported.
-kotune.report writes the sentences."""
+"""Collects everything that is compared between the given runs. verdict.py decides which claims are
+supported, and kotune.report writes the sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,13 @@ from kotune.runs.finished import Finished
 class Result:
     """Runs and their comparisons.
 
+    - `comparisons`: the comparisons of models, as in comparisons()
     - `names`: the displayed name of each run, by the run's folder
-    - `differences`: for each run except the first, by its folder, the properties in which it
-      differs from the first run
-    - `baselines`: comparisons of tuned models with their baselines
-    - `breakdowns`: comparisons by kind of item
+    - `differences`: the properties in which each later run differs from the first run, by the later
+      run's folder
+    - `price`: the price for the costs; None if the user gave none
+    - `baselines`: the comparisons of tuned models with their baselines, as in against()
+    - `breakdowns`: the comparisons by kind of item, as in breakdowns()
     """
 
     runs: Sequence[Finished]
@@ -38,7 +40,8 @@ class Result:
     def of(
         cls, runs: Sequence[Finished], price: Price | None = None, known: Sequence[Finished] = ()
     ) -> "Result":
-        """Compare the runs. `known`: as in comparisons()."""
+        """Compare the runs. `known`: runs that are not compared, but show the variation of seeds,
+        as in comparisons(). Raises KotuneError if two runs have no item in common."""
         grouped = groups(runs)
         return cls(
             runs,
@@ -51,11 +54,12 @@ class Result:
         )
 
     def efficiency(self) -> list[Efficiency]:
+        """The cost of each run."""
         return [efficiency(run, self.comparisons, self.price) for run in self.runs]
 
     def as_json(self) -> JsonRow:
-        """The output of --json. In a difference, `value_a` and `value_b` are the values of the two
-        runs."""
+        """The object that `compare --json` prints. The comparisons with baselines have the key
+        `references`."""
         differences = [
             {
                 "a": self.runs[0].name,
@@ -79,9 +83,9 @@ class Result:
 def titles(runs: Sequence[Finished]) -> dict[Path, str]:
     """The displayed name of each run, by its folder.
 
-    The name has the model and the adapter. The seed is added if the given runs include other seeds
-    of the same recipe. If other runs have the same model and adapter, the run's own name is added
-    instead."""
+    The name has the model and the adapter. If the given runs include other seeds of the same
+    recipe, the seed is added. If runs of another recipe have the same model and adapter, the name
+    of the run's folder is added instead of the seed."""
     grouped = groups(runs)
     all_titles = [title_of(group[0]) for group in grouped]
     names = {}
@@ -93,15 +97,19 @@ def titles(runs: Sequence[Finished]) -> dict[Path, str]:
 
 
 def title_of(run: Finished) -> str:
+    """The model and the adapter of a run, for example `quickstart-llama, LoRA`."""
     adapter = run.recipe.adapter
     return f"{run.recipe.model}, {ADAPTERS.get(adapter, adapter)}"
 
 
 def _differences(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[Difference]:
-    """The properties in which this run differs from the first run. Properties that differ only
-    because of the seeds are left out (SEEDED)."""
+    """The properties in which this run differs from the first run of all.
+
+    `grouped`: all runs, as in seeds.groups(). Differences that the seeds explain are left out. If
+    the run belongs to the first group, they are all SEEDED properties. If its group has the same
+    seeds as the first group, they are the seed itself but not the training data."""
     first, own = grouped[0], next(group for group in grouped if run in group)
-    seeds = [{one.record.seed for one in group} for group in (first, own)]
+    seeds = [{member.record.seed for member in group} for group in (first, own)]
     expected = (
         SEEDED if own is first else SEEDED[:2] if len(own) > 1 and seeds[0] == seeds[1] else ()
     )

@@ -1,21 +1,21 @@
 """Compares runs of one recipe with several seeds as one model.
 
 Each value is the mean over the seeds. Its uncertainty includes the variation of items. It also
-includes the variation of seeds, if three or more seeds of each side are known.
+includes the variation of seeds, if at least three seeds of each side are known.
 
-The variance of a difference has two parts:
+The variance of the difference between two sides is the sum of these parts:
 
-- items: the variance of the mean over the seeds, from bootstrap resamples of clusters
-- seeds: s²/S for each side. S is the number of its seeds, and s² the variance of their values. If S
-  is below three, s² is the variance over all known seeds of the recipe.
+- items: the variance of the difference over bootstrap resamples of clusters
+- seeds, for each side: s²/S, where S is the number of the side's compared seeds. s² is the variance
+  of their values. If S is below three, s² is the variance over all known seeds of the recipe.
 
-Training with another seed changes a score, just as scoring on other test items does: Bouthillier
-et al. 2021, https://arxiv.org/abs/2103.03098.
+A score depends on the training seed as well as on the test items: Bouthillier et al. 2021,
+https://arxiv.org/abs/2103.03098.
 
-The interval and the p-value are those of a t distribution with Satterthwaite's degrees of freedom
-(1946, doi:10.2307/3002019). The effect of a seed on single items is counted in both parts, which is
-conservative. For a biased metric, the interval is moved and widened as for two runs
-(kotune.compare.paired.interval)."""
+The interval and the p-value come from a t distribution with Satterthwaite's degrees of freedom
+(1946, doi:10.2307/3002019). Seeds that change answers to single items increase both kinds of parts.
+This counts some variance twice, which is conservative. For a biased metric, the interval is moved
+and widened as for two runs (kotune.compare.paired.interval)."""
 
 import json
 import math
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from kodata.metrics.resampling import Array
     from kotune.runs.finished import Finished
 
-ENOUGH = 3  # the fewest seeds whose variance is used; two values hardly determine a variance
-# The properties that another seed changes. The seed also selects the validation rows.
+ENOUGH = 3  # the minimum number of seeds for a variance; two values hardly determine one
+# The properties (Difference.what) that another seed changes. The training data change, because the
+# seed also selects the validation rows.
 SEEDED = ("seed", "axolotl.seed", "training data")
-# Keys of an Axolotl config that can differ between seeds: the seed, and the number of evaluations,
-# which depends on the number of training rows.
+# Keys of an Axolotl config that can differ between seeds. The number of evaluations depends on the
+# number of training rows.
 NOT_SHARED = ("seed", "evals_per_epoch")
-Values = tuple[float, ...]
+Values = tuple[float, ...]  # a metric's value for each seed
 Runs = tuple["Finished", ...]
 
 
@@ -49,8 +50,12 @@ class Part(NamedTuple):
 
 
 class Tested(NamedTuple):
-    """The test of a difference: its 95% confidence interval, its p-value, and the smallest
-    difference that is detected in 80% of cases."""
+    """The test of a difference.
+
+    - `low`, `high`: its 95% confidence interval
+    - `p_value`: its two-sided p-value
+    - `detectable`: the smallest true difference that the test detects in 80% of cases
+    """
 
     low: float
     high: float
@@ -59,11 +64,10 @@ class Tested(NamedTuple):
 
 
 def groups(runs: Sequence["Finished"]) -> list[Runs]:
-    """Group the runs that differ only in their seeds. They have the same recipe, files, items and
-    code.
+    """Group the runs that differ only in their seeds. The runs of a group have different seeds.
 
-    Groups are in the order of their first runs. A second run with the same seed starts a new
-    group."""
+    Groups are in the order of their first runs. If a run has the seed of a run that is already in
+    the group, the later run starts a new group."""
     grouped: list[_Group] = []
     for run in runs:
         seed, identity = run.record.seed, _identity(run)
@@ -76,8 +80,8 @@ def groups(runs: Sequence["Finished"]) -> list[Runs]:
 
 
 def others(group: Sequence["Finished"], known: Sequence["Finished"]) -> Runs:
-    """The runs of `known` that differ from a group's runs only in their seeds. Of several runs with
-    the same seed, the first one is returned."""
+    """The runs of `known` that differ from a group's runs only in their seeds. A run with a seed of
+    the group is left out. Of several runs with the same seed, only the first is returned."""
     if not known:
         return ()
     identity, runs = _identity(group[0]), {run.record.seed: run for run in group}
@@ -95,13 +99,14 @@ class _Group(NamedTuple):
 
 
 def _identity(run: "Finished") -> str:
-    """A string that is equal for two runs if they differ only in their seeds."""
+    """A string that is equal for two runs if they differ only in their seeds. It has the recipe,
+    configuration, data files, number of items (`limit`), model revision, code and tasks."""
     recipe = {key: value for key, value in run.recipe.as_json().items() if key != "seed"}
     config = {key: value for key, value in run.config.items() if key not in (*NOT_SHARED, *OWN)}
     files = [file.sha256 for entry in run.manifest.entries for file in entry.files]
     inputs = run.record.score.inputs
-    # These are digests of what the code does, not of its text. So if only a comment was edited
-    # between the runs of two seeds, they still belong to one group.
+    # These digests depend on what the code does, not on its text. So runs stay in one group if only
+    # a comment was edited between them.
     meaning = [inputs.get("code"), inputs.get("tasks"), run.record.train.inputs.get("code")]
     tasks = {task: entry.version for task, entry in run.scores.items()}
     return json.dumps(
@@ -111,10 +116,13 @@ def _identity(run: "Finished") -> str:
 
 
 class OfSeeds(NamedTuple):
-    """A comparison of means over seeds, with the value of each seed of a and of b.
+    """A comparison of two means over seeds.
 
-    `includes_seeds`: whether the interval and the p-value include the variation of seeds. If not,
-    they say nothing about other seeds."""
+    - `paired`: the comparison of the means
+    - `a`, `b`: the value of each seed of the side
+    - `includes_seeds`: whether the interval and the p-value include the variation of seeds. If not,
+      they hold only for these seeds.
+    """
 
     paired: Paired
     a: Values
@@ -131,9 +139,13 @@ def compare(
 ) -> OfSeeds:
     """Compare the mean over b's seeds with the mean over a's seeds.
 
-    `a`, `b`: for each seed, the ingredient of each item. `known`: for a and for b, the values of
-    all known seeds of the recipe. They count if a side itself has fewer than ENOUGH seeds. If a
-    side has fewer than ENOUGH known seeds, the interval includes only the variation of items."""
+    - `a`, `b`: for each seed, its value for each item, in the form that metric.vector takes. All
+      seeds have the same items in the same order.
+    - `clusters`: the cluster of each item
+    - `known`: the values of all known seeds of a's recipe, and those of b's recipe. They are used
+      for a side with fewer than ENOUGH seeds of its own.
+
+    If one side has too few seeds even with `known`, only the variation of items is included."""
     import numpy as np
 
     tables = [vectors(metric, items, clusters) for items in (*a, *b)]
@@ -147,6 +159,8 @@ def compare(
     parts += [part for part in of_seeds if part] if includes_seeds else []
     low, high, p_value, detectable = interval(value_b - value_a, parts)
     if metric.biased and moves(resamples[1] - resamples[0]):
+        # Both ends move by the bias that resampling adds to the difference, bias_b - bias_a. Then
+        # the interval is widened by the bias that may remain (paired.interval).
         bias_a, bias_b = paired.biases((value_a, value_b), resamples)
         low -= bias_b - bias_a + paired.UNSEEN * bias_b
         high -= bias_b - bias_a - paired.UNSEEN * bias_a
@@ -167,8 +181,8 @@ def compare(
 
 
 def _of_seeds(values: Values, known: Values) -> Part | None:
-    """The part of the variance that comes from the seeds of one side. None if too few seeds are
-    known."""
+    """The part of the variance that comes from the seeds of one side. None if fewer than ENOUGH
+    seeds are known. `values`: the compared seeds. `known`: all known seeds, or empty."""
     import numpy as np
 
     values_of_all = values if len(values) >= ENOUGH else known
@@ -178,12 +192,14 @@ def _of_seeds(values: Values, known: Values) -> Part | None:
 
 
 def interval(difference: float, parts: Sequence[Part]) -> Tested:
-    """The test of a difference whose variance is the sum of these parts. Unknown numbers are
-    NaN."""
+    """The test of a difference whose variance is the sum of these parts.
+
+    All numbers are NaN if the difference is not finite, or if the variance is NaN or 0. If both the
+    variance and the difference are 0, the p-value is 1."""
     from scipy.special import stdtr, stdtrit
 
     variance = sum(part.variance for part in parts)
-    if not variance > paired.EQUAL**2 or not math.isfinite(difference):  # none, or NaN
+    if not variance > paired.EQUAL**2 or not math.isfinite(difference):  # 0 or NaN
         if variance == 0 == difference:
             return Tested(math.nan, math.nan, 1.0, math.nan)
         return Tested(math.nan, math.nan, math.nan, math.nan)
@@ -195,25 +211,26 @@ def interval(difference: float, parts: Sequence[Part]) -> Tested:
 
 
 def freedom(parts: Sequence[tuple[Any, float]]) -> Any:
-    """Satterthwaite's degrees of freedom of a variance with these parts. The parts may be arrays of
-    variances."""
+    """Satterthwaite's degrees of freedom of a variance that is the sum of parts. Each part is a
+    pair of its variance and its degrees of freedom. Variances may be arrays of one shape."""
     return sum(part for part, _ in parts) ** 2 / sum(part**2 / degrees for part, degrees in parts)
 
 
 def _resampled(metric: Metric, tables: Sequence["Array"], of_a: int) -> list["Array"]:
-    """For a and for b, the mean over seeds in each resample of clusters. The first `of_a` tables
-    belong to a."""
+    """The mean over a's seeds in each resample of clusters, and the mean over b's seeds. `tables`:
+    the cluster vectors of each seed. The first `of_a` tables belong to a, the others to b."""
     import numpy as np
 
     means = [paired.resampled(metric, table) for table in tables]
     return [np.mean(means[:of_a], axis=0), np.mean(means[of_a:], axis=0)]
 
 
-def _of_items(spread: "Array") -> float:
-    """The part of the variance that comes from items: the variance of the difference over resamples
-    of clusters. NaN for a single cluster."""
+def _of_items(differences: "Array") -> float:
+    """The part of the variance that comes from items. It is the variance of `differences`, which
+    are the differences in the resamples of clusters. NaN if over 5% of them are NaN, as for a
+    single cluster."""
     import numpy as np
 
-    if not is_known(spread):
+    if not is_known(differences):
         return math.nan
-    return float(np.nanvar(spread, ddof=1)) if moves(spread) else 0.0
+    return float(np.nanvar(differences, ddof=1)) if moves(differences) else 0.0

@@ -1,7 +1,8 @@
-"""Finds the runs of one model: the scored runs that differ only in their seeds.
+"""Finds the siblings of a run: the scored runs that differ from it only in their seeds. A run and
+its siblings count as one model.
 
-`run`, `report` and `compare` use this module, so all three count the same runs as one model. The
-rule itself is in kotune.compare.seeds."""
+`run`, `report` and `compare` use this module, so all three count the same runs as one model.
+kotune.compare.seeds decides whether two runs differ only in their seeds."""
 
 from collections.abc import Sequence
 from glob import escape
@@ -14,11 +15,14 @@ from kotune.runs.finished import Finished, explain_malformed, find
 
 
 def siblings(run: Finished) -> list[Finished]:
-    """The scored runs beside a run's folder that differ from it only in their seeds, ordered by
-    seed. Their folders have the same recipe name. A folder that is not scored, damaged, or from
-    another version of kotune is skipped."""
+    """The siblings of a run, ordered by seed.
+
+    They are searched in the folder that contains the run's folder, among the folders with the same
+    recipe name. A folder that is not scored, is damaged, or was written by another version of
+    kotune is skipped."""
     own = run.folder.resolve()
-    # A report shows the paths as the user gave them, unless the path is a link or ends with a dot.
+    # The paths of siblings are shown in reports. They begin like the path that the user gave,
+    # unless that path is a link or has no name of its own, such as `.`.
     parent = run.folder.parent if run.folder.name == own.name else own.parent
     name, _, _ = own.name.rpartition("-")
     found = []
@@ -39,24 +43,27 @@ def _sibling(folder: Path, run: Finished) -> Finished | None:
 
 
 def find_all(given: Path, runs_dir: Path) -> list[Path]:
-    """The run folders that `given` stands for: a run folder itself, or the scored runs of a recipe
-    with all their seeds. The recipe's own seeds come first, in its order.
+    """The run folders that the path `given` stands for. A run folder stands for itself. A recipe
+    stands for its newest scored run in `runs_dir` and the siblings of this run. Seeds that the
+    recipe lists come first, in the recipe's order.
 
-    Raises the errors of find()."""
+    Raises RecipeError if `given` does not exist or the recipe has no scored run, and the other
+    errors of find()."""
     first = find(given, runs_dir)
     if given.is_dir():
         return [first]
     named = recipes.load(given).all_seeds()
     runs = [run := Finished(first), *siblings(run)]
-    return [run.folder for run in sorted(runs, key=lambda run: _place(run.record.seed, named))]
+    return [run.folder for run in sorted(runs, key=lambda run: _sort_key(run.record.seed, named))]
 
 
-def _place(seed: int, named: Sequence[int]) -> tuple[int, int]:
-    """The sort key of a seed: its place in the recipe, then the seed itself."""
+def _sort_key(seed: int, named: Sequence[int]) -> tuple[int, int]:
+    """The sort key of a seed. `named`: the seeds that the recipe lists. They are sorted by their
+    place in the list. Other seeds follow by size."""
     return named.index(seed) if seed in named else len(named), seed
 
 
 def known(runs: Sequence[Finished]) -> list[Finished]:
     """The siblings of all these runs. They show how much a score varies with the seed. Empty for a
-    single run, because only a comparison of two models needs them."""
+    single run, because only a comparison of two runs uses them."""
     return [sibling for run in runs for sibling in siblings(run)] if len(runs) > 1 else []

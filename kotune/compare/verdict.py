@@ -1,22 +1,25 @@
-"""Decides which claim about a difference is supported. A claim needs the support of both Holm's
-adjusted p-value and the confidence interval. kotune.report.sentences writes the sentence."""
+"""Decides which claim about a difference is supported. A difference is claimed only if Holm's
+adjusted p-value is at most ALPHA and the confidence interval excludes 0. kotune.report.sentences
+writes the sentence."""
 
 import math
 
 from kotune.compare.comparison import Comparison
 from kotune.compare.paired import FEWEST_CLUSTERS
 
-ALPHA = 0.05
+ALPHA = 0.05  # the significance level
 
 
 def outcome(comparison: Comparison) -> str:
-    """The supported claim about a primary metric:
+    """The supported claim about a comparison by a primary metric:
 
-    - `better`, `worse`, `same`: how b compares with a
+    - `better`, `worse`: b is better or worse than a
+    - `same`: no difference between a and b is supported
     - `few`: nothing is claimed, because there are fewer than FEWEST_CLUSTERS clusters
-    - `alike`: nothing is claimed, because all clusters have the same difference: no interval
-    - `undefined`: the interval or the p-value is missing
-    - `void`: a value is missing
+    - `alike`: nothing is claimed, because all clusters have the same difference, so there is no
+      interval
+    - `undefined`: nothing is claimed, because the interval or the p-value is undefined
+    - `void`: nothing is claimed, because the value of a or of b is undefined
     """
     paired, p_holm = comparison.paired, comparison.p_holm
     if not (math.isfinite(paired.value_a) and math.isfinite(paired.value_b)):
@@ -35,11 +38,12 @@ def outcome(comparison: Comparison) -> str:
 
 
 def claim(comparison: Comparison) -> str:
-    """What a report claims about a primary metric. It is outcome(), except for two models whose
-    variation between seeds is unknown. Then the claim is only about these adapters:
+    """What a report claims about a comparison of models by a primary metric. It is the outcome(),
+    except for two tuned models whose variation between seeds is unknown. For these, the claim is
+    only about the adapters:
 
-    - `adapters_differ`: the adapters differ
-    - `adapters_same`: no difference is found between the adapters
+    - `adapters_differ` instead of `better` and `worse`: the adapters differ
+    - `adapters_same` instead of `same`: no difference between the adapters is supported
     """
     result = outcome(comparison)
     if comparison.is_tuning or comparison.includes_seeds:
@@ -53,12 +57,12 @@ def claim(comparison: Comparison) -> str:
 
 
 def doubted_by(comparison: Comparison) -> str | None:
-    """If the interval and the adjusted p-value disagree, return the one that does not support the
-    difference. Return None if they agree. If they disagree, nothing is claimed.
+    """What does not support a difference, if the interval and the adjusted p-value disagree. No
+    difference is then claimed. None if they agree, or if one of them is undefined.
 
-    - `adjustment`: the p-value is significant only before Holm's adjustment
-    - `test`: the p-value is not significant
-    - `interval`: the interval contains 0
+    - `adjustment`: the interval excludes 0, and the p-value is significant only before adjustment
+    - `test`: the interval excludes 0, but the p-value is not significant even before adjustment
+    - `interval`: the adjusted p-value is significant, but the interval contains 0
     """
     paired, p_holm = comparison.paired, comparison.p_holm
     if p_holm is None or not all(map(math.isfinite, (paired.ci_low, paired.ci_high, p_holm))):

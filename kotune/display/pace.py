@@ -1,4 +1,4 @@
-"""Words for the progress of a piece of work: how much is done, how fast, and when it will end."""
+"""Formats the progress of a piece of work: how much is done, how fast, and when it will end."""
 
 from kodata.progress import BYTES, Progress
 
@@ -6,13 +6,15 @@ MB = 1_000_000  # bytes
 
 
 class Pace:
-    """The rate of one piece of work since its first report. Times are seconds of any clock."""
+    """The rate of one piece of work since its first report. Times are in seconds. They may be from
+    any clock, if it is always the same one."""
 
     def __init__(self, first: Progress, now: float) -> None:
         self._first, self._begun = first, now
 
     def is_of(self, progress: Progress) -> bool:
-        """Whether a report is about the same piece of work and not about its repetition."""
+        """Whether a report is about this piece of work. It is not if the name differs. If less is
+        done than in the first report, the work started again, so it is not either."""
         return progress.what == self._first.what and progress.done >= self._first.done
 
     def text(self, progress: Progress, now: float) -> str:
@@ -30,7 +32,7 @@ class Pace:
 
 
 def left(todo: int, done: int, seconds: float) -> str:
-    """The time that `todo` more pieces will take if `done` pieces took so many seconds."""
+    """The time that `todo` more units will take if `done` units took `seconds`, as text."""
     return f"about {duration(todo * seconds / done)} left"
 
 

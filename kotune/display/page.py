@@ -3,10 +3,10 @@
 All text from data is escaped. The page's content security policy forbids the browser to load or run
 anything. All text can be selected and searched, also in plots.
 
-The page contains its font, Noto Sans KR, reduced to the characters of the page. So Korean is
-readable on every machine, for about 30 kB instead of megabytes. The font's license notice (SIL Open
-Font License 1.1) is inside the font. The browser synthesizes bold text. A model may write other
-scripts; they use the fonts of the reader's machine."""
+The page contains its font, Noto Sans KR, so that Korean is readable on every machine. The font has
+only the characters of the page, and takes about 30 kB instead of megabytes. Its license notice (SIL
+Open Font License 1.1) is inside the font. The browser synthesizes bold text. Characters that the
+font lacks, in answers of a model, use the fonts of the reader's machine."""
 
 import io
 import os
@@ -26,7 +26,7 @@ LAYOUT = ("BASE", "GPOS", "GSUB", "VORG", "vhea", "vmtx")
 
 def check_writable(path: Path | None, option: str) -> None:
     """Raise RecipeError if `path`, the value of the command-line option `option`, cannot be
-    written. It is called before any work starts."""
+    written. None is always accepted. Commands call this before any work starts."""
     if path and path.is_dir():
         raise RecipeError(f"{option} {path}: is a folder; name a file in it")
     if path and not path.parent.is_dir():

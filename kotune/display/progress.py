@@ -25,8 +25,8 @@ from kotune.display.terminal import terminal
 if TYPE_CHECKING:  # the type comes from a package that imports this one
     from kotune.runs.records import Event
 
-LINES = 10  # plain lines with a loss per training
-SECONDS = 10.0  # at least so many seconds between two plain lines about other work
+LINES = 10  # number of plain lines with a loss in a training
+SECONDS = 10.0  # minimum time between two plain lines about other work
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Notice:
 
 @dataclass(frozen=True)
 class OutOfMemory:
-    """Training restarts because the GPU ran out of memory after `step`. It restarts with a smaller
-    micro-batch, or with gradient checkpointing if `micro_batch_size` is None."""
+    """Training restarts because the GPU ran out of memory after `step`. It restarts with the micro
+    batch size and the accumulation steps given here. If they are None, it restarts with gradient
+    checkpointing."""
 
     step: int
     micro_batch_size: int | None = None
@@ -51,7 +52,7 @@ TrainingEvent: TypeAlias = "Event | Notice | OutOfMemory | Progress"
 
 @dataclass(frozen=True)
 class Screen:
-    """Everything that a run prints on stdout."""
+    """Prints everything that a run shows on stdout. `clock` returns seconds."""
 
     console: Console = field(default_factory=lambda: terminal(soft_wrap=True))
     clock: Callable[[], float] = time.monotonic
@@ -82,8 +83,8 @@ class Screen:
 
     @contextmanager
     def watching(self) -> Iterator[Watch]:
-        """Context manager around work that reports its progress. Yields the function that shows
-        it: as a bar on a terminal, else as lines, at most one in SECONDS seconds."""
+        """Context manager around work that reports its progress. Yields the function that shows the
+        reports: as a bar on a terminal, else as lines, at most one every SECONDS seconds."""
         if not self.console.is_terminal:
             yield _Lines(self)
             return
@@ -127,7 +128,7 @@ class Screen:
 
     def _logged(self, events: Iterable[TrainingEvent], watch: Watch) -> "Iterator[Event]":
         """Yield only the events of metrics.jsonl. Notices and restarts are printed, and so are
-        remarks about the start of training. `watch` shows the progress of evaluations."""
+        messages about the start of training. `watch` shows the progress of evaluations."""
         for event in events:
             if isinstance(event, Progress):
                 watch(event)
@@ -140,6 +141,7 @@ class Screen:
                 yield event
 
     def _started(self, event: "Event") -> None:
+        """Print messages for an event that has information about the start of training."""
         if event.event == "start" and event.step:
             self.say(f"resumes from step {event.step}")
         if event.head == "all":
@@ -152,8 +154,8 @@ class Screen:
 
 
 class _Lines:
-    """Shows progress as lines. The first one of a piece of work comes after SECONDS seconds, so
-    that short work prints nothing."""
+    """Shows progress as lines. The first line of a piece of work is printed after SECONDS seconds,
+    so short work prints none."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen, self._shown = screen, screen.clock()  # when the last line came

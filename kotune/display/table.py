@@ -20,8 +20,8 @@ BEGINS = re.compile(r"^(#{1,6}(?= )|>|[-+](?= ))")  # line starts of a heading, 
 
 @dataclass(frozen=True)
 class Table:
-    """A table. Its first `words` columns are text, and the others are numbers. It may have notes
-    and no rows. If `alert` is true, the table reports a problem and is shown in red."""
+    """A table. Its first `words` columns are text, and the others are numbers. A table without rows
+    shows only its title and notes. If `alert` is true, it reports a problem and is shown in red."""
 
     title: str
     head: Row
@@ -42,8 +42,8 @@ class Table:
         """The rows grouped by equal leading text columns, as (shared cells, rows). The shared cells
         can then be shown once per group. The rows still include them.
 
-        Rows are grouped only if there are at most half as many groups as rows, so the table fits a
-        phone. Otherwise there is one group without shared cells."""
+        There are at most half as many groups as rows, and as many shared columns as this allows. If
+        it allows none, there is one group without shared cells."""
         for shared in range(self.words - 1, 0, -1):
             groups = [(key, [*rows]) for key, rows in groupby(self.rows, lambda row: row[:shared])]  # noqa: B023
             if 2 * len(groups) <= len(self.rows):
@@ -52,8 +52,8 @@ class Table:
 
 
 def unbroken(console: "Console | None" = None) -> "Console":
-    """Returns `console`, or a new console if it is None. If the console is not a terminal, this
-    sets its width to LOG_WIDTH and switches off the wrapping of lines."""
+    """A console that does not wrap lines unless it is a terminal: `console`, or a new one if it is
+    None. If it is not a terminal, its width is set to LOG_WIDTH."""
     console = console or terminal()
     if not console.is_terminal:
         console.soft_wrap, console.width = True, LOG_WIDTH
@@ -122,5 +122,5 @@ def _line(cells: Row) -> str:
 
 def escaped(text: str) -> str:
     """The text on one line, with Markdown's special characters escaped. Control characters are
-    replaced, because somebody may read the file on a terminal."""
+    replaced by visible escapes, because somebody may print the file on a terminal."""
     return BEGINS.sub(r"\\\g<0>", " ".join(MARKS.sub(r"\\\g<0>", visible(text)).split()))

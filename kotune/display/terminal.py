@@ -32,7 +32,7 @@ def echo(text: object, err: bool = False, nl: bool = True, colour: str | None = 
 
 def terminal(**settings: Any) -> "Console":
     """A rich console that replaces control characters in all text. The control codes of rich's own
-    styles and bars are kept."""
+    styles and bars are kept. `settings`: arguments of rich's Console."""
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
 

@@ -6,10 +6,11 @@ ADAPTERS = {"lora": "LoRA", "qlora": "QLoRA"}
 
 
 def amount(value: float, is_share: bool, nearest: float = math.inf) -> str:
-    """A difference as text. A difference of shares is shown in percentage points.
+    """A difference as text. If it is a difference of shares (`is_share`), it is shown in percentage
+    points.
 
-    `nearest` is the end of its confidence interval that is nearest to 0. The text has enough digits
-    to distinguish this end from 0."""
+    `nearest` is the end of the confidence interval that is nearest to 0. The text has enough digits
+    to distinguish this end from 0, but at most nine."""
     scale, digits = (100, 1) if is_share else (1, 3)
     while digits < 9 and not round(abs(scale * nearest), digits):
         digits += 1
@@ -17,7 +18,7 @@ def amount(value: float, is_share: bool, nearest: float = math.inf) -> str:
 
 
 def p_text(p_value: float | None) -> str:
-    """A p-value as journals print it: .004, or < .001."""
+    """A p-value as journals print it: .004, or < .001. A dash for None and NaN."""
     if p_value is None or math.isnan(p_value):
         return "-"
     return "< .001" if p_value < 0.001 else f"{p_value:.3f}".removeprefix("0")

@@ -1,25 +1,29 @@
-"""Checks a recipe's `axolotl:` block.
+"""Checks a recipe's `axolotl:` block. There are three checks:
 
-kotune.recipe.axolotl_keys lists the allowed keys. Types must fit Axolotl's schema.
-kotune.recipe.axolotl_values checks the values.
+- axolotl_keys.py lists the keys that a recipe may set
+- axolotl_schema.py checks the types against Axolotl's own schema
+- axolotl_values.py checks the values
 
-A recipe may also set `gradient_checkpointing: auto`, which Axolotl does not know.
-kotune.train.config replaces this value before training."""
+A recipe may also set `gradient_checkpointing: auto`. Axolotl has no such value, so
+kotune.train.config replaces it before training."""
 
 from typing import Any
 
 from kotune.recipe import axolotl_schema, axolotl_values
 from kotune.recipe.axolotl_keys import ALLOWED, OWNED, REFUSED, UNREVIEWED, AxolotlConfig
 
-AUTO = ("gradient_checkpointing", "auto")
+AUTO = ("gradient_checkpointing", "auto")  # a key and its value
 
 
 def problems(block: Any, key: str = "axolotl", defaults: AxolotlConfig | None = None) -> list[str]:
-    """Every problem of the block, as `key.path: what; what to do`. Values are checked only if all
-    keys and types are valid.
+    """Every problem of an `axolotl:` block, as `key.path: problem; what to do`. Values are checked
+    only if all keys and types are valid.
 
-    `key` is the name of the block in messages. `defaults` are the values that the block overrides.
-    A block that is not a mapping has no problems here, because kotune.recipe.schema reports it."""
+    - `block`: the value in the recipe. If it is not a mapping, the result is empty, because
+      kotune.recipe.schema reports it.
+    - `key`: the name of the block in messages
+    - `defaults`: the values that the block overrides
+    """
     if not isinstance(block, dict):
         return []
     block = {name: value for name, value in block.items() if (name, value) != AUTO}
@@ -33,8 +37,8 @@ def problems(block: Any, key: str = "axolotl", defaults: AxolotlConfig | None = 
 
 
 def _refusal(name: str) -> str | None:
-    """The reason why a recipe may not set a key. None for an allowed key. Also None for a key that
-    Axolotl does not have, because the schema check reports such keys."""
+    """The reason why a recipe may not set the key `name`. None for an allowed key. Also None for a
+    key that Axolotl does not have, because the schema check reports it."""
     if name in OWNED:
         return f"kotune sets this from the recipe; use `{OWNED[name]}`"
     if name in REFUSED:
@@ -44,11 +48,12 @@ def _refusal(name: str) -> str | None:
 
 
 def _batch_problems(block: AxolotlConfig, defaults: AxolotlConfig) -> list[tuple[str, str]]:
-    """Problems with the batch sizes. batch_size is the number of examples of one step. On one GPU,
-    batch_size = micro_batch_size x gradient_accumulation_steps.
+    """Problems with the batch sizes, as (key, message). `defaults`: the values that the block
+    overrides.
 
-    A block must not set both batch_size and gradient_accumulation_steps, because one is computed
-    from the other. If it does not set gradient_accumulation_steps, micro_batch_size must divide
+    batch_size is the number of examples of one optimizer step. On one GPU, it is micro_batch_size x
+    gradient_accumulation_steps. So a block must not set both batch_size and
+    gradient_accumulation_steps. If it does not set the latter, micro_batch_size must divide
     batch_size."""
     batch, micro = ({**defaults, **block}.get(key) for key in ("batch_size", "micro_batch_size"))
     if "gradient_accumulation_steps" in block:

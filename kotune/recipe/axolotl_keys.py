@@ -1,16 +1,18 @@
-"""Lists every key of Axolotl's configuration. The `axolotl:` block of a recipe may set the keys in
-ALLOWED. It may not set the keys in OWNED and REFUSED. These two tables give the reason for each
-key.
+"""Lists every key of Axolotl's configuration, in three tables:
 
-A key that is not listed here is an error. So a recipe cannot use a key of a new Axolotl version
-before somebody has reviewed the key. tests/recipe/test_axolotl_keys.py compares the lists with
-Axolotl's own schema. Each list is one string of words, which is easier to read than a tuple."""
+- ALLOWED: the keys that the `axolotl:` block of a recipe may set
+- OWNED: the keys that kotune sets, with the recipe key or option to use instead
+- REFUSED: the keys that a recipe may not set, with the reason
+
+A key in none of the tables is an error. So a recipe cannot use a key of a new Axolotl version
+before somebody has reviewed the key. tests/recipe/test_axolotl_keys.py compares the tables with
+Axolotl's own schema. The keys stand in strings, separated by spaces, to keep the lists short."""
 
 from typing import Any
 
 AxolotlConfig = dict[str, Any]  # keys and values of Axolotl, checked by Axolotl's own schema
 
-# The keys that a recipe may set, by subject. kotune.recipe.axolotl_values checks their values.
+# The keys that a recipe may set, by subject. axolotl_values.py checks their values.
 GROUPS = {
     "batch and length": (
         """
@@ -113,8 +115,8 @@ GROUPS = {
 }
 ALLOWED = {key: group for group, keys in GROUPS.items() for key in keys.split()}
 
-# Keys of Axolotl that kotune sets itself. They are grouped by the recipe key or command-line option
-# to use instead.
+# The Axolotl keys that kotune sets itself, by what to use instead: a key of the recipe, an option
+# of `kotune run`, or a second run of the same command.
 _OWNED_BY = {
     "model": (
         "base_model is_falcon_derived_model is_llama_derived_model is_mistral_derived_model"
@@ -138,6 +140,7 @@ _OWNED_BY = {
 }
 OWNED = {key: instead for instead, keys in _OWNED_BY.items() for key in keys.split()}
 
+# Reasons why a recipe may not set a key. A message has the form `axolotl.KEY: REASON`.
 CODE = "runs code that is neither kotune's nor Axolotl's and is not accepted in a recipe; remove it"
 ELSEWHERE = (
     "reads or downloads something that the run's hash does not cover; remove it and use `model` or"
@@ -207,7 +210,7 @@ _REFUSED_FOR = {
     LAUNCHER: "local_rank ray_num_workers ray_run_name resources_per_worker use_ray world_size",
     FLASH: "flash_attention",
 }
-# Axolotl keys that a recipe may not set. Each has the reason and what to do instead.
+# For each Axolotl key that a recipe may not set: the reason, and what to do.
 REFUSED = {
     "plugins": "a plugin runs foreign code and is not accepted in a recipe; remove it",
     "trust_remote_code": (
@@ -226,8 +229,8 @@ UNREVIEWED = (
 # The only keys inside `datasets` that a recipe may set. kotune derives the other keys from `data`,
 # and the parity check relies on the derived values.
 DATASET_KEYS = ("roles_to_train", "train_on_eos", "train_on_eot")
-# Allowed keys whose value is a mapping, or a list of mappings, for which Axolotl's schema has a
-# pydantic model. Each is mapped to the keys that a recipe may set inside the value, at any depth.
+# The value of some allowed keys is a mapping or a list of mappings, which Axolotl checks with a
+# pydantic model. For each such key: the keys that a recipe may set inside the value, at any depth.
 NESTED_KEYS = {
     "datasets": DATASET_KEYS,
     "fp8_config": ("recipe",),

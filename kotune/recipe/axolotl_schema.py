@@ -1,5 +1,5 @@
-"""Checks `axolotl:` blocks with the full JSON schema of Axolotl's configuration. The schema of the
-pinned Axolotl version is stored in the repository, so checking a recipe does not import torch.
+"""Checks `axolotl:` blocks against the full JSON schema of Axolotl's configuration. The repository
+contains the schema of the pinned Axolotl version, so checking a recipe does not import torch.
 
 `python -m kotune.recipe.axolotl_schema` rewrites `axolotl_schema.json` from the installed Axolotl.
 A test compares the file with the installed Axolotl. The command `axolotl config-schema` is not
@@ -16,7 +16,7 @@ from kotune.recipe.strict_yaml import shown
 
 JsonSchema = dict[str, Any]  # the schema of Axolotl, or a part of it
 
-MAX_LISTED_KEYS = 20  # unknown keys to list for each mapping
+MAX_LISTED_KEYS = 20  # maximum number of unknown keys to list for one mapping
 SCHEMA_FILE = Path(__file__).with_name("axolotl_schema.json")
 KEYWORDS = (  # keywords of JSON Schema that validation needs; all others are removed
     "$ref",
@@ -57,7 +57,7 @@ def generate() -> JsonSchema:
             return {"enum": values}
 
         def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchema:
-            return {}
+            return {}  # a type that JSON Schema cannot express accepts every value
 
     full = AxolotlInputConfig.model_json_schema(schema_generator=Schema)
     return {
@@ -67,8 +67,8 @@ def generate() -> JsonSchema:
 
 
 def problems(block: AxolotlConfig) -> list[tuple[str, str]]:
-    """Every key of an `axolotl:` block that Axolotl does not have or whose type is wrong. The
-    result has pairs of (key path, what is wrong).
+    """Every unknown key of an `axolotl:` block and every value of a wrong type, as (key path,
+    message).
 
     Axolotl silently ignores unknown keys at the top level and inside `datasets[]`. Here, unknown
     keys are errors at every level."""
@@ -77,9 +77,11 @@ def problems(block: AxolotlConfig) -> list[tuple[str, str]]:
 
 @cache
 def _validator() -> Any:
-    """The validator of `axolotl:` blocks. JSON Schema accepts 16.0 as an integer, but this
-    validator does not. Axolotl computes gradient_accumulation_steps as batch_size //
-    micro_batch_size. With a batch_size of 16.0, the result would be a float."""
+    """The jsonschema validator of `axolotl:` blocks.
+
+    JSON Schema accepts 16.0 as an integer, but this validator does not. Axolotl computes
+    gradient_accumulation_steps as batch_size // micro_batch_size. With a batch_size of 16.0, the
+    result would be a float."""
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
@@ -134,11 +136,11 @@ def _problems_of(error: Any) -> list[tuple[str, str]]:
 
 
 def _union_problems(error: Any, path: str) -> list[tuple[str, str]]:
-    """The problems of a value that fits none of the schemas of an `anyOf`.
+    """The problems of a value that fits none of the schemas in an `anyOf`.
 
-    Only the problems of the schema with the deepest error are listed, because the user probably
-    meant this schema. If all errors are about the value as a whole, the message lists all accepted
-    types."""
+    If an error is inside the value, only the deepest error is reported. The user probably meant the
+    schema that has this error. An unknown key also counts as an error inside the value. If all
+    errors are about the value as a whole, one message lists all accepted types."""
     deepest = max(
         error.context,
         key=lambda inner: (len(inner.absolute_path), inner.validator == "additionalProperties"),
@@ -150,6 +152,8 @@ def _union_problems(error: Any, path: str) -> list[tuple[str, str]]:
 
 
 def _unknown_keys(error: Any, path: str) -> list[tuple[str, str]]:
+    """A problem for each unknown key of the mapping at `path`. After MAX_LISTED_KEYS keys, one
+    problem with the number of the others."""
     known = error.schema.get("properties", {})
     names = [name for name in error.instance if name not in known]
     message = "Axolotl has no such key and would ignore it"
@@ -163,18 +167,20 @@ def _unknown_keys(error: Any, path: str) -> list[tuple[str, str]]:
 
 
 def _unexpected(error: Any) -> str:
+    """A message with the accepted types or values, and the value that was found."""
     hint = did_you_mean(error.instance, _accepted_words(error.schema))
     advice = hint if "did you mean" in hint else "; change the value"
     return f"expected {_expected(error.schema)}, found `{shown(error.instance)}`{advice}"
 
 
 def _key_hint(name: str, known: JsonSchema) -> str:
+    """The end of the message about an unknown key: a similar key of `known`, or where to look."""
     hint = did_you_mean(name, known)
     return hint if "did you mean" in hint else "; see docs.axolotl.ai for its keys"
 
 
 def _accepted_words(schema: JsonSchema) -> list[str]:
-    """The values that a key accepts as strings, from `enum` and `const`."""
+    """The values in all `enum` and `const` of a key's schema, as strings."""
     if "$ref" in schema:
         return _accepted_words(load()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
     parts = [word for part in schema.get("anyOf", ()) for word in _accepted_words(part)]
@@ -199,8 +205,8 @@ def _expected(schema: JsonSchema) -> str:
 
 
 def _strip(node: Any) -> Any:
-    """A copy of the schema with only the keywords in KEYWORDS. Titles and descriptions would triple
-    the size of the file."""
+    """A copy of a schema with only the keywords in KEYWORDS. Titles and descriptions would triple
+    the size of SCHEMA_FILE."""
     if not isinstance(node, dict):
         return node
     stripped = {k: v for k, v in node.items() if k in KEYWORDS}

@@ -1,8 +1,8 @@
-"""Checks the values of the allowed keys of an `axolotl:` block. kotune.recipe.axolotl_block checks
-keys and types before.
+"""Checks the values in an `axolotl:` block. kotune.recipe.axolotl_block has already checked its
+keys and types.
 
 A number must not exceed the maximum for its key, which recipes/README.md lists. A key with fixed
-choices must have one of them. Text must not be a path or an address."""
+choices must have one of them. A text must not be a path or an address."""
 
 import re
 from collections.abc import Iterator
@@ -13,12 +13,15 @@ from kotune.models.patterns import pattern_problem
 from kotune.recipe.axolotl_keys import DATASET_KEYS, NESTED_KEYS, UNREVIEWED, AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 
-Problem = tuple[str, str]  # (path of the key inside the block, what is wrong and what to do)
+Problem = tuple[str, str]  # (path of the key inside the block, the problem and what to do)
 
 
 class Ceiling(NamedTuple):
-    """The maximum absolute value of some keys. `keys` has their names, separated by spaces. `why`
-    is the reason, for messages."""
+    """The maximum absolute value of some keys.
+
+    - `why`: the reason for the maximum, for messages
+    - `keys`: the names of the keys, separated by spaces
+    """
 
     maximum: float
     why: str
@@ -62,8 +65,8 @@ CEILINGS = (
 )
 _CEILING_OF = {key: ceiling for ceiling in CEILINGS for key in ceiling.keys.split()}
 _DEFAULT_CEILING = Ceiling(1e12, "no setting is that large", "")
-_NON_NEGATIVE = CEILINGS[0].keys.split()
-POSITIVE = (
+_NON_NEGATIVE = CEILINGS[0].keys.split()  # the numbers of processes
+POSITIVE = (  # keys whose value must be above 0
     "batch_size",
     "micro_batch_size",
     "gradient_accumulation_steps",
@@ -76,7 +79,7 @@ POSITIVE = (
 )
 
 _HUB = "another name may be code on the hub, which is never run"
-# The accepted values of a key, and the reason why no others are accepted.
+# For each key with fixed choices: the choices, and the reason why no other value is accepted.
 CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {
     "attn_implementation": (
         ("eager", "sdpa", "flex_attention", "xformers", "sage", "fp8"),
@@ -106,8 +109,8 @@ CHOICES: dict[str, tuple[tuple[Any, ...], str]] = {
         "transformers has no other",
     ),
 }
-# Keys for which Axolotl accepts any mapping, with the names that a recipe may set in the mapping.
-# None means that every name is allowed. The values in the mapping must be plain.
+# For each key for which Axolotl accepts any mapping: the names that a recipe may set in the
+# mapping. None means every name. The values in the mapping must not be mappings or lists.
 MAPPINGS: dict[str, tuple[str, ...] | None] = {
     "accelerator_config": (
         "dispatch_batches",
@@ -121,7 +124,7 @@ MAPPINGS: dict[str, tuple[str, ...] | None] = {
     "lr_scheduler_kwargs": None,
     "max_memory": None,
     "optim_args": None,
-    # Other options of Inductor name programs (cpp.cxx), folders or files, or make Inductor write
+    # torch.compile's other options name programs (cpp.cxx), folders or files, or make it write
     # code.
     "torch_compile_options": (
         "combo_kernels",
@@ -166,7 +169,8 @@ DEEPSPEED = (
     "zero_optimization",
 )
 DEEPSPEED_WORDS = ("auto", "cpu", "none")  # values that are not paths
-# Keys whose value is text for the language model. The strings of all other keys are words or names.
+# Keys whose strings are text for the language model, of up to MAX_TEXT characters. A string of
+# another key must match WORD, unless the key is in PATTERNS.
 TEXT = (
     "added_tokens_overrides",
     "default_system_message",
@@ -188,20 +192,22 @@ PATTERNS = (
     "peft_trainable_token_indices",
 )
 NOT_A_DATASET_KEY = (
-    f"follows from `data`; of a data set that kotune writes, only {', '.join(DATASET_KEYS)} can be"
-    " changed"
+    f"follows from `data`; remove it, because only {', '.join(DATASET_KEYS)} can be set in"
+    " `datasets`"
 )
-WORD = re.compile(r"[^/\\~\n\t]{0,200}")
-MAX_TEXT = 2_000  # characters of a text
+WORD = re.compile(r"[^/\\~\n\t]{0,200}")  # a name that cannot be a path or an address
+MAX_TEXT = 2_000  # maximum number of characters of a text
 
 
 def problems(block: AxolotlConfig) -> list[Problem]:
-    """A problem for every value that is not allowed for its key. All keys of the block must be
-    allowed."""
+    """A problem for every value of the block that is not allowed for its key. The keys and types of
+    the block must be valid."""
     return [problem for key, value in block.items() for problem in _problems_of(key, value)]
 
 
 def _problems_of(key: str, value: Any) -> list[Problem]:
+    """The problems of one top-level key. The numbers and texts inside the value are checked only if
+    the other checks find nothing."""
     problems = [
         *_choice_problems(key, value),
         *_mapping_problems(key, value),
@@ -214,8 +220,8 @@ def _problems_of(key: str, value: Any) -> list[Problem]:
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every plain value inside a nested value, with its path. The names in mappings are included,
-    because they are text too."""
+    """Every number, text, boolean and null inside a value, with its path. The names in mappings are
+    included, because they are text too. `path`: the path of `value` itself."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield f"{path}.{shown(name)}", name
@@ -228,6 +234,8 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _leaf_problems(key: str, path: str, value: Any) -> Iterator[Problem]:
+    """The problems of one number or text. `key`: the top-level key that contains it. `path`: its
+    own path."""
     if isinstance(value, str):
         if key in POSITIVE:
             yield path, f"must be a number above 0, found `{shown(value)}`"
@@ -244,6 +252,7 @@ def _leaf_problems(key: str, path: str, value: Any) -> Iterator[Problem]:
 
 
 def _number_problems(key: str, path: str, value: float) -> Iterator[Problem]:
+    """The problem of a number that is outside the range of its key, if any."""
     ceiling = _CEILING_OF.get(key, _DEFAULT_CEILING)
     if key in POSITIVE and not (value > 0 and isfinite(value)):
         yield path, f"must be a number above 0, found `{shown(value)}`"
@@ -257,7 +266,8 @@ def _number_problems(key: str, path: str, value: float) -> Iterator[Problem]:
 
 
 def _choice_problems(key: str, value: Any) -> list[Problem]:
-    """Problems for values that are not among the fixed choices of their key."""
+    """A problem for each value that is not among the fixed choices of its key. A list may have
+    several values."""
     if key not in CHOICES:
         return []
     choices, why = CHOICES[key]
@@ -274,7 +284,7 @@ def _choice_problems(key: str, value: Any) -> list[Problem]:
 
 
 def _pattern_problems(key: str, value: Any) -> list[Problem]:
-    """Problems for patterns that may take very long to match."""
+    """A problem if the key's value has a pattern that may take very long to match."""
     if key not in PATTERNS:
         return []
     message = pattern_problem([leaf for _, leaf in leaves(value, key) if isinstance(leaf, str)])
@@ -282,8 +292,7 @@ def _pattern_problems(key: str, value: Any) -> list[Problem]:
 
 
 def _mapping_problems(key: str, value: Any) -> Iterator[Problem]:
-    """Problems for the names and values in a mapping for which Axolotl's schema accepts any
-    keys."""
+    """The problems of a mapping for which Axolotl's schema accepts any keys."""
     if key == "deepspeed":
         yield from _deepspeed_problems(value)
     if key not in MAPPINGS or not isinstance(value, dict):
@@ -297,6 +306,7 @@ def _mapping_problems(key: str, value: Any) -> Iterator[Problem]:
 
 
 def _deepspeed_problems(value: Any) -> Iterator[Problem]:
+    """The problems of the value of `deepspeed`, which must be a mapping of allowed keys."""
     if isinstance(value, str):
         yield (
             "deepspeed",

@@ -1,5 +1,5 @@
-"""Applies `--set key=value`, which changes one key of a recipe. The value must follow the same
-rules as a value in a recipe file."""
+"""Applies the option `--set key=value`, which changes one key of a recipe. The value must follow
+the same rules as a value in a recipe file."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,14 +8,16 @@ from kotune.errors import RecipeError
 from kotune.recipe import strict_yaml
 from kotune.recipe.unseen import refuse_unseen
 
-# `seed` and `seeds` exclude each other. So to set one of them removes the other.
+# A recipe may have only one of `seed` and `seeds`. So setting one of them removes the other.
 REPLACED = {"seed": "seeds", "seeds": "seed"}
 
 
 def apply(raw: strict_yaml.Written, override: str) -> None:
-    """Set one key of `raw` in place. `override` has the form `a.b.0.c=value`, where 0 is the index
-    of a list item. The value is strict YAML. Raises RecipeError if the key or the value is
-    invalid."""
+    """Set one key of `raw`, the content of a recipe, in place.
+
+    `override` has the form `a.b.0.c=value`, where 0 is the index of a list item. The value is YAML
+    under the rules of strict_yaml.py. An empty value means null. Raises RecipeError if the key or
+    the value is invalid."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(
@@ -45,12 +47,15 @@ def apply(raw: strict_yaml.Written, override: str) -> None:
 
 
 def with_seed(overrides: Sequence[str], seed: int) -> tuple[str, ...]:
-    """The overrides for the run of one seed: `seed=N` replaces those of `seed` and `seeds`."""
+    """The overrides for a run with one seed: those given, without `seed` and `seeds`, and then
+    `seed=N`."""
     kept = (each for each in overrides if each.partition("=")[0].split(".")[0] not in REPLACED)
     return (*kept, f"seed={seed}")
 
 
 def _item(parent: Any, name: str, where: str) -> Any:
+    """The item of a list at the index `name`. Raises RecipeError if `parent` is not a list or has
+    no such item. `where`: the option and key, for the message."""
     if not isinstance(parent, list):
         raise RecipeError(f"{where}: a plain value has no keys inside it; check the key")
     if name not in map(str, range(len(parent))):

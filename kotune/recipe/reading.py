@@ -1,8 +1,5 @@
-"""Reads recipes from files. It applies overrides, checks the defaults, and lists every problem at
-once.
-
-The form of a problem is `file: key.path: what; what to do`.
-"""
+"""Reads recipes and their defaults from files. All problems of a file are listed in one error, each
+as `file: key.path: problem; what to do`."""
 
 import hashlib
 import json
@@ -28,8 +25,8 @@ DEFAULTS_FILE = RECIPES / "defaults.yml"
 
 
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
-    """Read the recipe in the file `path` and apply the overrides `key=value` of `--set`. Raises a
-    RecipeError that lists every problem."""
+    """The checked recipe in the file `path`. `overrides`: the values `key=value` of `--set`, which
+    are applied in order. Raises a RecipeError that lists every problem."""
     number_problems: list[str] = []
     content = strict_yaml.load(path, number_problems=number_problems)
     if "recipes" in content and "model" not in content:
@@ -39,7 +36,7 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     for override in overrides:
         apply(raw, override)
     if secret := list(secrets.problems(raw)):
-        raise RecipeError(problem_list(path, secret))  # the other checks would quote the secret
+        raise RecipeError(problem_list(path, secret))  # the other messages would quote the secret
     base = defaults()
     problems = axolotl_block.problems(raw.get("axolotl"), defaults=base.axolotl)
     if {"seed", "seeds"} <= raw.keys():
@@ -58,10 +55,11 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
 
 
 def problem_list(path: Path, problems: list[str], number_problems: Sequence[str] = ()) -> str:
-    """A message with one problem per line. At most MAX_LISTED problems are listed, followed by the
-    number of the other problems.
+    """A message with one problem per line. After MAX_LISTED problems, the last line has the number
+    of the others.
 
-    The file name is added to each of `problems`. `number_problems` already contain it."""
+    Each of `problems` is prefixed with `path`. Those in `number_problems` already have this prefix,
+    and they are listed first."""
     lines = [*number_problems, *(f"{path}: {problem}" for problem in problems)]
     hidden = len(lines) - MAX_LISTED
     more = [f"{path}: and {hidden} more problems; correct these first"] if hidden > 0 else []
@@ -70,8 +68,8 @@ def problem_list(path: Path, problems: list[str], number_problems: Sequence[str]
 
 @cache
 def defaults() -> Defaults:
-    """Read recipes/defaults.yml, and check it as strictly as a recipe. Raises a RecipeError that
-    lists every problem."""
+    """The content of recipes/defaults.yml, checked as strictly as a recipe. Raises a RecipeError
+    that lists every problem."""
     raw = strict_yaml.load(DEFAULTS_FILE)
     problems = [
         p for key in ("axolotl", "cpu", "cuda") for p in axolotl_block.problems(raw.get(key), key)
@@ -86,21 +84,22 @@ def defaults() -> Defaults:
 
 
 def digest(recipe: Recipe, limit: Limit) -> str:
-    """Eight hex digits of a hash of the recipe, the defaults and the limit. `seeds` is not in the
-    hash, so a further seed adds a run and changes no other."""
+    """The first eight hex digits of a SHA-256 digest of the recipe, the defaults and the limit.
+    `seeds` is not hashed, so an additional seed does not change the folders of the other seeds."""
     hashed = [recipe.model_dump(mode="json"), defaults().model_dump(mode="json"), limit]
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def run_name(path: Path, recipe: Recipe, limit: Limit) -> str:
-    """The name of a run's folder, which consists of the recipe's file name and digest()."""
+    """The name of a run's folder: the recipe's file name without its suffix, `-` and digest()."""
     return f"{path.stem}-{digest(recipe, limit)}"
 
 
 def _own_tasks(data: Any) -> list[str]:
-    """The default of `tasks`: for each source in `data`, the task that the source's card names.
-    Invalid entries are skipped, because the validation reports them. If no entry is valid, the
-    default is the first of all tasks."""
+    """The default of `tasks`: for each source in `data`, the task on the source's card.
+
+    Invalid entries of `data` are skipped, because the validation reports them. If no entry is
+    valid, the result is the first of all tasks, so that `tasks` is not reported as well."""
     names = (
         [entry.get("source") for entry in data if isinstance(entry, dict)]
         if isinstance(data, list)
@@ -115,14 +114,14 @@ def _own_tasks(data: Any) -> list[str]:
 
 
 def _first_seed(seeds: Any, default: int) -> int:
-    """The value of `seed` in a recipe that has only `seeds`. The default if there are none, or if
-    the first one is not valid, which the validation of `seeds` reports."""
+    """The value of `seed` for a recipe without this key: the first of `seeds`. `default` if there
+    is none, or if it is invalid. The validation of `seeds` reports an invalid one."""
     first = seeds[0] if isinstance(seeds, list) and seeds else None
     return first if type(first) is int and 0 <= first < 2**32 else default
 
 
 def validation_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """A message for every error in `error`. `model` is the pydantic class that was validated. After
+    """A message for every problem in a pydantic error. `model`: the class that was validated. After
     the first MAX_LISTED, the messages are empty strings, because problem_list() only counts them.
 
     If items of a list are invalid, pydantic also reports that the list is too short. This second
@@ -139,11 +138,11 @@ def validation_problems(error: ValidationError, model: type[BaseModel]) -> list[
 
 
 def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    """The message of one pydantic error, in the form `key.path: what; what to do`."""
+    """The message of one problem that pydantic reports, as `key.path: problem; what to do`."""
     key = ".".join(shown(part) for part in detail["loc"])
     kind, value = detail["type"], shown(detail["input"])
+    fields = (Data if detail["loc"][0] == "data" and model is Recipe else model).model_fields
     if kind == "extra_forbidden":
-        fields = (Data if detail["loc"][0] == "data" and model is Recipe else model).model_fields
         return f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), fields)}"
     if kind == "missing":
         page = RECIPES_PAGE if model is Recipe else "docs/study.md"
@@ -151,18 +150,14 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if kind in OWN_ERRORS:
         return f"{key}: {detail['msg']}"
     if kind == "literal_error":
-        return f"{key}: unknown value `{value}`{did_you_mean(detail['input'], _choices(key))}"
+        choices = get_args(fields[str(detail["loc"][-1])].annotation)
+        return f"{key}: unknown value `{value}`{did_you_mean(detail['input'], choices)}"
     if kind in YAML_TERMS:
         return f"{key}: must be {YAML_TERMS[kind]}, found `{value}`"
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found `{value}`"
 
 
-def _choices(key: str) -> tuple[str, ...]:
-    """The accepted values of a top-level recipe key with fixed choices."""
-    return get_args(Recipe.model_fields[key].annotation)
-
-
-# The types of kotune's own errors (PydanticCustomError). Their messages are used unchanged.
+# The types of the errors that schema.py raises itself. Their messages are used unchanged.
 OWN_ERRORS = (
     "source",
     "form",
@@ -174,8 +169,10 @@ OWN_ERRORS = (
     "task",
     "limit",
     "seeds",
+    "validation_rows",
 )
-# Some messages of pydantic use Python terms. This maps their error types to YAML terms.
+# Some messages of pydantic use Python terms. For the type of each such error: what the value must
+# be, in YAML terms.
 YAML_TERMS = {
     "model_type": "a mapping of `key: value` lines",
     "path_type": "a path",

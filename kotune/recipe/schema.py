@@ -1,9 +1,7 @@
 """Defines the schema of a recipe as pydantic models. A recipe and recipes/defaults.yml together
 define an experiment completely. Unknown keys are errors.
 
-Messages have the form `what; what to do`. kotune.recipe.reading adds the file and the key to them.
-This module imports no heavy package.
-"""
+A message has the form `problem; what to do`. kotune.recipe.reading adds the file and the key."""
 
 import re
 from collections.abc import Callable
@@ -28,28 +26,32 @@ from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
 
-# The number of items to score per task. `quick` means the number that the task itself sets. None
+# The number of items to score per task. `quick` means the small number that each task sets. None
 # means all items.
 Limit = int | Literal["quick"] | None
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 MAX_SEEDS = 10
-MAX_LISTED = 20  # maximum number of entries in `data`, and of problems in a message
+MAX_LISTED = 20  # maximum number of entries in `data`, and of problems listed in one message
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 class Strict(BaseModel):
+    """The base class of the models. Instances cannot be changed, and unknown keys are errors."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Data(Strict):
-    """One data source.
+    """One entry of `data`.
 
-    `source` is a module of kodata. `form` is one of the source's forms; the default is the first.
-    `path` is a local copy that is read instead of the hub. `revision` is a commit of the hub; the
-    default is the commit on the source's card. kodata.prepare.entries.Entry describes `samples` and
-    `weight`. With `system: merge`, the text of a system turn is added to the start of the first
-    user turn. If the data have no test part, `test_share` is the share of groups that is held out
-    for scoring (kodata.test_part)."""
+    - `source`: the name of a data source of kodata
+    - `form`: how a record becomes a chat, one of the source's FORMS; the default is the first
+    - `path`: the folder of a local copy, which is read instead of the hub
+    - `revision`: a commit of the hub; the default is the commit on the source's card
+    - `samples`, `weight`, `system`: as in kodata.prepare.entries.Entry
+    - `test_share`: the share of groups that is held out for scoring (kodata.test_part). Only for
+      data without a test part. The default is the share on the source's card.
+    """
 
     source: str
     form: str | None = Field(default=None, validate_default=True)
@@ -115,33 +117,36 @@ class Data(Strict):
 
     @property
     def location(self) -> Path | None:
-        """The place where kodata and the tasks read the data. It is a folder, or a hub commit as a
-        Path. None means the hub commit on the source's card."""
+        """Where kodata and the tasks read the data: a folder, or a hub commit as a Path. None means
+        the hub commit on the source's card, or the data shipped with kotune."""
         return Path(self.revision) if self.revision else self.path
 
 
 class Recipe(Strict):
     """A checked recipe. `axolotl` has only the keys that the recipe itself sets. The defaults are
-    added when the configuration is rendered."""
+    added in kotune.train.config."""
 
     model: str
     adapter: Literal["lora", "qlora"]
     template: str | None = None
     data: tuple[Data, ...] = Field(min_length=1, max_length=MAX_LISTED)
     tasks: tuple[str, ...] = Field(min_length=1)
-    # Maps a source that the tasks score, but that is not in `data`, to the folder of its test data.
+    # By source, the folder of its test data. Only for sources that a task scores and that are not
+    # in `data`.
     data_path: dict[str, Path] = {}
     leaks: Literal["drop", "refuse", "keep"] = "drop"
     validation_rows: int = Field(default=VALIDATION_ROWS, gt=0, le=100_000, strict=True)
     seed: Seed
-    # The seeds that one `run` trains one after another; the first one is `seed`. Each of them has a
-    # run folder of its own, so this key is in no folder's recipe.yml and no folder's hash.
+    # The seeds that one `kotune run` trains one after another. The first one is also `seed`. Each
+    # seed has its own run folder, whose recipe.yml and hash have only `seed` and not this key.
     seeds: tuple[Seed, ...] = Field(default=(), exclude=True)
     axolotl: AxolotlConfig = {}
 
     @field_validator("model")
     @classmethod
     def _known_model(cls, name: str) -> str:
+        """The name of a preset, a hub id, or the path of a model folder. A path is returned in the
+        Unicode form that the disk has."""
         stored = as_stored(Path(name))
         if name not in PRESETS and stored != Path(name):
             name = str(stored)
@@ -171,7 +176,7 @@ class Recipe(Strict):
     @field_validator("tasks")
     @classmethod
     def _known_tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The names of the tasks. The name of a group is replaced by the names of its tasks."""
+        """The names of the tasks. `names` may contain groups, which are replaced by their tasks."""
         known = {name: (name,) for name in cards()} | groups()
         tasks = tuple(task for name in names for task in known[_known(name, known, "task")])
         if twice := next((task for task in tasks if tasks.count(task) > 1), None):
@@ -240,9 +245,11 @@ class Recipe(Strict):
         return seeds
 
     def all_seeds(self, number: int | None = None) -> tuple[int, ...]:
-        """The seeds to train: those of the recipe, or its first `number` ones. If the recipe names
-        fewer, 1, 2, 3, ... follow, without those that it names. Raises RecipeError if `number` is
-        not between 1 and MAX_SEEDS."""
+        """The seeds to train. If `number` is None, these are the recipe's seeds.
+
+        Otherwise these are the first `number` seeds of the recipe. If the recipe has fewer, 1, 2,
+        3, ... are added, except those that it has. Raises RecipeError if `number` is not between 1
+        and MAX_SEEDS."""
         if number is not None and not 1 <= number <= MAX_SEEDS:
             raise RecipeError(f"--seeds {number}: give a number of seeds, 1 to {MAX_SEEDS}")
         named = self.seeds or (self.seed,)
@@ -251,8 +258,8 @@ class Recipe(Strict):
 
 
 class Defaults(Strict):
-    """The content of recipes/defaults.yml. `cpu` or `cuda`, depending on the device, overrides
-    `axolotl`. The `axolotl` block of a recipe overrides both."""
+    """The content of recipes/defaults.yml. The keys of `cpu` or `cuda`, depending on the device,
+    override those of `axolotl`. The `axolotl` block of a recipe overrides both."""
 
     adapter: Literal["lora", "qlora"]
     seed: int
@@ -262,14 +269,14 @@ class Defaults(Strict):
 
 
 def limit(value: Any) -> Limit:
-    """Returns `value` if it is a valid Limit. Raises ValueError otherwise."""
+    """`value`, if it is a valid Limit. Raises ValueError otherwise."""
     if value in (None, "quick") or (type(value) is int and value > 0):
         return value  # type: ignore[no-any-return]
     raise ValueError(f"`{shown(value)}` is neither a number of items, 1 or more, nor quick")
 
 
 def _refuse_folder(name: str) -> None:
-    """Raises PydanticCustomError for a model folder that must not be loaded."""
+    """Raises PydanticCustomError if the model folder `name` must not be loaded."""
     try:
         refuse(name, Path(name))
         sizes.refuse(name, Path(name))
@@ -284,8 +291,8 @@ def _refuse_folder(name: str) -> None:
 
 
 def _check_path_not_needed(source: Source) -> None:
-    """Raises PydanticCustomError if a source needs `path`, because its data are neither on the hub
-    nor shipped with kotune."""
+    """Raises PydanticCustomError if a source's data are neither on the hub nor shipped with kotune.
+    A recipe must then give `path`."""
     if source.CARD.hub_id is None:
         try:
             source.files("train")
@@ -294,8 +301,8 @@ def _check_path_not_needed(source: Source) -> None:
 
 
 def _folder(path: Path) -> Path:
-    """The folder, with its name in the Unicode form that the disk has. Raises PydanticCustomError
-    if `path` is not a folder or cannot be read."""
+    """The path of a folder, in the Unicode form that the disk has. Raises PydanticCustomError if
+    `path` is not a folder or cannot be examined."""
     stored = as_stored(path)
     if not _exists(stored, Path.is_dir):
         problem = "is not a folder" if stored.exists() else "does not exist"
@@ -305,6 +312,8 @@ def _folder(path: Path) -> Path:
 
 
 def _exists(path: Path, is_kind: Callable[[Path], bool]) -> bool:
+    """The result of `is_kind(path)`. `is_kind`: Path.is_file or Path.is_dir. Raises
+    PydanticCustomError if the path cannot be examined."""
     try:
         return is_kind(path)
     except OSError as error:
@@ -314,6 +323,8 @@ def _exists(path: Path, is_kind: Callable[[Path], bool]) -> bool:
 
 
 def _known(name: str, known: Any, kind: str) -> str:
+    """`name`, if `known` contains it. Raises PydanticCustomError otherwise. `kind`: what the name
+    stands for, such as `task`. It is used in the message, and as the type of the error."""
     if name not in known:
         message = f"unknown {kind} `{shown(name)}`{did_you_mean(name, known)}"
         raise PydanticCustomError(kind, message)
@@ -321,8 +332,8 @@ def _known(name: str, known: Any, kind: str) -> str:
 
 
 def _is_hub_id(name: str) -> bool:
-    """Whether a name has the form owner/name and follows the hub's rules, which validate_repo_id()
-    in huggingface_hub defines."""
+    """Whether a text has the form owner/name and follows the hub's rules for names. The rules are
+    those of validate_repo_id() in huggingface_hub."""
     return (
         bool(HUB_ID.fullmatch(name))
         and len(name) <= 96

@@ -21,9 +21,11 @@ TOKEN = re.compile(
     r" [A-Z ]*PRIVATE KEY"
     r"|(?<=://)[^\s/@]+@"
 )
+# Tokens of some services have no prefix. So a text that matches SERVICE_KEY counts as a secret if
+# the path of its key contains the name of a service.
 SERVICE = re.compile(r"wandb|hub|mlflow|comet|trackio|swanlab")
 SERVICE_KEY = re.compile(r"[0-9a-fA-F]{32,}|(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[\w+/=-]{32,}")
-SECRET_NAME = re.compile(
+SECRET_NAME = re.compile(  # keys whose value is a secret
     r"(.*_)?(token|api_?key|password|passwd|secret|credentials?|access_key|private_key)",
     re.IGNORECASE,
 )
@@ -32,7 +34,8 @@ NOT_SECRET = re.compile(r"(bos|eos|eot|pad|unk|cls|sep|mask|image)_token")
 
 
 def problems(value: Any, key: str = "") -> Iterator[str]:
-    """A message `key.path: what; what to do` for every key and value that may be a secret."""
+    """A message `key.path: problem; what to do` for every key and value that may be a secret.
+    `key`: the path of `value`; empty for a whole recipe."""
     if isinstance(value, dict):
         for name, inner in value.items():
             path = f"{key}.{masked(str(name))}".lstrip(".")
@@ -50,7 +53,7 @@ def problems(value: Any, key: str = "") -> Iterator[str]:
 
 
 def masked(text: str) -> str:
-    """The text with every token replaced by ***. It is used in messages that quote a recipe."""
+    """The text with every match of TOKEN replaced by ***. Messages that quote a recipe use this."""
     return TOKEN.sub("***", text)
 
 

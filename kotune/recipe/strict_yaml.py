@@ -1,7 +1,7 @@
 """Reads YAML with strict rules. Each of the following is an error with a line number:
 
 - duplicate keys
-- numbers that YAML reads as text, and text that it reads as numbers
+- a number that YAML reads as text, and a text that YAML reads as a number
 - aliases and tags
 - characters that a terminal does not show
 
@@ -27,10 +27,11 @@ MAX_BYTES = 16_384  # PyYAML reads about 30 kB per CPU second
 # Maximum nesting. PyYAML reads 1,024 characters ahead at every open bracket, so deep nesting is
 # slow.
 MAX_DEPTH = 20
-MAX_NODES = 20_000  # values in a file that plain() reads, with aliases expanded
-MAX_SHOWN = 80  # characters of a key or value in a message
+MAX_NODES = 20_000  # maximum number of values that plain() accepts, with aliases expanded
+MAX_SHOWN = 80  # maximum number of characters of a key or value in a message
+# Numbers that PyYAML may read as text, such as 2e-4 and 1,000.
 NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+|[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
-DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # an integer that fits into 64 bits
+DECIMAL = re.compile(r"[-+]?(0|[1-9](_?\d){0,17})")  # at most 18 digits, which fit into 64 bits
 # Characters that control a terminal, and surrogates. Surrogates cannot be encoded as UTF-8.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 # CONTROL and all line breaks.
@@ -38,9 +39,9 @@ BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # Python errors that PyYAML raises in addition to its own errors. The cause is text that does not
 # fit its tag or escape, such as `!!bool foo`, `!!float ""` and `"\\Uffffffff"`.
 PYTHON_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
-PLAIN = "tag:yaml.org,2002:"  # written as `!!`
+PLAIN = "tag:yaml.org,2002:"  # the start of a standard tag, which a file abbreviates as `!!`
 PLAIN_TAGS = {PLAIN + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
-Written = dict[str, Any]  # the mapping in a YAML file, before any check or default
+Written = dict[str, Any]  # the mapping in a YAML file, before its keys and values are checked
 
 
 class _Loader(yaml.SafeLoader):
@@ -59,8 +60,8 @@ class _Loader(yaml.SafeLoader):
 
 
 class _StrictLoader(_Loader):
-    """Keeps an explicit tag in its written form (`!!int`). So _Walk can distinguish it from a tag
-    that PyYAML derived from the value."""
+    """Keeps an explicit tag in its written form (`!!int`). So _Walk can tell an explicit tag from a
+    tag that PyYAML derived from the value."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         written = getattr(self.peek_event(), "tag", None)  # type: ignore[no-untyped-call]
@@ -71,10 +72,10 @@ class _StrictLoader(_Loader):
 
 
 def load(path: Path, limit: int = MAX_BYTES, number_problems: list[str] | None = None) -> Written:
-    """Read the mapping in a YAML file of at most `limit` bytes.
+    """The mapping in a YAML file of at most `limit` bytes.
 
-    Messages about numbers that YAML would misread are appended to `number_problems`, so that they
-    can be listed with other problems. If `number_problems` is None, these numbers raise
+    `number_problems`: a list to which messages about numbers that YAML would misread are appended.
+    The caller can then list them with other problems. If it is None, such numbers raise
     RecipeError. Also raises RecipeError if the file is missing, empty, too long, not UTF-8, not
     valid under the strict rules, or not a mapping."""
     value = parse(_read(path, limit), str(path), limit, number_problems)
@@ -90,8 +91,8 @@ def load(path: Path, limit: int = MAX_BYTES, number_problems: list[str] | None =
 def parse(
     text: str, where: str, limit: int = MAX_BYTES, number_problems: list[str] | None = None
 ) -> Any:
-    """Read the value of one YAML document under the strict rules. `where` is the name of the file
-    or option in messages. load() describes `number_problems` and the errors."""
+    """The value of a YAML document under the strict rules. None if the text is empty. `where`: the
+    name of the file or option in messages. load() describes `number_problems` and the errors."""
     if len(text) > limit:
         raise RecipeError(f"{where}: over {limit:,} bytes; a recipe is about ten lines")
     refuse_unseen(text, where)
@@ -119,9 +120,9 @@ def parse(
 
 
 def plain(text: str) -> Any:
-    """Read the value of one YAML document that a program wrote. The strict rules do not apply.
-    Raises ValueError if the text is not YAML, is nested too deeply, or has more than MAX_NODES
-    values with aliases expanded."""
+    """The value of a YAML document that a program wrote. The strict rules do not apply. None if the
+    text is empty. Raises ValueError if the text is not YAML, is nested too deeply, or has more than
+    MAX_NODES values with aliases expanded."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -137,7 +138,8 @@ def plain(text: str) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """The message of an error. Python errors without a useful message get a fixed message."""
+    """The message of an error, on one line. A fixed message for the PYTHON_ERRORS other than
+    ValueError, whose own messages would not help the user."""
     if isinstance(error, (yaml.YAMLError, ValueError)):
         return " ".join(str(error).split())
     return "a value does not fit its tag or escape"
@@ -158,17 +160,19 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def shown(value: object) -> str:
-    """A key or value as text for a message. It is cut off after MAX_SHOWN characters. Secret tokens
-    are masked, and control characters are replaced."""
+    """A key or value as text for a message. The text is cut off after MAX_SHOWN characters. Tokens
+    are masked (secrets.py), and control characters are replaced."""
     short = masked(str(value))[: MAX_SHOWN + 1]
     text = on_one_line(short)
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
 
 
 def _read(path: Path, limit: int) -> str:
+    """The text of a UTF-8 file of at most `limit` bytes. Raises RecipeError if the file cannot be
+    read, is too long, or is not UTF-8."""
     try:
         with opened(as_stored(path)) as file:
-            data = file.read(limit + 1)  # the size from stat() may be wrong
+            data = file.read(limit + 1)  # stat() reports size 0 for some endless files
     except FileNotFoundError:
         raise RecipeError(
             f"{path}: no such file{_name_hint(path)}; {RECIPES_LIST} lists kotune's recipes"
@@ -189,17 +193,23 @@ def _read(path: Path, limit: int) -> str:
 
 @dataclass
 class _Walk:
-    """Checks the node graph before any value is built. So nested aliases cannot use much memory,
-    and a tag cannot create an object.
+    """Checks the nodes of a YAML document before any value is built. So nested aliases cannot use
+    much memory, and a tag cannot create an object.
 
-    check() raises RecipeError for everything that is not allowed, except for numbers that YAML
-    would misread. For these, it adds a message to `number_problems` and corrects the node."""
+    - `where`: the name of the file or option in messages
+    - `number_problems`: the messages about numbers that YAML would misread
+    - `seen`: the ids of the nodes that were checked
+    """
 
     where: str
     number_problems: list[str]
     seen: set[int] = field(default_factory=set)
 
     def check(self, node: yaml.Node, key: str) -> None:
+        """Check a node and the nodes inside it. `key`: the path of the node; empty at the top.
+
+        A number that YAML would misread adds a message to `number_problems`, and the node is
+        corrected. Raises RecipeError for everything else that the strict rules forbid."""
         if id(node) in self.seen:
             raise self._error(
                 node, key, "anchors and aliases are not allowed in recipes; write the value out"
@@ -224,7 +234,8 @@ class _Walk:
             self._scalar(node, key)
 
     def _mapping(self, node: yaml.MappingNode, key: str) -> None:
-        first: dict[str, int] = {}
+        """Check the keys of a mapping, and then the nodes inside it."""
+        first: dict[str, int] = {}  # for each key, the number of its line
         for name, value in node.value:
             if not isinstance(name, yaml.ScalarNode) or not name.tag.endswith(":str"):
                 raise self._error(name, key, f"a key must be a word, found `{_name(name)}`")
@@ -241,6 +252,11 @@ class _Walk:
             self.check(value, path)
 
     def _scalar(self, node: yaml.ScalarNode, key: str) -> None:
+        """Check a text, a number or another plain value. If YAML would misread a number, add a
+        message and correct the node. So later checks report no second problem for this value.
+
+        A number that YAML reads as text, such as `2e-4`, becomes a number. A text that YAML reads
+        as a number, such as `1:30`, becomes a text."""
         text: str = node.value
         if CONTROL.search(text):
             raise self._error(
@@ -266,17 +282,20 @@ class _Walk:
         self.number_problems.append(str(self._error(node, key, message)))
 
     def _error(self, node: yaml.Node, key: str, message: str) -> RecipeError:
+        """The error for a node, with its line and key, to be raised by the caller."""
         line = node.start_mark.line + 1
         return RecipeError(f"{self.where}:{line}: {key or 'top level'}: {message}")
 
 
 def _is_decimal_fraction(node: yaml.ScalarNode) -> bool:
+    """Whether a node is a float of at most 40 characters and not in base 60, such as `1:30.5`."""
     return node.tag.endswith(":float") and ":" not in node.value and len(node.value) <= 40
 
 
 def _name_hint(path: Path) -> str:
-    """Suggest a file with a similar name in the same folder. For a name without folder and suffix,
-    also suggest kotune's recipes. defaults.yml is never suggested, because it is not a recipe."""
+    """The end of a message, which suggests a file with a similar name in the same folder. For a
+    name without folder and suffix, kotune's recipes are suggested too. defaults.yml is never
+    suggested, because it is not a recipe."""
     names = [other.name for other in path.parent.glob("*.yml")]
     is_bare_name = path.name == str(path) and not path.suffix
     if is_bare_name:
@@ -287,16 +306,19 @@ def _name_hint(path: Path) -> str:
 
 
 def _is_plain_text(node: yaml.ScalarNode) -> bool:
-    return node.tag.endswith(":str") and node.style is None  # `style` is None if unquoted
+    """Whether a node is a text without quotation marks."""
+    return node.tag.endswith(":str") and node.style is None
 
 
 def _name(node: yaml.Node) -> str:
+    """A mapping's key for a message. A key that is a list or a mapping is shown as `seq` or
+    `map`."""
     return shown(node.value) if isinstance(node, yaml.ScalarNode) else node.tag.rsplit(":", 1)[-1]
 
 
 def _as_number(text: str) -> str:
-    """The number in the notation of YAML 1.1. It has a dot in the mantissa, a signed exponent, and
-    no commas between thousands."""
+    """A number in the notation of YAML 1.1. `text` matches NUMBER_AS_TEXT. In this notation, the
+    mantissa has a dot, the exponent has a sign, and there are no commas between thousands."""
     mantissa, _, exponent = text.replace(",", "").lower().partition("e")
     if not exponent:
         return mantissa

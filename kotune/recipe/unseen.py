@@ -15,12 +15,13 @@ UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c"
     "\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]|\r(?!\n)"
 )
-NOT_ESCAPABLE = re.compile("[\x00-\x9f\ud800-\udfff]")  # not allowed as an escape (`\u0085`) either
+# Characters that strict_yaml.py rejects even if they are written as an escape, such as `\u0085`.
+NOT_ESCAPABLE = re.compile("[\x00-\x9f\ud800-\udfff]")
 
 
 def refuse_unseen(text: str, where: str) -> None:
-    """Raises RecipeError if the text has a character that UNSEEN matches. The message contains
-    `where`, which is a file or an option, and the line of the character."""
+    """Raises RecipeError if the text has a character that UNSEEN matches. `where`: the file or
+    option that contains the text, for the message."""
     if match := UNSEEN.search(text):
         line, code = text.count("\n", 0, match.start()) + 1, f"{ord(match[0]):04x}"
         escape = (

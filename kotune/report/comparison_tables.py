@@ -1,4 +1,5 @@
-"""Comparisons as tables in English or Korean, for `compare` and for reports."""
+"""Tables of comparisons in English or Korean, for the `compare` command and for reports. The dict
+`numbers` of several functions has each run's number in the list of runs, by the run's folder."""
 
 import json
 import math
@@ -18,6 +19,7 @@ from kotune.display.words import p_text
 from kotune.runs.finished import Finished
 from kotune_tasks.card import CRITERIA, cards
 
+# The phrases of the column headings over the numbers of a comparison.
 FIGURES = (
     "from",
     "to",
@@ -30,14 +32,15 @@ FIGURES = (
     "detectable",
     "chance",
 )
-NOTHING = "-"
-SHOWN = 40  # maximum characters of a value that differs between runs
+NOTHING = "-"  # the text of a cell without a value
+SHOWN = 40  # the maximum number of characters that are shown of a value that differs between runs
 
 
 def criteria(result: Result, phrases: Phrases) -> list[Table]:
-    """A table for each criterion that has a task. A note under the last table lists the other
-    criteria. If several runs are compared, the tables identify each run by its number in the list
-    of runs."""
+    """A table for each criterion that was measured. A note under the last table lists the criteria
+    that were not measured. If there are several runs, the tables show each run's number.
+
+    `result` must have at least one comparison."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
     words = ("task", "compared", "metric") if len(numbers) > 1 else ("task", "metric")
     head, tables = tuple(map(phrases, (*words, *FIGURES))), []
@@ -70,6 +73,7 @@ def criteria(result: Result, phrases: Phrases) -> list[Table]:
 
 
 def _is_void(comparison: Comparison) -> bool:
+    """Whether the value of a or of b is undefined."""
     return not (
         math.isfinite(comparison.paired.value_a) and math.isfinite(comparison.paired.value_b)
     )
@@ -78,8 +82,8 @@ def _is_void(comparison: Comparison) -> bool:
 def _without_value(
     comparisons: Sequence[Comparison], numbers: dict[Path, int], phrases: Phrases
 ) -> Iterator[str]:
-    """A note for each task and pair of variants. The note lists the metrics for which one of the
-    two variants has no value."""
+    """A note for each task and each two compared models. The note lists the metrics for which one
+    of the models has no value. Yields nothing if all values are defined."""
     metrics: dict[tuple[str, str], list[str]] = {}
     for comparison in filter(_is_void, comparisons):
         compared = f" ({sides(comparison, numbers, phrases)})" if len(numbers) > 1 else ""
@@ -89,29 +93,33 @@ def _without_value(
 
 
 def _named(comparison: Comparison, numbers: dict[Path, int], phrases: Phrases) -> Row:
+    """The text cells of a comparison: task, compared models if there are several runs, and metric.
+    `*` marks a primary metric, and `↓` a metric of which lower values are better."""
     marks = ("*" if comparison.is_primary else "") + (" ↓" if comparison.is_lower_better else "")
     compared = (sides(comparison, numbers, phrases),) if len(numbers) > 1 else ()
     return comparison.task, *compared, comparison.metric + marks
 
 
 def sides(comparison: Comparison, numbers: dict[Path, int], phrases: Phrases) -> str:
-    """The two compared variants, as in `1 base → 1 tuned`, or `base → tuned` for a single run."""
+    """The two compared models, for example `1 base → 2 tuned`. The run numbers are left out if
+    there is a single run. Runs with several seeds are joined, for example `1+2 tuned`."""
     named = [phrases.word("variants", side.variant) for side in (comparison.a, comparison.b)]
     if len(numbers) > 1:
         named = [
-            f"{_places(side, numbers)} {name}"
+            f"{_run_numbers(side, numbers)} {name}"
             for side, name in zip((comparison.a, comparison.b), named, strict=True)
         ]
-    return " → ".join(named).replace(" ", "\u00a0")  # prevents a line break in a narrow cell
+    return " → ".join(named).replace(" ", "\u00a0")  # no line break in a narrow cell
 
 
-def _places(side: Side, numbers: dict[Path, int]) -> str:
+def _run_numbers(side: Side, numbers: dict[Path, int]) -> str:
     return "+".join(str(numbers[run.folder]) for run in side.runs)
 
 
 def seeds(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """A table of the primary metrics for recipes with several seeds: each seed's value, and the
-    spread of the values. There is no table if every recipe has a single seed."""
+    """A table of the tuned models' primary metrics, for recipes with several seeds. It has each
+    seed's value, and the mean, standard deviation and range of the values. Yields nothing if every
+    recipe has a single seed."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
     tuned = [
         comparison
@@ -119,7 +127,12 @@ def seeds(result: Result, phrases: Phrases) -> Iterator[Table]:
         if comparison.is_primary and comparison.is_tuning and comparison.b.others
     ]
     rows = [
-        (_places(comparison.b, numbers), comparison.task, comparison.metric, *_spread(comparison))
+        (
+            _run_numbers(comparison.b, numbers),
+            comparison.task,
+            comparison.metric,
+            *_spread(comparison),
+        )
         for comparison in tuned
     ]
     if rows:
@@ -130,7 +143,8 @@ def seeds(result: Result, phrases: Phrases) -> Iterator[Table]:
 
 
 def _spread(comparison: Comparison) -> Row:
-    """Each seed's value of the tuned model, their mean, standard deviation and range."""
+    """The cells with the value of each seed of the tuned model, and with the mean, standard
+    deviation and range of these values."""
     values = comparison.values[1]
     texts = (
         f"{run.record.seed}: {number(value)}"
@@ -141,6 +155,7 @@ def _spread(comparison: Comparison) -> Row:
 
 
 def _figures(comparison: Comparison, phrases: Phrases) -> Row:
+    """The number cells of a comparison, in the order of FIGURES."""
     paired, chance = comparison.paired, cards()[comparison.task].chance.get(comparison.metric)
     return (
         number(paired.value_a),
@@ -157,8 +172,9 @@ def _figures(comparison: Comparison, phrases: Phrases) -> Row:
 
 
 def references(result: Result, phrases: Phrases) -> Table:
-    """The baselines with which each tuned model is compared on the primary metrics. They are
-    chance, classifiers trained on the run's own rows, human answers, and published figures."""
+    """A table of the baselines for the tuned model's primary metric on each task. Baselines are
+    chance, classifiers trained on the run's own rows, human answers, and published figures. A note
+    gives the reason if a task has no baseline computed here."""
     has_several = len(result.runs) > 1
     rows, notes = [], [phrases("references_note")]
     for place, run in enumerate(result.runs, 1):
@@ -166,7 +182,7 @@ def references(result: Result, phrases: Phrases) -> Table:
             named = (f"{place}", task) if has_several else (task,)
             rows += [
                 (*named, cards()[task].primary, *cells)
-                for cells in _lines(result, run, task, phrases)
+                for cells in _baseline_cells(result, run, task, phrases)
             ]
             if absent := entry.references.absent:
                 why = phrases.word("no_line", absent)
@@ -192,10 +208,16 @@ def references(result: Result, phrases: Phrases) -> Table:
     )
 
 
-def _lines(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterator[Row]:
-    """A row for each baseline of a task's primary metric. The row has the baseline's name and
-    value, the difference between the tuned model and the baseline, the confidence interval and
-    p-value of the difference, the number of items, and the source."""
+def _baseline_cells(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterator[Row]:
+    """The cells of each baseline of a task's primary metric:
+
+    - the baseline's name and value
+    - the tuned model's value minus the baseline's, with the confidence interval and the adjusted
+      p-value
+    - the number of items and clusters
+    - the source of the baseline
+
+    Chance and published figures are not compared, so they have no difference."""
     primary, blank = cards()[task].primary, (NOTHING,) * 4
     if primary in (chance := run.scores[task].chance):
         yield phrases("chance"), number(chance[primary]), *blank, NOTHING
@@ -221,8 +243,8 @@ def _lines(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterat
 
 
 def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """A table of the signals of natural Korean in the answers, next to the values of the same
-    signals in native and in translated text. There is no table if no task has a value."""
+    """A table of the signals of natural Korean in the answers. It also has the values of the same
+    signals in native and in translated text. Yields nothing if no task has a value."""
     kinds, rows = reference_values(), []
     for place, run in enumerate(result.runs, 1):
         for task, entry in run.scores.items():
@@ -247,8 +269,8 @@ def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
 
 
 def breakdowns(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """A table for each task and metric: comparisons for parts of the items. The parts are formed by
-    text source, by length of the question, and by agreement of the annotators."""
+    """A table for each task and metric, with comparisons over parts of the items. The parts are
+    formed by text source, by question length, and by agreement of annotators."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
     words = (
         ("compared", "kind_of_item", "items_with")
@@ -277,6 +299,7 @@ def breakdowns(result: Result, phrases: Phrases) -> Iterator[Table]:
 
 
 def _part(part: Slice) -> Row:
+    """The number cells of a part: items and clusters, both values, difference, and interval."""
     figures = (number(part.value_a), number(part.value_b), number(part.difference, "+.3f"))
     return f"{part.n:,} / {part.groups:,}", *figures, _interval(part.ci_low, part.ci_high)
 
@@ -286,13 +309,14 @@ def _interval(low: float, high: float) -> str:
 
 
 def number(value: float | None, form: str = ".3f") -> str:
-    """A number as text; a dash for None, NaN and infinity."""
+    """A number as text in the format `form`. A dash for None, NaN and infinity."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:{form}}"
 
 
 def not_the_same(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """For each run after the first, a table of the ways in which the run differs from the first
-    run, except the models. A table that lists differences is marked as an alert."""
+    """A table for each run after the first, with the differences between this run and the first run
+    (Result.differences). A table that lists differences is marked as an alert. Without differences,
+    its title says that the runs are alike."""
     a = result.names[result.runs[0].folder]
     seeds_of_first = [run.folder for run in groups(result.runs)[0]]
     for folder, differences in result.differences.items():
@@ -311,6 +335,7 @@ def not_the_same(result: Result, phrases: Phrases) -> Iterator[Table]:
 
 
 def _short(value: object, phrases: Phrases) -> str:
+    """A value as text, shortened to at most SHOWN characters."""
     if value is None:
         return phrases("none")
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

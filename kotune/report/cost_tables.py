@@ -1,4 +1,4 @@
-"""The costs of runs as a table in English or Korean. Each run has a column."""
+"""A table of the costs of runs, in English or Korean. Each run has a column."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,6 +8,7 @@ from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.report.comparison_tables import NOTHING, number
 
+# Fields of Efficiency with the number format of each: first costs, then gains by tuning.
 FORMS = {
     "tokens_per_second": ",.0f",
     "samples_per_second": ",.1f",
@@ -27,8 +28,8 @@ GAINS = {
 
 
 def costs(result: Result, phrases: Phrases) -> Table:
-    """A table of time, memory, tokens and gains per cost. Costs in money are shown only if a price
-    is given."""
+    """A table of each run's time, memory and tokens, and of its gains by tuning per minute, won and
+    example. Costs in won and dollars are shown only if the user gave a price."""
     facts = result.efficiency()
     columns = [dict(_cost(fact, phrases)) for fact in facts]
     rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in _union(columns)]
@@ -43,7 +44,7 @@ def costs(result: Result, phrases: Phrases) -> Table:
 
 
 def _cost(facts: Efficiency, phrases: Phrases) -> Iterator[tuple[str, str]]:
-    """The column of a run: pairs of a figure's name and its text."""
+    """The cells in the column of a run, as pairs of the row's name and the cell's text."""
     for stage, seconds in facts.seconds.items():
         yield phrases("seconds_of", stage=phrases.word("stages", stage)), number(seconds, ",.1f")
     for key, form in FORMS.items():
@@ -57,6 +58,7 @@ def _cost(facts: Efficiency, phrases: Phrases) -> Iterator[tuple[str, str]]:
 
 
 def _price(result: Result, phrases: Phrases) -> str:
+    """A note with the price and the exchange rate, or on how to give them."""
     if result.price is None:
         return phrases("no_price")
     hour, rate = result.price
@@ -65,4 +67,5 @@ def _price(result: Result, phrases: Phrases) -> str:
 
 
 def _union(columns: Sequence[dict[str, str]]) -> list[str]:
+    """The names of the rows of all columns, each once."""
     return list(dict.fromkeys(name for column in columns for name in column))

@@ -1,4 +1,5 @@
-"""A manifest of training data as tables with notes, in English or Korean."""
+"""Tables with notes on a run's training data, in English or Korean. They are made from the manifest
+(data/manifest.json). `suffix` is added to the title of a table."""
 
 from collections.abc import Iterator
 
@@ -10,15 +11,16 @@ from kotune.runs.manifest import Leaks, Manifest, ManifestEntry
 
 
 def labels(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
-    """A table with the number of rows for each label."""
+    """A table with the number of training and validation rows for each label."""
     rows = [row for entry in manifest.entries for row in _label_rows(entry, phrases)]
     head = (phrases("source"), phrases("label"), *(phrases.word("side", split) for split in SPLITS))
     return Table(phrases("labels_title") + suffix, head, rows, 2)
 
 
 def _label_rows(entry: ManifestEntry, phrases: Phrases) -> Iterator[Row]:
-    """A table row for each label. It has the number of data rows in each split and their share of
-    all labelled rows. The last table row has the totals."""
+    """A table row for each label of a data entry. For each split, it has the number of data rows
+    with the label, and their share of the split's labelled rows. The last table row has the number
+    of all data rows."""
     counts = entry.labels.both()
     for label in dict.fromkeys(label for count in counts for label in count):
         numbers = [(count.get(label, 0), sum(count.values()) or 1) for count in counts]
@@ -31,8 +33,8 @@ def _label_rows(entry: ManifestEntry, phrases: Phrases) -> Iterator[Row]:
 
 
 def dropped(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
-    """A table with the number of dropped rows by reason. The notes list data that were not read or
-    were rewritten."""
+    """A table with the number of dropped rows of each source by reason. The notes list data that
+    were not read or were rewritten. Further notes are on the test data (test_parts)."""
     rows = [
         (entry.source, phrases.word("reasons", reason), f"{n:,}")
         for entry in manifest.entries
@@ -46,8 +48,9 @@ def dropped(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
 
 
 def _unread(entry: ManifestEntry, phrases: Phrases) -> Iterator[str]:
-    """Notes on an entry's data that were left unread or were rewritten. Manifests of earlier
-    versions lack these numbers, so they give no notes."""
+    """Notes on a data entry: one on keys and files that were not read, and one for each way in
+    which rows were rewritten. Manifests of earlier versions lack these numbers and give no
+    notes."""
     unread = [phrases("unread_key", name=key, n=f"{n:,}") for key, n in entry.not_read.items()]
     unread += [phrases("unread_file", name=name) for name in entry.unread_files]
     if unread:
@@ -59,8 +62,9 @@ def _unread(entry: ManifestEntry, phrases: Phrases) -> Iterator[str]:
 
 
 def leaks(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
-    """A table of training rows that repeat test data. The notes say whether these rows were dropped
-    or kept, and what was compared."""
+    """A table with the number of training rows that repeat test data. The notes say whether these
+    rows were dropped or kept, and how many test texts were compared. Further notes are on rows that
+    share parts with test data, and on test data that repeat other test data."""
     leaks = manifest.leaks
     rows = [
         (
@@ -87,8 +91,8 @@ def leaks(manifest: Manifest, phrases: Phrases, suffix: str = "") -> Table:
 
 
 def _compared(leaks: Leaks, phrases: Phrases) -> Iterator[str]:
-    """Notes on what was compared. Manifests of earlier versions lack these numbers, so they give no
-    notes."""
+    """Notes with the number of texts, and of pairs of texts, that were compared for each task.
+    Manifests of earlier versions lack these numbers and give no notes."""
     texts = [(task, compared.texts) for task, compared in leaks.compared.items()]
     pairs = [(task, compared.pairs) for task, compared in leaks.compared.items() if compared.pairs]
     for key, counts in (("compared_texts", texts), ("compared_pairs", pairs)):

@@ -1,4 +1,6 @@
-"""The lines that a run prints about data, parity proof, training and scores."""
+"""The lines that a run prints about its data, parity proof, training and scores. The parity proof
+shows that the trained prompts and the scored prompts are equal. Some lines are also notes of a
+report."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +15,8 @@ from kotune.runs.proof import EQUAL, NOT_PROVEN, NOT_TRAINED, Parity, TaskProof
 from kotune.runs.records import Doubted, Halved, MetricValue, TaskScores
 from kotune_tasks.card import cards
 
-SHOWN = 5  # how many keys or files a line about unread data lists
+SHOWN = 5  # the maximum number of keys and files that a line about unread data lists
+# What was done to rewritten rows, by the key of the manifest's `rewritten`.
 DONE = {
     REWRITTEN: "names of special tokens changed to plain text (<|x|> to < |x|>)",
     ENDED: "end-of-turn tokens at the end of a text removed",
@@ -30,15 +33,17 @@ DONE = {
 def doubts(
     warnings: Sequence[Doubted] | None, halvings: Sequence[Halved] | None, phrases: Phrases
 ) -> list[str]:
-    """Sentences about training: one for each warning in run.json, and one for each halving of the
-    micro-batch."""
+    """The sentences on problems in training. There is one for each warning, and one for each
+    halving of the micro-batch size. `warnings`, `halvings`: as in run.json. None stands for
+    none."""
     facts = [warning.as_json() for warning in warnings or ()]
     facts += [{"kind": "halved", **halving.as_json()} for halving in halvings or ()]
     return [phrases.phrase("doubts", str(fact["kind"]), **fact) for fact in facts]
 
 
 def score_lines(scores: dict[str, TaskScores]) -> list[str]:
-    """A line for each task with the primary metric of base and tuned, and the difference."""
+    """A line for each task, with the primary metric of the base model and of the tuned model, and
+    the difference."""
     return [_score_line(task, cards()[task].primary, entry) for task, entry in scores.items()]
 
 
@@ -55,25 +60,28 @@ def _score_line(task: str, metric: str, entry: TaskScores) -> str:
 
 
 def _difference(base: MetricValue, tuned: MetricValue) -> str:
+    """The tuned value minus the base value as text. `n/a` if one of them is undefined."""
     if base.value is None or tuned.value is None:
         return "n/a"
     return f"{tuned.value - base.value:+.3f}"
 
 
 def _item_counts(base: MetricValue, tuned: MetricValue) -> str:
-    """The number of items that have a value of the metric. If base and tuned have different
-    numbers, both are listed."""
+    """The number of items with the metric. If it differs between base and tuned, both numbers are
+    given, for example `90 and 95`."""
     return " and ".join(f"{n:,}" for n in dict.fromkeys((base.n, tuned.n)))
 
 
 def _value(metric: MetricValue) -> str:
+    """A metric's value with its standard error, for example `0.712 ± 0.020`."""
     if metric.value is None:
         return "n/a"
     return f"{metric.value:.3f}" + (f" ± {metric.stderr:.3f}" if metric.stderr is not None else "")
 
 
 def proven(proof: Parity) -> Iterator[str]:
-    """The result of the parity proof: a line for the labels, and a line for each task."""
+    """The result of the parity proof. There is a line for the labels (the trained tokens) and a
+    line for each task. Another line follows the labels if the chat template removes white space."""
     rows, checked = proof.labels.rows, proof.labels.checked
     rest = "" if checked == rows else "; the others were checked only as text"
     yield (
@@ -90,6 +98,7 @@ def proven(proof: Parity) -> Iterator[str]:
 
 
 def _proven(source: str, proof: TaskProof) -> str:
+    """The result of one task's proof. `source`: the data source of the task."""
     if proof.status == EQUAL:
         return f"{proof.items:,} prompts have equal token ids in training and scoring"
     if proof.status == NOT_TRAINED:
@@ -99,8 +108,8 @@ def _proven(source: str, proof: TaskProof) -> str:
 
 
 def prepared(manifest: Manifest) -> Iterator[str]:
-    """Lines with the numbers of rows, and with the data that were dropped, left unread or
-    rewritten."""
+    """The lines on prepared data. They have the numbers of rows, and the data that were dropped,
+    not read or rewritten. The last lines are on test data, and on tasks without test data."""
     rows = manifest.rows
     dropped = sum(sum(entry.dropped.values()) for entry in manifest.entries)
     yield (
@@ -124,9 +133,10 @@ def prepared(manifest: Manifest) -> Iterator[str]:
 
 
 def test_parts(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
-    """Notes on each task's test data: rows that were not scored, rows that were not read, and
-    rewritten rows. If the source has no test split, a note gives the share of rows that was kept
-    for test. Runs of earlier versions have no such notes."""
+    """Notes on each task's test data. They have the numbers of rows that were left out, of rows
+    with keys that were not read, and of rewritten rows. If the source has no test split, a note
+    gives the share of rows that was kept for testing. Manifests of earlier versions give no
+    notes."""
     for task, data in manifest.scored.items():
         for reason, n in data.left_out.items():
             yield phrases(
@@ -146,7 +156,8 @@ def test_parts(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
 
 
 def not_scored(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
-    """A sentence for each task of the recipe that has no test rows, with the reason."""
+    """A sentence for each task of the recipe that is not scored, with the reason. It has no test
+    rows, or too few groups of rows for a test split."""
     for task, groups in manifest.not_scored.items():
         counts = {"groups": groups.groups, "needed": groups.needed}
         kind = "none_kept" if groups.groups is None else "few_groups"
@@ -155,8 +166,8 @@ def not_scored(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
 
 
 def _unread(entry: ManifestEntry) -> str:
-    """The first unread keys and files of a data entry. If there are more than SHOWN, the number of
-    the others follows."""
+    """The first SHOWN keys and files of a data entry that were not read, and the number of the
+    others. Empty if everything was read."""
     unread = [f"{key} ({n:,} rows)" for key, n in entry.not_read.items()] + entry.unread_files
     more = (
         f" and {len(unread) - SHOWN:,} more (all: data/manifest.json)"

@@ -34,12 +34,14 @@ def in_markdown(report: Report) -> str:
 
 
 def _runs(report: Report) -> Iterator[str]:
+    """A numbered list of the runs."""
     for run in report.result.runs:
         yield f"{report.numbers[run.folder]}. {escaped(report.name(run))} ({escaped(run.name)})"
 
 
 def _fenced(recipe: str) -> str:
-    """A recipe in a code fence that is longer than any run of backticks in it."""
+    """A recipe in a code fence. The fence has more backticks than any sequence of backticks in the
+    recipe, so the recipe cannot end it."""
     fence = "```"
     while fence in recipe:
         fence += "`"
@@ -47,6 +49,8 @@ def _fenced(recipe: str) -> str:
 
 
 def _changes(report: Report) -> Iterator[str]:
+    """The section on changed answers. For each primary comparison, it has a summary, confusion
+    matrices and examples."""
     yield f"## {report.phrases('changes_title')}"
     for changes in report.changes:
         yield f"### {escaped(report.sides(changes))}\n\n{escaped(report.change_summary(changes))}"
@@ -59,6 +63,7 @@ def _changes(report: Report) -> Iterator[str]:
 
 
 def _calibrations(report: Report) -> Iterator[str]:
+    """The section on calibration errors. Yields nothing if no task has one."""
     if report.calibrations:
         yield f"## {report.phrases('calibration_title')}"
         yield "\n".join(
@@ -67,6 +72,7 @@ def _calibrations(report: Report) -> Iterator[str]:
 
 
 def _example(example: Example, changes: Changes, report: Report) -> str:
+    """An example: heading, question, right answer, and the answers of both models."""
     names = (
         name + report.correctness(right)
         for name, right in zip(
@@ -78,12 +84,14 @@ def _example(example: Example, changes: Changes, report: Report) -> str:
     lines = [
         f"> {escaped(example.question)}",
         "",
-        *(f"- {escaped(names)}: {_marked(named)}" for names, named in answers),
+        *(f"- {escaped(name)}: {_marked(pieces)}" for name, pieces in answers),
     ]
     return "\n".join([f"#### {escaped(report.outcome(changes, example))}", "", *lines])
 
 
 def _marked(pieces: list[AnswerPiece]) -> str:
+    """An answer with its marked pieces in bold."""
     return " ".join(
-        f"**{escaped(text)}**" if mark and text.strip() else escaped(text) for text, mark in pieces
+        f"**{escaped(text)}**" if is_marked and text.strip() else escaped(text)
+        for text, is_marked in pieces
     )

@@ -21,17 +21,17 @@ from kotune_tasks.card import cards
 
 # Half the width of a 95% confidence interval, in standard errors.
 NORMAL = NormalDist().inv_cdf(0.975)
-LEAST = 1e-6  # lower limit of a plotted loss, because 0 has no logarithm
-MARGIN = 0.04  # share of the scale that stays empty beside the outermost interval
-NAMED = 6  # with more runs than this, a plot's legend shows numbers instead of names
+LEAST = 1e-6  # smaller losses are plotted at this value, because 0 has no logarithm
+MARGIN = 0.04  # the empty margin on each side of a plot, as a share of the plotted range
+NAMED = 6  # if there are more runs, a legend shows their numbers instead of their names
 
 LossAxis = Literal["tokens", "seconds"]
 LOSS_AXES: tuple[LossAxis, ...] = ("tokens", "seconds")
-Groups = dict[str, list[plots.Group]]  # keys are titles of plots
+Groups = dict[str, list[plots.Group]]  # by the criterion or task that a plot shows
 
 
 class Figure(NamedTuple):
-    """A plot with its title."""
+    """A plot as an SVG element, with its title."""
 
     title: str
     svg: str
@@ -54,9 +54,11 @@ def page(report: Report) -> str:
 
 
 def spans(report: Report) -> Groups:
-    """The differences of the primary metrics with their confidence intervals, in percentage points,
-    grouped by criterion. Only metrics that are shares are included. Differences that are not
-    significant are included, too."""
+    """The rows of the difference plots, by criterion. A row is the difference of a primary metric
+    in percentage points, with its 95% confidence interval.
+
+    Metrics that are not shares are left out, and so are differences without an interval.
+    Differences that are not significant are included."""
     rows: dict[str, dict[str, list[plots.PlotRow]]] = {}
     for comparison in report.result.comparisons:
         if comparison.is_share and outcome(comparison) not in ("undefined", "void", "alike"):
@@ -75,6 +77,7 @@ def _criterion(task: str, report: Report) -> str:
 
 
 def _span(comparison: Comparison, report: Report) -> plots.PlotRow:
+    """The row of a comparison in a difference plot."""
     value, low, high = (
         100 * end
         for end in (
@@ -94,14 +97,14 @@ def _span(comparison: Comparison, report: Report) -> plots.PlotRow:
 
 
 def _mark(comparison: Comparison) -> str:
-    """The kind of mark of a difference. Only a difference that is claimed of a model has a
-    colour."""
+    """The kind of the interval, which selects the colour. Differences that are not claimed, or are
+    claimed only of adapters, get the kind `same` and no colour."""
     claimed = claim(comparison)
     return claimed if claimed in ("better", "worse") else "same"
 
 
 def _drawn_spans(report: Report) -> Iterator[Figure]:
-    """A plot for each criterion, all with the same scale."""
+    """The difference plot of each criterion. All plots have the same scale."""
     plotted = spans(report)
     rows = [row for groups in plotted.values() for group in groups for row in group.rows]
     ends = [
@@ -123,11 +126,13 @@ def _drawn_spans(report: Report) -> Iterator[Figure]:
 
 
 def strips(report: Report) -> Groups:
-    """For each task, the values of its primary metric and of metrics that have a chance value. Only
-    values between 0 and 1 are plotted."""
+    """The rows of the score plots, by task. A row is a run's value of a metric before and after
+    tuning. Only the primary metric and metrics with a chance value are plotted.
+
+    A run is left out of a metric's rows unless both values are between 0 and 1."""
     runs, groups_of = report.result.runs, dict[str, list[plots.Group]]()
     for task, name in dict.fromkeys(
-        (of, name) for run in runs for of in run.scores for name in _shown(run, of)
+        (each, name) for run in runs for each in run.scores for name in _plotted(run, each)
     ):
         scored = [
             (run, sides)
@@ -135,20 +140,21 @@ def strips(report: Report) -> Groups:
             if task in run.scores and len(sides := _sides(run.scores[task], name)) == 2
         ]
         title = f"{name}{' ↓' if name in cards()[task].lower_is_better else ''}"
-        rows = [plots.PlotRow(_label(run, report), _figures(sides), sides) for run, sides in scored]
+        rows = [plots.PlotRow(_label(run, report), _values(sides), sides) for run, sides in scored]
         baselines = _references([run for run, _ in scored], task, name, report)
         groups_of.setdefault(task, []).extend([plots.Group(title, rows, baselines)] if rows else [])
     return {task: groups for task, groups in groups_of.items() if groups}
 
 
-def _shown(run: Finished, task: str) -> list[str]:
+def _plotted(run: Finished, task: str) -> list[str]:
+    """The names of a task's metrics that are plotted for a run."""
     entry, primary = run.scores[task], cards()[task].primary
     return [name for name in entry.base if name == primary or name in entry.chance]
 
 
 def _sides(entry: TaskScores, name: str) -> list[plots.Interval]:
-    """The metric's values for base and tuned. Values that are undefined or not between 0 and 1 are
-    omitted."""
+    """The values of the metric `name` for base and tuned, with their 95% confidence intervals. A
+    value that is undefined or not between 0 and 1 is left out."""
     intervals = []
     for kind in ("base", "tuned"):
         score = entry.variant(kind).get(name, UNDEFINED)
@@ -161,18 +167,23 @@ def _sides(entry: TaskScores, name: str) -> list[plots.Interval]:
 
 
 def _label(run: Finished, report: Report) -> str:
+    """The number and the name of a run. Empty if there is a single run."""
     return f"{report.prefix(run)}{report.name(run)}" if report.has_several else ""
 
 
-def _figures(sides: Sequence[plots.Interval]) -> str:
+def _values(sides: Sequence[plots.Interval]) -> str:
+    """The values of base and tuned as text, for example `0.500 → 0.712`."""
     return " → ".join(f"{side.value:.3f}" for side in sides)
 
 
 def _references(
     runs: Sequence[Finished], task: str, metric: str, report: Report
 ) -> dict[str, float]:
-    """A metric's baselines: name -> value. If a baseline has different values in different runs,
-    each value has its own entry, whose name ends with the numbers of the runs."""
+    """The values of a metric's baselines, by name. Values that are not between 0 and 1 are left
+    out.
+
+    If a baseline does not have the same value in all runs, each value has its own entry. The name
+    of this entry ends with the numbers of its runs."""
     runs_of: dict[Baseline, list[str]] = {}
     for run in runs:
         for baseline in _baselines(run.scores[task], task, metric, report.phrases):
@@ -193,8 +204,8 @@ class Baseline(NamedTuple):
 
 
 def _baselines(entry: TaskScores, task: str, metric: str, phrases: Phrases) -> Iterator[Baseline]:
-    """The baselines of a metric: the value of chance and, for the primary metric, also the run's
-    own baselines and published figures."""
+    """The baselines of a metric. For the primary metric they are chance, the run's own baselines
+    and published figures. For other metrics, there is only chance."""
     if metric in entry.chance:
         yield Baseline(phrases("chance"), entry.chance[metric])
     if metric == cards()[task].primary:
@@ -207,6 +218,7 @@ def _baselines(entry: TaskScores, task: str, metric: str, phrases: Phrases) -> I
 
 
 def _drawn_strips(report: Report) -> Iterator[Figure]:
+    """The score plot of each task. All plots have a scale from 0 to 1."""
     axis = plots.Axis("", form=".2~f", ticks=plots.SHARES)
     for task, groups in strips(report).items():
         yield _drawn(
@@ -215,6 +227,7 @@ def _drawn_strips(report: Report) -> Iterator[Figure]:
 
 
 def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figure:
+    """A plot of groups of rows, with the numbers of the rows as its text."""
     rows = [
         (" ".join(filter(None, (group.title, row.label))), row.figures)
         for group in groups
@@ -226,8 +239,8 @@ def _drawn(title: str, groups: Sequence[plots.Group], spec: plots.Spec) -> Figur
 
 
 def curves(report: Report, axis: LossAxis) -> list[plots.Series]:
-    """The loss curves of all runs over `tokens` or `seconds`. Empty if no run logged at least two
-    losses."""
+    """The training and validation loss curves of all runs over `tokens` or `seconds`. Empty if
+    every run logged fewer than two training losses."""
     if not any(sum(loss.kind == "loss" for loss in losses) > 1 for losses in report.losses):
         return []
     names = _legend(report)
@@ -240,6 +253,7 @@ def curves(report: Report, axis: LossAxis) -> list[plots.Series]:
 
 
 def _points(losses: Sequence[Loss], axis: LossAxis, kind: Kind) -> list[plots.PlotPoint]:
+    """The points of the curve of one kind of loss."""
     return [
         plots.PlotPoint(getattr(loss, axis), max(loss.value, LEAST))
         for loss in losses
@@ -248,7 +262,7 @@ def _points(losses: Sequence[Loss], axis: LossAxis, kind: Kind) -> list[plots.Pl
 
 
 def _legend(report: Report) -> list[str]:
-    """The name of each run's lines in the legend; empty for a single run."""
+    """The name of each run in the legend of the loss curves. It is empty for a single run."""
     runs = report.result.runs
     if len(runs) > NAMED:
         return [f"{report.numbers[run.folder]}" for run in runs]
@@ -256,6 +270,7 @@ def _legend(report: Report) -> list[str]:
 
 
 def _drawn_curves(report: Report) -> Iterator[Figure]:
+    """A plot of the loss curves over tokens, and one over seconds."""
     text = " ".join(f"{report.prefix(run)}{report.loss_summary(run)}" for run in report.result.runs)
     for axis in LOSS_AXES:
         if series := curves(report, axis):
@@ -270,6 +285,7 @@ def _drawn_curves(report: Report) -> Iterator[Figure]:
 
 
 def _drawn_confusion(report: Report, confusion: Confusion) -> Figure:
+    """The plot of a confusion matrix."""
     table, phrases = report.confusion(confusion), report.phrases
     text = "; ".join(f"{name}: {', '.join(counts)}" for name, *counts in table.rows)
     spec = plots.confusion(
@@ -281,6 +297,7 @@ def _drawn_confusion(report: Report, confusion: Confusion) -> Figure:
 
 
 def _drawn_calibration(report: Report, calibration: Calibration) -> Figure:
+    """The plot of accuracy by confidence, before and after tuning."""
     title, phrases = report.calibrated(calibration), report.phrases
     sides = {"base": calibration.base, "tuned": calibration.tuned}
     spec = plots.reliability(
@@ -295,10 +312,12 @@ def _drawn_calibration(report: Report, calibration: Calibration) -> Figure:
 
 
 def dots(bins: Sequence[Bin]) -> list[plots.Dot]:
-    """The bins of a calibration plot, each with its share of all items."""
+    """The dots of a calibration plot, one for each bin. The size of a dot is the bin's share of all
+    items."""
     whole = sum(bin.n for bin in bins)
     return [plots.Dot(bin.confidence, bin.right, bin.n / whole) for bin in bins]
 
 
 def _bin_text(bin: Bin) -> str:
+    """The mean confidence, the accuracy and the number of items of a bin, as text."""
     return f"{bin.confidence:.2f} → {bin.right:.2f} (n = {bin.n:,})"

@@ -16,8 +16,14 @@ from kotune.runs.finished import Finished
 
 
 class Report:
-    """The content of the HTML page and of the Markdown, in one language. To add a table, add it to
-    `results`, `differences`, `costs` or `origins`."""
+    """The content of the HTML page and of the Markdown, in one language. To add a table to both,
+    add it to `results`, `differences`, `costs` or `origins`.
+
+    - `has_several`: whether the report covers several runs
+    - `numbers`: the number of each run in the list of runs, by the run's folder
+    - `losses`: the logged losses of each run, in the order of the runs
+    - `recipes`: the text of each run's recipe, in the order of the runs
+    """
 
     def __init__(self, result: Result, phrases: Phrases) -> None:
         self.result, self.phrases = result, phrases
@@ -37,18 +43,20 @@ class Report:
 
     @property
     def title(self) -> str:
-        """The name of the model, also if it was trained with several seeds."""
+        """The name of the model if all runs are seeds of one recipe. Otherwise a title for a
+        comparison of several models."""
         (first, *seeds), *models = groups(self.result.runs)
         if models:
             return self.phrases("compare_title")
         return display_name(Side(first, "tuned", tuple(seeds)), self.result.names)
 
     def name(self, run: Finished) -> str:
+        """The displayed name of a run."""
         return self.result.names[run.folder]
 
     def results(self) -> list[Table]:
-        """Tables of comparisons by criterion, of baselines, and of comparisons for parts of the
-        items. Empty if nothing was scored."""
+        """Tables of comparisons by criterion, of seeds, of baselines, of signals of natural Korean,
+        and of comparisons over parts of the items. Empty if nothing was scored."""
         if not self.result.comparisons:
             return []
         criteria = comparison_tables.criteria(self.result, self.phrases)
@@ -64,11 +72,12 @@ class Report:
         ]
 
     def differences(self) -> list[Table]:
-        """Tables of the differences between the runs, other than their models."""
+        """Tables of the differences between each later run and the first run, other than their
+        models. Empty for a single run."""
         return list(comparison_tables.not_the_same(self.result, self.phrases))
 
     def costs(self) -> list[Table]:
-        """The cost of each run."""
+        """A table with the cost of each run."""
         return [cost_tables.costs(self.result, self.phrases)]
 
     def origins(self) -> list[Table]:
@@ -80,18 +89,19 @@ class Report:
         ]
 
     def prefix(self, run: Finished) -> str:
-        """A run's number and a space, as the beginning of a text about the run. Empty if there is a
-        single run."""
+        """The number of a run and a space, as the beginning of a text about the run. Empty if there
+        is a single run."""
         return f"{self.numbers[run.folder]} " if self.has_several else ""
 
     def sides(self, changes: Changes) -> str:
-        """The task and the two compared variants, as in `nli_sample_ko: 1 base → 1 tuned`."""
+        """The task and the two compared models, for example `nli_sample_ko: 1 base → 1 tuned`."""
         comparison = changes.comparison
         sides = comparison_tables.sides(comparison, self.numbers, self.phrases)
         return f"{comparison.task}: {sides}"
 
     def confusion(self, confusion: Confusion) -> Table:
-        """A confusion matrix: right answers in rows, given answers in columns."""
+        """A table of a confusion matrix, with right answers in rows and given answers in
+        columns."""
         variant = self.prefix(confusion.side.run) + self.phrases.word(
             "variants", confusion.side.variant
         )
@@ -103,8 +113,8 @@ class Report:
         return Table(title, (self.phrases("right_answer"), *confusion.choices), rows, 1)
 
     def change_summary(self, changes: Changes) -> str:
-        """A sentence on how many items of a task variant b answers better, worse, or differently
-        without being better or worse than variant a."""
+        """A sentence with the numbers of items won and lost by b. If no metric has a value for
+        single items, the sentence has the number of different answers."""
         comparison, kind = changes.comparison, "tuning" if changes.is_tuning else "runs"
         places = {key: f"{getattr(changes, key):,}" for key in ("n", "won", "lost", "other")}
         names = {"a": self.name(comparison.a.run), "b": self.name(comparison.b.run)}
@@ -114,23 +124,26 @@ class Report:
         )
 
     def outcome(self, changes: Changes, example: Example) -> str:
-        """The heading of an example."""
+        """The heading of an example: its id, and whether b won or lost it."""
         kind = "tuning" if changes.is_tuning else "runs"
         names = {"a": self.name(changes.comparison.a.run), "b": self.name(changes.comparison.b.run)}
         return self.phrases.phrase(f"example_{kind}", example.outcome, guid=example.guid, **names)
 
     def names_of(self, changes: Changes) -> tuple[str, str]:
-        """The names of the two models that gave the answers in an example."""
+        """The names of models a and b in an example. If they are the base and the tuned model of
+        one run, the names are "before" and "after". Otherwise they are the names of the runs."""
         if changes.is_tuning:
             return self.phrases("before"), self.phrases("after")
         return self.name(changes.comparison.a.run), self.name(changes.comparison.b.run)
 
     def correctness(self, is_right: bool | None) -> str:
-        """The suffix ", right" or ", wrong"; empty if the answer is not scored."""
+        """The suffix ", right" or ", wrong". Empty if `is_right` is None, because the answer is
+        neither right nor wrong."""
         return "" if is_right is None else f", {self.phrases('right' if is_right else 'wrong')}"
 
     def calibrated(self, calibration: Calibration) -> str:
-        """The heading of a calibration plot."""
+        """The heading of a calibration plot, with the expected calibration errors before and after
+        tuning."""
         errors = (calibration.error_base, calibration.error_tuned)
         base, tuned = map(comparison_tables.number, errors)
         return self.phrases(
@@ -141,13 +154,17 @@ class Report:
         )
 
     def loss_summary(self, run: Finished) -> str:
-        """The first and last training loss of a run, its last validation loss, and warnings about
-        its training."""
+        """Sentences with the first and the last training loss of a run, its last validation loss,
+        and the warnings about its training."""
         return " ".join(
-            [self._ends(run), *doubts(run.record.warnings, run.record.halvings, self.phrases)]
+            [
+                self._first_and_last(run),
+                *doubts(run.record.warnings, run.record.halvings, self.phrases),
+            ]
         )
 
-    def _ends(self, run: Finished) -> str:
+    def _first_and_last(self, run: Finished) -> str:
+        """The sentences on losses. A run without a validation loss has no sentence on it."""
         losses = self.losses[self.numbers[run.folder] - 1]
         trained, validated = (
             [loss for loss in losses if loss.kind == kind] for kind in ("loss", "eval_loss")
@@ -160,6 +177,7 @@ class Report:
         return " ".join([self._trained(trained), *last])
 
     def _trained(self, logged: list[Loss]) -> str:
+        """The sentence on training losses. `logged`: the training losses in the order of steps."""
         if not logged:
             return self.phrases("no_loss")
         first, last = logged[0], logged[-1]

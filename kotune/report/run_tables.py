@@ -1,5 +1,6 @@
-"""Tables on how runs were made, in English or Korean. They are the data cards, the proof that each
-model is scored on the prompt it was trained on (parity), and how to reproduce each run."""
+"""Tables on how runs were made, in English or Korean: the data cards, the parity proof, and how to
+reproduce each run. The parity proof shows that the trained prompts and the scored prompts are
+equal."""
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +20,15 @@ from kotune.runs.proof import LabelProof, TaskProof
 from kotune.runs.reading import MAX_YAML
 from kotune.shipped import PROGRAM
 
-NOTHING = "-"
+NOTHING = "-"  # the text of a cell without a value
 
 
 def data(result: Result, phrases: Phrases) -> Iterator[Table]:
-    """Yields the data card of each set of training data. A data card is several tables. If there is
-    more than one set, the title of a table names the runs that trained on its set."""
+    """The data card of each set of training data. A data card is four tables: sources, labels,
+    dropped rows, and rows that repeat test data.
+
+    Runs with equal manifests have one data card. If there are several data cards, the title of each
+    table names the runs that trained on the data."""
     sets: list[_TrainingData] = []
     for run in result.runs:
         trained_on = next((each for each in sets if each.manifest == run.manifest), None)
@@ -45,6 +49,8 @@ class _TrainingData(NamedTuple):
 
 
 def _sources(manifest: Manifest, phrases: Phrases, suffix: str) -> Table:
+    """A table with the form, origin, licence and number of rows of each source. The notes list
+    licence obligations. `suffix` is added to the title."""
     rows = [
         (
             entry.source,
@@ -66,13 +72,15 @@ def _sources(manifest: Manifest, phrases: Phrases, suffix: str) -> Table:
 
 
 def _origin(entry: ManifestEntry) -> str:
-    """The origin of a source's rows, and the shortened digests of its first files."""
+    """The origin of a source's rows, and the digests of its first three files. The digests are
+    shortened to 12 characters."""
     origin = ", ".join(str(value) for value in entry.origin.values() if value)
     return f"{origin} ({', '.join(file.sha256[:12] for file in entry.files[:3])})"
 
 
 def parity(result: Result, phrases: Phrases) -> Table:
-    """A table of the proof that each model is scored on the prompt that it was trained on."""
+    """A table of the parity proof. It has a row for each task, one for the labels (the trained
+    tokens), and two for the lengths of examples in tokens. Each run has a column."""
     proofs = [run.parity for run in result.runs]
     tasks = dict.fromkeys(task for proof in proofs for task in proof.tasks)
     rows: list[Row] = [
@@ -98,7 +106,8 @@ def parity(result: Result, phrases: Phrases) -> Table:
 
 
 def _task_status(proof: TaskProof | None, phrases: Phrases) -> str:
-    """A task's status in the proof, with the number of items that were compared."""
+    """A task's status in the proof, with the number of prompts that were compared. A dash if the
+    run's proof does not have the task."""
     if proof is None:
         return NOTHING
     status = phrases.word("parity_status", proof.status)
@@ -108,8 +117,8 @@ def _task_status(proof: TaskProof | None, phrases: Phrases) -> str:
 
 
 def _label_status(proof: LabelProof, phrases: Phrases) -> str:
-    """The status of the labels (the trained tokens) in the proof, with the number of rows
-    checked."""
+    """The status of the labels in the proof, with the number of rows checked. If not all rows were
+    checked, the number of all rows is added."""
     rows, checked = proof.rows, proof.checked
     if checked is None or checked == rows:
         counts = phrases("rows_checked", n=f"{rows:,}")
@@ -119,7 +128,8 @@ def _label_status(proof: LabelProof, phrases: Phrases) -> str:
 
 
 def reproduction(result: Result, phrases: Phrases) -> Table:
-    """A table on how to reproduce each run: command, seed, device, versions and other facts."""
+    """A table on how to reproduce each run: command, seed, device, versions and the other FACTS. If
+    there are several runs, a note has the command that compares them."""
     rows = [
         (phrases(key), *(str(fact(run, phrases)) for run in result.runs))
         for key, fact in FACTS.items()
@@ -130,20 +140,24 @@ def reproduction(result: Result, phrases: Phrases) -> Table:
 
 
 def _head(first: str, result: Result) -> tuple[str, ...]:
+    """The head of a table with a column for each run. `first`: the heading of the first column."""
     return (first, *result.names.values())
 
 
 def _versions(run: Finished, phrases: Phrases) -> str:
+    """The versions of Python and of the installed packages."""
     known = [f"{name} {version}" for name, version in run.record.versions.items() if version]
     return ", ".join([f"Python {run.record.python}", *known])
 
 
 def _generation(run: Finished, phrases: Phrases) -> str:
-    """The generation settings in the model's own files. Scoring ignores them."""
+    """The generation settings in the model's own files, which scoring does not use."""
     settings = run.record.generation_unused or {}
     return ", ".join(f"{name}={shown(value)}" for name, value in settings.items()) or NOTHING
 
 
+# The rows of reproduction(): the phrase of a row's name, and the function that returns a run's
+# cell.
 FACTS: dict[str, Callable[[Finished, Phrases], object]] = {
     "command": lambda run, phrases: run.command,
     "seed": lambda run, phrases: run.record.seed,

@@ -1,4 +1,4 @@
-"""Prints a comparison on the terminal: verdicts, a table for each criterion, costs, and the
+"""Prints a comparison on the terminal: verdicts, notes, tables of comparisons, costs, and the
 differences between the runs."""
 
 from rich.console import Console
@@ -11,13 +11,13 @@ from kotune.report import comparison_tables as tables
 from kotune.report import cost_tables
 from kotune.report.sentences import notes, verdicts
 
-# Two adapters, whose models are not compared, have no colour.
+# The colour of a verdict, by its outcome. A verdict that is only about adapters has no colour.
 STYLES = {"better": "green", "worse": "red", "same": "", "adapters_differ": "", "adapters_same": ""}
 UNDECIDED = "yellow"  # all other outcomes
 
 
 def show(result: Result, phrases: Phrases, console: Console | None = None) -> None:
-    """Print the comparison."""
+    """Print the comparison on `console`, or on the terminal if it is None."""
     console = table.unbroken(console)
     for verdict in verdicts(result, phrases):
         console.print(Text(verdict.text, STYLES.get(verdict.outcome, UNDECIDED)))

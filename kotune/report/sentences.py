@@ -19,16 +19,16 @@ from kotune_tasks.card import cards
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim and its sentence. `outcome` is `better`, `worse` or `same` (no significant
-    difference) for b compared with a. kotune.compare.verdict.claim() has the other outcomes."""
+    """A claim and its sentence. `outcome`: a result of kotune.compare.verdict.claim(), for example
+    `better` if b is better than a."""
 
     outcome: str
     text: str
 
 
 def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
-    """A sentence for each comparison of a task's primary metric. Then, for each run and task, a
-    sentence that compares the tuned model with its baselines."""
+    """A verdict on each comparison of models by a primary metric. Then follows a verdict for each
+    run and task, which compares the tuned model with all its baselines."""
     by_task: dict[tuple[Path, str], list[Comparison]] = {}
     for comparison in result.baselines:
         by_task.setdefault((comparison.b.run.folder, comparison.task), []).append(comparison)
@@ -47,9 +47,16 @@ def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
 
 
 def notes(result: Result, phrases: Phrases) -> list[str]:
-    """Notes on the limits of the verdicts: tasks that are not scored or not proven, and differences
-    between the runs. The last note depends on the number of seeds: the claims are about models, or
-    only about these adapters."""
+    """Notes on the limits of the verdicts, in this order:
+
+    - tasks that were not scored
+    - differences between the runs other than their models
+    - tasks for which the parity proof failed
+    - whether the claims hold for models, or only for these adapters
+    - runs that are not compared, but show the variation of seeds
+    - the number of p-values that were adjusted together
+
+    The last three are left out if there is no comparison."""
     first = result.names[result.runs[0].folder]
     differences = [
         phrases("unlike", a=first, b=result.names[folder], n=len(rows))
@@ -72,8 +79,8 @@ def notes(result: Result, phrases: Phrases) -> list[str]:
 
 
 def _tests(result: Result, phrases: Phrases) -> str:
-    """The number of p-values that Holm's method adjusts together. Comparisons with baselines are
-    adjusted on their own, so they are counted on their own."""
+    """The number of p-values that Holm's method adjusted together, as text. Comparisons with
+    baselines are adjusted separately, so they are counted separately."""
     models, baselines = (
         sum(
             comparison.p_holm is not None and math.isfinite(comparison.p_holm)
@@ -85,7 +92,8 @@ def _tests(result: Result, phrases: Phrases) -> str:
 
 
 def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
-    """A sentence for each run that has tasks whose prompts are not the trained prompts."""
+    """A sentence for each run with NOT_PROVEN tasks. For these, no task scores the prompts on which
+    the model was trained."""
     for run in result.runs:
         tasks = [task for task, entry in run.scores.items() if entry.proven == NOT_PROVEN]
         if tasks:
@@ -93,8 +101,8 @@ def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
 
 
 def _scope(result: Result, phrases: Phrases) -> str:
-    """A sentence on what the number of seeds allows: claims about models, or only about these
-    adapters."""
+    """A sentence on the scope of the claims. They are about models if every recipe has at least
+    ENOUGH seeds. Otherwise some or all of them are only about these adapters."""
     grouped = groups(result.runs)
     enough = [group for group in grouped if len(group) >= ENOUGH]
     if not enough:
@@ -108,7 +116,8 @@ def _scope(result: Result, phrases: Phrases) -> str:
 
 
 def _known_seeds(result: Result, phrases: Phrases) -> Iterator[str]:
-    """A sentence on the runs that are not compared, but show the variation of seeds."""
+    """A sentence on the runs that are not compared, but show the variation of seeds. Yields nothing
+    if there are no such runs."""
     runs = dict.fromkeys(
         run.name
         for comparison in result.comparisons
@@ -122,7 +131,8 @@ def _known_seeds(result: Result, phrases: Phrases) -> Iterator[str]:
 
 
 def display_name(side: Side, names: dict[Path, str]) -> str:
-    """The name of a variant in a sentence. If it has several seeds, the name lists them."""
+    """The name of a side's model in a sentence. If the side has several seeds, the name lists them.
+    `names`: the displayed name of each run, by the run's folder."""
     run, title = side.run, title_of(side.run)
     if not side.others:
         return names[run.folder]
@@ -131,6 +141,7 @@ def display_name(side: Side, names: dict[Path, str]) -> str:
 
 
 def _verdict(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -> Verdict:
+    """The verdict on a comparison of models. `names`: as in display_name()."""
     kind, result = "tuning" if comparison.is_tuning else "runs", claim(comparison)
     text = phrases.phrase(
         f"verdict_{kind}",
@@ -146,8 +157,8 @@ def _verdict(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -
 def _phrase_values(
     comparison: Comparison, names: dict[Path, str], phrases: Phrases
 ) -> dict[str, str]:
-    """The values in a verdict's phrase other than the difference: names, task, metric, items, and
-    the value of each side."""
+    """The values in a verdict's phrase that do not depend on its outcome: names, task, metric,
+    criterion, number of items, and the value of each side."""
     paired = comparison.paired
     are_two = not comparison.a.others and not comparison.b.others
     return {
@@ -166,8 +177,8 @@ def _phrase_values(
 def _baseline_verdict(
     comparisons: Sequence[Comparison], names: dict[Path, str], phrases: Phrases
 ) -> Verdict:
-    """The verdict on a tuned model compared with the baselines of one task. Its outcome is the
-    worst outcome of these comparisons."""
+    """The verdict on a tuned model compared with all baselines of one task. Its outcome is that of
+    the comparison whose outcome is last in the phrases `verdict_line`."""
     by_outcome: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         by_outcome.setdefault(outcome(comparison), []).append(comparison)
@@ -186,7 +197,8 @@ def _baseline_verdict(
 
 
 def _named(comparisons: Sequence[Comparison], phrases: Phrases) -> str:
-    """A list of baselines, each with the difference between the tuned model and the baseline."""
+    """A list of baselines. After each, the tuned model's value minus the baseline's is in
+    brackets."""
     return ", ".join(
         f"{phrases.word('lines', comparison.a.variant)} ({_signed(comparison)})"
         for comparison in comparisons
@@ -194,16 +206,17 @@ def _named(comparisons: Sequence[Comparison], phrases: Phrases) -> str:
 
 
 def _signed(comparison: Comparison) -> str:
-    """A difference with its sign, in percentage points if the metric is a share."""
+    """A difference with its sign. It is in percentage points if the metric is a share."""
     difference = comparison.paired.difference
     return f"{100 * difference:+.1f}" if comparison.is_share else f"{difference:+.3f}"
 
 
 def _figures(comparison: Comparison, result: str, phrases: Phrases) -> dict[str, str]:
-    """The numbers in a verdict's phrase: difference, confidence interval and p-value. If the
-    verdict is `better`, `worse` or `adapters_differ`, a negative difference and its interval are
-    negated, because the phrase itself says which value is higher. Empty for `undefined` and `void`.
-    For `alike`, the interval is not used."""
+    """The values in a verdict's phrase that depend on its outcome `result`: difference, confidence
+    interval, p-value, minimum detectable difference and clusters. Empty for `undefined` and `void`.
+
+    The phrases of `better`, `worse` and `adapters_differ` say which value is higher. So for these,
+    a negative difference and its interval are negated. The phrase of `alike` has no interval."""
     paired = comparison.paired
     if result in ("undefined", "void"):
         return {}
@@ -225,11 +238,13 @@ def _figures(comparison: Comparison, result: str, phrases: Phrases) -> dict[str,
 
 
 def _equals(p_value: float | None) -> str:
+    """A p-value as the end of a formula: `= .004` or `< .001`."""
     text = p_text(p_value)
     return text if text.startswith("<") else f"= {text}"
 
 
 def _doubt(comparison: Comparison, phrases: Phrases) -> str:
+    """The reason why no difference is claimed, if interval and p-value disagree. Else empty."""
     doubt = doubted_by(comparison)
     return (
         phrases.phrase(
@@ -243,5 +258,6 @@ def _doubt(comparison: Comparison, phrases: Phrases) -> str:
 
 
 def _detectable(paired: Paired, is_share: bool, phrases: Phrases) -> str:
+    """A clause with the minimum detectable difference."""
     number = amount(paired.detectable, is_share)
     return phrases("would_have_seen", n=phrases("points", n=number) if is_share else number)

@@ -1,7 +1,7 @@
-"""Builds the command that repeats a run.
+"""Builds the command that repeats a run, from the values in its run.json.
 
-Every value of run.json is checked before it is used. The file may be untrusted, and a reader of the
-report may type the command."""
+run.json may be untrusted, and a reader of the report may run the command in a shell. So every value
+is checked before it is used."""
 
 import re
 import shlex
@@ -15,10 +15,10 @@ from kotune.runs.job import LAUNCHERS
 from kotune.runs.records import fits, parsed
 
 UNKNOWN = Path("RECIPE")  # placeholder if run.json has no recipe
-ARGUMENTS = "ARGUMENTS"  # placeholder for a launcher's arguments that are not repeated
-# The launcher arguments that are repeated. They only set the number of processes and the local
-# port. Other arguments are dangerous, because they name programs or machines. For example, torchrun
-# (torch 2.13) loads pickles from --rdzv-endpoint, and pickles can run code.
+ARGUMENTS = "ARGUMENTS"  # placeholder for launcher arguments that are not repeated
+# The launcher arguments that are repeated. They set only the number of processes and the local
+# port. Other arguments are not repeated, because they could name programs or machines. For example,
+# torchrun (torch 2.13) loads pickles from --rdzv-endpoint, and pickles can run code.
 COUNTS = re.compile(
     r"--(nproc[-_]per[-_]node|num[-_]processes)=[1-9]\d?|--(nnodes|num[-_]machines)=1|"
     r"--master[-_]port=\d{1,5}|"
@@ -28,8 +28,10 @@ COUNTS = re.compile(
 
 
 def again(record: object) -> str:
-    """The command that repeats a run, quoted for a shell. It has `run`, a recipe, kotune's own
-    options and the launcher's arguments. `record`: the value in run.json, of any type."""
+    """The command that repeats a run, quoted for a shell. `record`: the value in run.json, of any
+    type. Values that are missing or invalid are left out or replaced by placeholders.
+
+    The options --set, --limit, --lang, --device cpu, --runs-dir and --launcher are repeated."""
     facts = record if isinstance(record, dict) else {}
     words = _words(facts.get("command"))
     name, *passed = _launcher(facts.get("launcher"))
@@ -46,7 +48,7 @@ def again(record: object) -> str:
 
 
 def _words(text: object) -> list[str]:
-    """The words of a command. Empty unless `text` is one printable line that a shell can split."""
+    """The words of a shell command. Empty unless `text` is one printable line that can be split."""
     try:
         return shlex.split(text) if isinstance(text, str) and text.isprintable() else []
     except ValueError:  # a quotation mark is not closed
@@ -54,23 +56,27 @@ def _words(text: object) -> list[str]:
 
 
 def _recipe(words: list[str]) -> Path:
-    """The recipe, which is the word after `run`. A placeholder if there is no recipe."""
+    """The recipe in the words of a command. It is the word after `run`. UNKNOWN if there is no such
+    word, or if it is an option."""
     if len(words) < 3 or words[1] != "run" or words[2].startswith("-"):
         return UNKNOWN
     return Path(words[2])
 
 
 def _option_value(option: str, words: list[str]) -> str | None:
-    """The value of one of kotune's own options, which end at `--`. None if the option is not given,
-    or if another option follows instead of a value."""
+    """The value of an option in the words of a command. Words after `--` are ignored, because they
+    are for the launcher. None if the option is missing, or if another option follows it instead of
+    a value."""
     ours = words[3 : words.index("--") if "--" in words else None]
     value = dict(pairwise(ours)).get(option)
     return None if value is None or value.startswith("-") else value
 
 
 def _launcher(value: object) -> list[str]:
-    """A launcher and its arguments. If one argument does not match COUNTS, ARGUMENTS replaces all
-    arguments. Without a known launcher, the list has only an empty string."""
+    """The name of a launcher, followed by its arguments. `value`: the value in run.json.
+
+    If an argument does not match COUNTS, all arguments are replaced by ARGUMENTS. If there is no
+    launcher, or an unknown one, the result is one empty string."""
     words = parsed(value, list[str])
     if not words or words[0] not in LAUNCHERS:
         return [""]

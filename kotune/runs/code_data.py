@@ -1,4 +1,4 @@
-"""Reads the data files that a digest of code covers: lm_eval's YAML and chat templates."""
+"""Reads the data files that a digest of code covers: YAML files and chat templates."""
 
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ class FunctionTag(NamedTuple):
 
 
 def task_yaml(text: str) -> Any:
-    """The values of an lm_eval YAML file. A value `!function` becomes a FunctionTag."""
+    """The value in a YAML file. Each value with lm_eval's tag `!function` becomes a FunctionTag."""
     return yaml.load(text, _TaskLoader)
 
 
@@ -30,8 +30,9 @@ _TaskLoader.add_multi_constructor(
 
 
 def template_tokens(text: str) -> list[tuple[str, str]]:
-    """The tokens of a Jinja template without its comments. White space is treated as transformers
-    treats it in chat templates. An invalid template becomes a single token."""
+    """The tokens of a Jinja template as (kind, text), without comments and without white space
+    between the parts of an expression. Blocks are trimmed as transformers does in chat templates.
+    An invalid template becomes a single token."""
     from jinja2 import Environment, TemplateSyntaxError
 
     try:
@@ -41,7 +42,7 @@ def template_tokens(text: str) -> list[tuple[str, str]]:
     relevant = [
         (kind, token) for _, kind, token in tokens if "comment" not in kind and kind != "whitespace"
     ]
-    # A comment splits the text around it into two tokens, so adjacent text is joined again.
+    # A comment splits the text around it into two tokens. So adjacent text tokens are joined.
     joined: list[tuple[str, str]] = []
     for is_text, group in groupby(relevant, key=lambda token: token[0] == "data"):
         if is_text:

@@ -1,8 +1,8 @@
-"""Computes a digest of what code does.
+"""Computes a digest of what code does. Nothing is imported or run.
 
-The digest covers every definition that can be reached from the given roots. A definition is a name
-that is bound at the top level of a module. Nothing is imported or run. Definitions are compared as
-syntax trees (code_text.py).
+A definition is a name that is bound at the top level of a module, with the statements that bind it.
+The digest covers some definitions, called the roots, and every definition that they use directly or
+indirectly. code_text.py turns the syntax tree of each definition into text, which is hashed.
 
 The digest does not change with:
 - comments, docstrings, formatting and the text of raised errors
@@ -17,8 +17,8 @@ How names are included:
 - A name outside the project is included as its dotted name. Versions of packages must be hashed
   separately.
 
-Some dicts list modules from which the recipe selects at run time. All entries of such a dict are
-included, unless the caller limits it to some keys (KeptKeys)."""
+Some dicts contain modules, and a recipe selects some of them by key. All entries of such a dict are
+included, unless the caller limits the dict to some keys (KeptKeys)."""
 
 import hashlib
 import json
@@ -30,12 +30,12 @@ from typing import NamedTuple
 from kotune.runs.code_scopes import SIDE_EFFECTS, WHOLE_FILE, Definition, Imported, Module, Target
 from kotune.runs.code_text import Serializer
 
-KeptKeys = Mapping[str, Iterable[str]]  # for the dotted name of a dict: the keys to include
+KeptKeys = Mapping[str, Iterable[str]]  # by the dotted name of a dict: the keys to include
 
 
 class Reached(NamedTuple):
-    """A definition and its text. `references`: the number of the definition that each reference in
-    the text refers to."""
+    """A definition and its text. `references`: for each reference in the text, the number of the
+    definition that it refers to."""
 
     definition: Definition
     text: str
@@ -61,8 +61,10 @@ class Code:
         return sha256.hexdigest()
 
     def reached(self, *roots: str | Path, kept_keys: KeptKeys | None = None) -> Iterator[Reached]:
-        """The definitions that digest() hashes, in the order in which they are first referenced.
-        The roots come first. A definition's number is its position in this order, from 0."""
+        """The definitions that digest() hashes. The roots come first. The others follow in the
+        order in which they are first referenced. A definition's number is its position, from 0.
+
+        Takes the same arguments as digest() and raises the same errors."""
         kept = {self._find(name): frozenset(keys) for name, keys in (kept_keys or {}).items()}
         queue = list(
             dict.fromkeys(
@@ -84,7 +86,8 @@ class Code:
             yield Reached(definition, text, [numbers[reference] for reference in references])
 
     def resolve_import(self, imported: Imported) -> Target:
-        """The target of an import. Re-exports are followed to the original definition."""
+        """The target of an import: a definition, or a dotted name outside the packages. Re-exports
+        are followed to the original definition."""
         module, name = imported
         file = self._module_file(module)
         if file is None:
@@ -103,8 +106,8 @@ class Code:
         if name not in module.imports:
             return None
         imported = module.imports[name]
-        # If the __init__.py of a package imports a submodule of the package, resolve_import() would
-        # call this method again without end.
+        # If the __init__.py of a package imports a submodule of the package, resolve_import() and
+        # this method would call each other without end.
         is_from_itself = imported.name and self._module_file(imported.module) == file
         submodule = (
             self._module_file(f"{imported.module}.{imported.name}") if is_from_itself else None
@@ -112,8 +115,8 @@ class Code:
         return Definition(submodule, WHOLE_FILE) if submodule else self.resolve_import(imported)
 
     def resolve_attribute(self, file: Path, name: str) -> Target | None:
-        """The target of `module.name`; None if the module has no such attribute. The attribute is a
-        top-level name of the module or, in a package, a submodule."""
+        """The target of the attribute `name` of the module in `file`. The attribute is a top-level
+        name of the module or, in a package, a submodule. None if there is no such attribute."""
         candidates = (
             (file.with_name(f"{name}.py"), file.with_name(name) / "__init__.py")
             if file.stem == "__init__"
@@ -148,8 +151,8 @@ class Code:
     def _serialize(
         self, definition: Definition, keys: frozenset[str] | None = None
     ) -> tuple[str, list[Definition]]:
-        """The text of a definition, and its references in the order in which they occur in the
-        text."""
+        """The text of a definition, and the definitions that it refers to, in the order of the
+        text. `keys`: for a dict, the keys to include; None for all."""
         file, name = definition
         serializer = Serializer(self, file)
         if file.suffix != ".py":
@@ -161,13 +164,13 @@ class Code:
         if name == SIDE_EFFECTS:
             return serializer.statements(module.side_effects), serializer.references
         text = serializer.statements(module.definitions[name], keys)
-        # Importing a module for one definition also runs its side effects.
+        # Whoever imports one definition of a module also runs the module's side effects.
         side_effects = [Definition(file, SIDE_EFFECTS)] if module.side_effects else []
         return text, [*serializer.references, *side_effects]
 
     def _members(self, file: Path) -> dict[str, Definition]:
-        """The sorted top-level names of a module that refer to definitions of the project. Names
-        that refer to whole modules are excluded."""
+        """The definitions of the packages that a module's top-level names refer to, by name. The
+        names are sorted. Names that refer to whole modules are excluded."""
         module = self._module(file)
         targets = {
             name: self.resolve_name(file, name)

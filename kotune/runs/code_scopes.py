@@ -8,26 +8,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# Special values of Definition.name. WHOLE_FILE: everything that a file defines. SIDE_EFFECTS: the
-# top-level statements that do more than bind names.
+# Special values of Definition.name. WHOLE_FILE stands for everything that a file defines.
+# SIDE_EFFECTS stands for the top-level statements that do more than bind names.
 WHOLE_FILE, SIDE_EFFECTS = ("", "<effects>")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SCOPES = (*DEFINITIONS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 BINDS_ITS_NAME = (*DEFINITIONS, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 IMPORTS = (ast.Import, ast.ImportFrom)
-COMPOUND = (ast.If, ast.Try, ast.With, ast.For, ast.While)
+COMPOUND = (ast.If, ast.Try, ast.With, ast.For, ast.While)  # statements that contain statements
 
 
 class Definition(NamedTuple):
-    """A top-level name of a module. `name` can also be WHOLE_FILE (the only value for a data file)
-    or SIDE_EFFECTS."""
+    """A top-level name of a module, or another part of a file. `name` can also be WHOLE_FILE or
+    SIDE_EFFECTS. For a data file it is always WHOLE_FILE."""
 
     file: Path
     name: str
 
 
 class Imported(NamedTuple):
-    """The target of an import. `name` is None if the module itself is imported."""
+    """What an import statement imports. `name` is None if the module itself is imported."""
 
     module: str
     name: str | None
@@ -41,8 +41,10 @@ Scopes = tuple[Names, ...]  # the enclosing scopes, innermost last; empty at the
 class Module:
     """The top level of a Python file.
 
-    `definitions`: the statements that bind each name. `imports`: the target of each imported name.
-    `side_effects`: the statements that do more than bind names."""
+    - `definitions`: for each name, the statements that bind it
+    - `imports`: for each imported name, what it stands for
+    - `side_effects`: the statements that do more than bind names
+    """
 
     def __init__(self, file: Path) -> None:
         self.definitions: dict[str, list[ast.stmt]] = {}
@@ -72,7 +74,7 @@ def _is_relevant(statement: ast.stmt) -> bool:
 
 
 def _nodes_of_scope(nodes: list[Any]) -> Iterator[ast.AST]:
-    """The given nodes and their descendants, without the contents of inner scopes."""
+    """The given nodes and their descendants, except those inside inner scopes."""
     for node in nodes:
         yield node
         if not isinstance(node, SCOPES):
@@ -80,7 +82,7 @@ def _nodes_of_scope(nodes: list[Any]) -> Iterator[ast.AST]:
 
 
 def bound_names(nodes: list[Any]) -> Names:
-    """The names that these nodes of one scope bind. Names declared `global` or `nonlocal` are
+    """The names that some syntax nodes of one scope bind. Names declared `global` or `nonlocal` are
     excluded, because they belong to another scope."""
     names: Names = {}
     declared_elsewhere: set[str] = set()

@@ -1,12 +1,12 @@
 """Serializes Python definitions and data files as text for a digest (code_digest.py).
 
-The text has only what can change a result. It excludes:
+The text contains only what can change a result. It excludes:
 - comments, docstrings and the text of raised errors
 - annotations, except those of fields of a class that can read them at run time (pydantic models)
 - a definition's own name
-- how a folder is computed from `__file__`
+- the computation of a folder from `__file__`
 
-References to other definitions are replaced by a placeholder and listed separately."""
+Each reference to another definition is replaced by a placeholder and listed separately."""
 
 import ast
 import hashlib
@@ -31,8 +31,8 @@ from kotune.runs.code_scopes import (
 )
 
 DATA_FILE = re.compile(r"[\w./-]+\.(?:jsonl?|ya?ml|npz|txt|jinja)")
-FOLDER_ATTRIBUTES = {"parent", "parents", "resolve", "absolute"}  # attributes of Path(__file__)
-# In a class with one of these base classes or decorators, annotations do not change behaviour.
+FOLDER_ATTRIBUTES = {"parent", "parents", "resolve", "absolute"}  # of Path; each gives a location
+# The annotations in a class with one of these base classes or decorators do not change behaviour.
 ANNOTATIONS_IGNORED = {"dataclass", "NamedTuple", "Protocol", "TypedDict"}
 
 
@@ -45,19 +45,19 @@ class Resolver(Protocol):
 
 
 class Serializer:
-    """Serializes parts of one file as JSON values. `references`: the definitions that the
-    placeholders stand for, in the order of the text.
+    """Serializes parts of one file as JSON. `references`: the definitions that the placeholders
+    stand for, in the order of the text.
 
-    As in ast.NodeVisitor, the methods _visit_* handle the node type in their name. `scopes` are the
-    scopes that enclose the node."""
+    As in ast.NodeVisitor, each method _visit_* handles the node type in its name. `scopes`: the
+    scopes that enclose the node. Each method returns a value for JSON."""
 
     def __init__(self, resolver: Resolver, file: Path) -> None:
         self._resolver, self._file = resolver, file
         self.references: list[Definition] = []
 
     def data_file(self, file: Path) -> str:
-        """The text of a data file. For a template it has the tokens, for a YAML file the values,
-        and for any other file the SHA-256 digest."""
+        """The text of a data file: the tokens of a template, the values of a YAML file, or the
+        SHA-256 digest of any other file."""
         if file.suffix == ".jinja":
             return json.dumps(template_tokens(file.read_text(encoding="utf-8")))
         if file.suffix in (".yaml", ".yml"):
@@ -75,6 +75,7 @@ class Serializer:
         return json.dumps([self._node(statement, ()) for statement in statements])
 
     def _yaml_value(self, value: Any) -> Any:
+        """A value of a YAML file, with references instead of paths and `!function` tags."""
         if isinstance(value, dict):
             return {key: self._yaml_value(inner) for key, inner in value.items()}
         if isinstance(value, list):
@@ -85,22 +86,23 @@ class Serializer:
         return self._string(value) if isinstance(value, str) else value
 
     def _reference(self, target: Target) -> Any:
-        """The placeholder for a definition of the project, or the dotted name of anything else. The
-        definition is added to `references`."""
+        """What stands for a target in the text. For a definition of the project, this is a
+        placeholder, and the definition is added to `references`. Otherwise it is the dotted
+        name."""
         if isinstance(target, str):
             return {"outside": target}
         self.references.append(target)
         return "<reference>"
 
     def _string(self, text: str) -> Any:
-        """The string itself, or a reference if the string is the path of an existing data file. The
-        path is relative to the folder of the Python or YAML file that contains the string."""
+        """The string itself. If it is the path of an existing data file, a reference to that file.
+        The path is relative to the folder of the file that contains the string."""
         if DATA_FILE.fullmatch(text) and (file := (self._file.parent / text).resolve()).is_file():
             return self._reference(Definition(file, WHOLE_FILE))
         return text
 
     def _node(self, node: Any, scopes: Scopes) -> Any:
-        """A syntax tree, or a part of it, as JSON values."""
+        """A syntax node, a list of nodes, or a plain field of a node, as a value for JSON."""
         if isinstance(node, list):
             # Imports inside a function are skipped. Their names are resolved where they are used.
             return [
@@ -120,7 +122,7 @@ class Serializer:
 
     def _fields(self, node: ast.AST, scopes: Scopes, **replaced: Any) -> Any:
         """The type and the fields of a node. Fields that are empty or have no effect are dropped.
-        `replaced`: values for fields that are already serialized."""
+        `replaced`: fields whose serialized values are given by the caller."""
         fields = {
             name: value
             for name, value in ast.iter_fields(node)
@@ -175,7 +177,7 @@ class Serializer:
     _visit_asyncfunctiondef = _visit_functiondef
 
     def _visit_arg(self, node: ast.arg, scopes: Scopes) -> Any:
-        return node.arg
+        return node.arg  # without the annotation
 
     def _visit_lambda(self, node: ast.Lambda, scopes: Scopes) -> Any:
         return self._fields(
@@ -222,6 +224,7 @@ class Serializer:
         return self._node(ast.Assign(targets=[node.target], value=node.value), scopes)
 
     def _visit_name(self, node: ast.Name, scopes: Scopes) -> Any:
+        """The name. A fixed text for the name that the definition itself binds."""
         is_own_name = not scopes and isinstance(node.ctx, ast.Store)
         return "<name>" if is_own_name else node.id
 
@@ -249,7 +252,7 @@ def _base_and_decorator_names(node: ast.ClassDef) -> set[str]:
 
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements of a function or class without its docstring."""
+    """The statements of a function or class, except its docstring."""
     first = body[0]
     is_docstring = (
         isinstance(first, ast.Expr)
@@ -260,7 +263,7 @@ def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _is_location(node: ast.AST) -> bool:
-    """Whether an expression is `__file__`, its Path, or a folder above it."""
+    """Whether an expression is `__file__`, its Path, or a folder that contains the file."""
     if isinstance(node, ast.Call):
         takes_file = (
             ast.unparse(node.func) in ("Path", "str")
@@ -278,8 +281,8 @@ def _is_location(node: ast.AST) -> bool:
 
 
 def _with_keys(statement: ast.stmt, keys: frozenset[str]) -> ast.stmt:
-    """The assignment of a dict, reduced to these keys. Unpacked parts (`**other`) are kept. Raises
-    TypeError if the statement does not assign a dict literal."""
+    """An assignment of a dict literal, reduced to some keys of the dict. Unpacked parts (`**other`)
+    are kept. Raises TypeError if the statement does not assign a dict literal."""
     value = getattr(statement, "value", None)
     if not isinstance(value, ast.Dict):
         raise TypeError(f"line {statement.lineno} does not assign a dict literal")

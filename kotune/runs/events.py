@@ -14,19 +14,19 @@ from kotune.runs.records import Event, parsed
 
 
 class EventLine(NamedTuple):
-    """A line of the file, as text and as an event."""
+    """A line of metrics.jsonl, as text and as an event."""
 
     text: str
     event: Event
 
 
 def read_metrics(path: Path) -> list[Event]:
-    """The events of metrics.jsonl. Empty if training never started. Raises StageError for a damaged
-    line."""
+    """The events of a metrics.jsonl. Empty if the file is missing, because training never started.
+    Raises StageError for a damaged line, and for a file that exceeds a limit."""
     if not path.exists():
         return []
     try:
-        # A training that is running may have written only a part of the last line.
+        # The last line may be incomplete, because a running training is writing it.
         events = [_event(line) for line in raw_lines(path) if line.endswith(b"\n")]
     except ValueError as error:  # the file exceeds a limit
         raise _damaged(path, str(error)) from None
@@ -37,16 +37,19 @@ def read_metrics(path: Path) -> list[Event]:
 
 
 def _damaged(path: Path, reason: str) -> StageError:
+    """The error for a damaged metrics.jsonl, to be raised by the caller."""
     remedy = "run the same command again; it keeps the undamaged lines"
     return StageError(f"{path}: damaged ({reason}); {remedy}")
 
 
 def keep_metrics_until(metrics: Path, step: int) -> str:
-    """Keep the events up to `step`, the step of the checkpoint from which training continues.
+    """Remove the events after `step` from a metrics.jsonl before training continues.
 
-    Later events and the event of the training's end are removed, because they will be logged again.
-    If `step` is 0, all events are removed. If lines are damaged, the old file is kept under another
-    name. Returns a message about damaged lines, or an empty string."""
+    `step`: the step of the checkpoint from which training continues. Later events and the event of
+    the training's end are removed, because they will be logged again. If `step` is 0, all events
+    are removed. If lines are damaged, the old file is kept under another name.
+
+    Returns a message about damaged lines, or an empty string."""
     lines, is_undamaged = _undamaged_lines(metrics)
     message = ""
     if not is_undamaged:
@@ -63,8 +66,9 @@ def keep_metrics_until(metrics: Path, step: int) -> str:
 
 
 def _undamaged_lines(path: Path) -> tuple[list[EventLine], bool]:
-    """The lines that are events, and whether all lines are events. An incomplete last line is
-    ignored, because a killed process may leave one. A missing file has no lines."""
+    """The lines of a metrics.jsonl that are events, and whether all its lines are events. An
+    incomplete last line is ignored, because a killed process may leave one. A missing file has no
+    lines."""
     events: list[EventLine] = []
     damaged = 0
     try:
@@ -86,6 +90,7 @@ def _undamaged_lines(path: Path) -> tuple[list[EventLine], bool]:
 
 
 def _event(line: bytes) -> Event | None:
+    """The event in a line. None if the line is damaged."""
     try:
         return parsed(loads(line.decode()), Event)
     except ValueError:  # not JSON, or not UTF-8
@@ -93,7 +98,7 @@ def _event(line: bytes) -> Event | None:
 
 
 def _put_aside(path: Path) -> Path:
-    """Rename a file to an unused name in the same folder."""
+    """Rename a file to an unused name in the same folder. Returns its new path."""
     names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in count())
     backup = next(name for name in names if not os.path.lexists(name))
     return path.rename(backup)

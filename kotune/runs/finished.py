@@ -1,7 +1,8 @@
-"""Reads a finished run from its folder. Comparisons and reports read runs only through this module.
+"""Reads finished runs from their folders. Comparisons and reports read runs only through this
+module.
 
-KotuneError is raised for a file that is missing, damaged, written by another version of kotune, or
-edited after its stage wrote it. Its message names the file."""
+Raises KotuneError for a file that is missing, damaged, written by another version of kotune, or
+changed after its stage wrote it. The message names the file."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -55,9 +56,10 @@ from kotune.runs.records import (
 )
 from kotune_tasks.card import cards
 
-# Errors that code can raise if a value of a run file has an unexpected type or size.
+# Errors that code can raise if values of run files have an unexpected type or size, or contradict
+# each other.
 UNFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
-# The tuned model's files, by the name of the score stage's input that has their digest.
+# The tuned model's files. A key is the name of the score stage's input that has the file's digest.
 SCORED_FILES = {
     "adapter": ADAPTER,
     "adapter_config": ADAPTER_CONFIG,
@@ -72,8 +74,9 @@ Line = TypeVar("Line", Item, Answer)
 class Finished:
     """A run folder whose score stage is done.
 
-    Each file except run.json and scores.json is read when it is first needed. Raises KotuneError
-    for a file that is missing, damaged or changed. Also raised if the run is not scored yet."""
+    run.json and scores.json are read at once, the other files when they are first needed. Raises
+    KotuneError if a file is missing, damaged or changed, or if the run is not scored yet. Raises
+    RecipeError, a KotuneError, if run.json cannot be read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.resolve().name
@@ -90,17 +93,17 @@ class Finished:
         self._check(SCORES)
 
     def _known(self, record: object) -> tuple[Record, dict[str, TaskScores]]:
-        """The content of run.json and scores.json.
+        """The content of run.json and scores.json. `record`: the value in run.json.
 
-        Raises KotuneError if another version of kotune wrote one of the two files, or scored a task
-        that this version does not have. Also raised if scores.json has no score and the manifest
-        records no task as not scored."""
+        Raises KotuneError if a file does not fit this version's models, or has a task that this
+        version does not have. scores.json may be empty only if the manifest lists tasks without
+        test rows. Otherwise this is an error too."""
         known = parsed(record, Record)
         scores = parsed(
             _read(self.folder / SCORES, f"run `{self.command}` again"), dict[str, TaskScores]
         )
         if known is not None and scores is not None and scores.keys() <= cards().keys():
-            self.record = known
+            self.record = known  # `manifest` needs it to check the file's digest
             if scores or self.manifest.not_scored:
                 return known, scores
         raise KotuneError(
@@ -124,7 +127,7 @@ class Finished:
 
     @cached_property
     def parity(self) -> Parity:
-        """The proof that training and scoring use the same prompts."""
+        """The content of parity.json: the proof that training and scoring use the same prompts."""
         return self._json(PARITY, Parity)
 
     @cached_property
@@ -137,28 +140,29 @@ class Finished:
             raise self._damaged(METRICS) from None
 
     def samples(self, task: str, kind: str) -> Answers:
-        """The answers to every item of a task. `kind`: `base`, `tuned` or the name of a baseline.
-        Raises KotuneError if the file is missing, damaged or changed since scoring."""
+        """The answers to the items of a task, by document hash. `kind`: `base`, `tuned` or the name
+        of a baseline. Raises KotuneError if the file is missing, damaged or changed since
+        scoring."""
         return self._lines(task, kind, Answer)
 
     def items(self, task: str) -> Items:
-        """The items of a task. Raises KotuneError if the file is missing, damaged or changed since
-        scoring."""
+        """The items of a task, by document hash. Raises KotuneError if the file is missing, damaged
+        or changed since scoring."""
         return self._lines(task, "items", Item)
 
     def _lines(self, task: str, kind: str, shape: type[Line]) -> dict[str, Line]:
         path = self._scored(task, kind)
         try:
             digest = self.scores[task].sha256[kind]
-            return _lines(path, digest, shape)  # type: ignore[arg-type]  # a class is hashable
+            return _lines(path, digest, shape)  # type: ignore[arg-type]  # every class is hashable
         except (OSError, ValueError):  # any line may be damaged or edited
             raise self._damaged(layout.samples(kind, task)) from None
 
     def check(self) -> None:
-        """Check every file that comparisons and reports read, and the tuned model.
+        """Check every file that comparisons and reports read, and the tuned model's files.
 
-        Raises KotuneError for a file that changed after its stage wrote or scored it, and for a
-        missing file other than metrics.jsonl and the model's files."""
+        Raises KotuneError if a file changed after its stage wrote or scored it, or if a file is
+        missing. Only metrics.jsonl and the model's files may be missing."""
         _ = self.recipe, self.config, self.manifest, self.parity, self.logs
         for task, entry in self.scores.items():
             for kind in entry.sha256:
@@ -170,10 +174,11 @@ class Finished:
             )
 
     def replaced(self) -> Iterator[str]:
-        """The tuned model's files that changed after they were scored.
+        """The names of the tuned model's files that changed after they were scored.
 
-        A missing file is not listed, because a run may be copied without its model. A file whose
-        digest is not recorded is not listed either. Raises KotuneError if a file cannot be read."""
+        Missing files are not listed, because a run may be copied without its model. Files whose
+        digest is not recorded are not listed either. Raises KotuneError if a file cannot be
+        read."""
         inputs = self.record.score.inputs
         for name, file in SCORED_FILES.items():
             path = self.folder / file
@@ -181,8 +186,8 @@ class Finished:
                 yield file
 
     def _scored(self, task: str, kind: str) -> Path:
-        """The path of a samples file. Raises KotuneError if the file is missing or changed since
-        scoring."""
+        """The path of a samples file. `kind`: as for samples(), or `items`. Raises KotuneError if
+        the file is missing or changed since scoring."""
         path = self.folder / layout.samples(kind, task)
         if not path.is_file() or _digest(path) != self.scores[task].sha256[kind]:
             remedy = f"remove {self.folder / SCORES} and run `{self.command}`"
@@ -190,10 +195,10 @@ class Finished:
         return path
 
     def _check(self, name: str) -> None:
-        """Raise KotuneError if a file's digest differs from the one that its stage recorded.
+        """Raise KotuneError if the file `name` has another digest than its stage recorded.
 
-        Nothing is raised for a file without a recorded digest. Nothing is raised for a missing file
-        either, because the caller reads the file next and handles its absence."""
+        A file without a recorded digest is accepted. So is a missing file, because the caller reads
+        the file next and handles its absence."""
         made = {
             file: digest
             for stage in self.record.stages.values()
@@ -204,6 +209,8 @@ class Finished:
             raise KotuneError(f"{path}: changed since it was made; run `{self.command}` again")
 
     def _yaml(self, name: str, shape: type[T]) -> T:
+        """The content of the YAML file `name`, as an instance of `shape`. Raises KotuneError if the
+        file is missing, damaged or changed."""
         self._check(name)
         try:
             value = yaml_of(self.folder / name)
@@ -212,6 +219,7 @@ class Finished:
         return self._parsed(name, value, shape)
 
     def _json(self, name: str, shape: type[T]) -> T:
+        """Like _yaml(), but for a JSON file."""
         self._check(name)
         value = _read(self.folder / name, f"remove it and run `{self.command}`")
         return self._parsed(name, value, shape)
@@ -222,6 +230,7 @@ class Finished:
         return model
 
     def _damaged(self, name: str) -> KotuneError:
+        """The error for a file that is missing or damaged, to be raised by the caller."""
         return KotuneError(
             f"{self.folder / name}: missing or damaged; remove it and run `{self.command}`"
         )
@@ -232,11 +241,11 @@ class Finished:
 # into memory.
 @lru_cache(maxsize=12)
 def _lines(path: Path, digest: str, shape: type[Line]) -> dict[str, Line]:
-    """The lines of a samples file, by document hash.
+    """The lines of a samples file, by document hash. `shape`: the type of a line.
 
-    `digest`: the SHA-256 digest of the file. It is not used in the body. It is an argument so that
-    the cache does not return the old lines of a file that has changed. Raises ValueError if a line
-    does not fit `shape` or the file exceeds a limit, and OSError if it cannot be read."""
+    `digest`: the digest of the file. Only the cache uses it: after the file has changed, the cache
+    does not return the old lines. Raises ValueError if a line does not fit `shape` or the file
+    exceeds a limit, and OSError if the file cannot be read."""
     adapter = TypeAdapter(shape)
     lines = (adapter.validate_json(line) for line in raw_lines(path) if line.strip())
     return {line.doc_hash: line for line in lines}
@@ -244,12 +253,12 @@ def _lines(path: Path, digest: str, shape: type[Line]) -> dict[str, Line]:
 
 @contextmanager
 def explain_malformed(*folders: Path, remedy: str = "make the run again") -> Iterator[None]:
-    """Context manager: turn an error caused by malformed run files into a KotuneError. The message
-    has the folders and the `remedy`. The original error is the cause.
+    """Context manager: turn an error caused by malformed run files into a KotuneError. Its message
+    has the folders and the `remedy`. Its cause is the original error.
 
     When a file is read, the pydantic models in records.py check each value on its own. They do not
-    notice that two values contradict each other. Such values raise one of the errors in UNFIT only
-    where both are used."""
+    notice if two values contradict each other. Such values raise one of the errors in UNFIT later,
+    in the code that uses both."""
     try:
         yield
     except UserError:
@@ -263,14 +272,14 @@ def explain_malformed(*folders: Path, remedy: str = "make the run again") -> Ite
 
 
 def find(given: Path, runs_dir: Path) -> Path:
-    """The folder of a run. `given` is a run folder or a recipe.
+    """The folder of a run. `given`: a run folder, which is returned unchanged, or a recipe.
 
-    A run folder is returned unchanged. For a recipe, the newest scored run with any seed is
-    returned. A run with --limit is used only if no run covers all items.
+    For a recipe, the result is its newest scored run in `runs_dir`, with any seed. A run with
+    --limit is used only if no run covers all items.
 
-    Raises RecipeError if `given` does not exist or the recipe has no scored run. If the recipe has
-    no scored run and a folder of the same name could not be read, that folder's error is raised
-    instead (KotuneError or PermissionError)."""
+    Raises RecipeError if `given` does not exist or the recipe has no scored run. If there is no
+    scored run, but a folder with the recipe's name could not be read, the error of that folder is
+    raised instead (KotuneError or PermissionError)."""
     if given.is_dir():
         return given
     if not given.exists():
@@ -309,8 +318,10 @@ def find(given: Path, runs_dir: Path) -> Path:
 
 
 class _Scored(NamedTuple):
-    """A scored run of a recipe, as a sort key. find() uses the largest key. A run over all items
-    has a larger key than a run with --limit. Among equal runs, the newest has the largest key."""
+    """A scored run of a recipe. find() returns the folder of the largest tuple. So runs over all
+    items come before runs with --limit, and then the newest run is chosen.
+
+    `finished`: the end of the score stage, in seconds since 1970."""
 
     is_whole: bool
     finished: float
@@ -318,10 +329,11 @@ class _Scored(NamedTuple):
 
 
 def load(folders: Sequence[Path]) -> list[Finished]:
-    """The runs in the given order. If two folders have the same name, their runs are named by path.
+    """The scored runs in `folders`, in the same order. If two folders have the same name, the
+    `name` of their runs is the path.
 
-    Raises KotuneError for a run that is given twice, and for a folder that is not a scored run or
-    whose files are damaged or changed (Finished.check)."""
+    Raises KotuneError if a run is given twice, if a folder is not a scored run, or if its files are
+    damaged or changed (Finished.check)."""
     seen: dict[Path, Path] = {}
     for folder in folders:
         if (path := folder.resolve()) in seen:
@@ -336,8 +348,8 @@ def load(folders: Sequence[Path]) -> list[Finished]:
 
 
 def _digest(path: Path, most: int = MAX_LINES) -> str:
-    """The SHA-256 digest of a file. Raises KotuneError if the file has more than `most` bytes or
-    cannot be read."""
+    """The digest of a file (folder.sha256). Raises KotuneError if the file has more than `most`
+    bytes or cannot be read."""
     try:
         return sha256(path, most=most)
     except OSError as error:
@@ -345,8 +357,8 @@ def _digest(path: Path, most: int = MAX_LINES) -> str:
 
 
 def _read(path: Path, remedy: str) -> object:
-    """The object in a JSON file, as a dict. Raises KotuneError with the remedy if the file is
-    missing, damaged or contains another value."""
+    """The dict in a JSON file. Raises KotuneError if the file is missing, damaged or contains
+    another value. `remedy`: what to do then, for the message."""
     try:
         value = read_json(path)
     except (OSError, KotuneError):

@@ -1,9 +1,10 @@
-"""A run is a folder with fixed file names. A stage is done only if its record is in run.json, which
-is written last.
+"""A run is a folder with fixed file names (kotune.layout). run.json records each finished stage. It
+is written after the stage's files, so a stage without a record is not done.
 
 Every file is written under a temporary name and renamed when it is complete (kodata.drafts). So a
-killed run leaves no half-written file, and no link is followed. Only the owner may read the folder
-and its files. If the owner changes the mode of a file, the new mode is kept."""
+killed run leaves no half-written file, and no link is followed. A new folder and every file that is
+written are private to their owner. If the owner changes the mode of the folder, the new mode is
+kept."""
 
 import fcntl
 import hashlib
@@ -31,16 +32,22 @@ if TYPE_CHECKING:
 
 STAGES = ("prepare", "render", "train", "score", "report")
 RUNS = Path("runs")
-CHUNK = 1 << 20  # the number of bytes that are hashed at a time
-Inputs = Mapping[str, object]  # everything that a stage's result depends on, as JSON
+CHUNK = 1 << 20  # the number of bytes that are read at a time for a digest
+Inputs = Mapping[str, object]  # everything that a stage's result depends on, as values for JSON
 T = TypeVar("T")
 
 
 def command(
     recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = (), verb: str = "run"
 ) -> str:
-    """The command that runs a recipe or a study, quoted for a shell. `words`: further options.
-    `passed`: arguments for the launcher."""
+    """The command that runs a recipe or a study, quoted for a shell.
+
+    - `recipe`: the file of the recipe or study
+    - `words`: further options
+    - `runs_dir`: the value of --runs-dir, which is left out if it is the default
+    - `passed`: the arguments after `--`
+    - `verb`: `run`, or `study` for a study
+    """
     folder = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
     return shlex.join(
         [PROGRAM, verb, typed(recipe), *words, *folder, *(["--", *passed] if passed else [])]
@@ -48,7 +55,8 @@ def command(
 
 
 def as_options(overrides: Iterable[str], limit: int | str | None, lang: str) -> list[str]:
-    """Settings as command line options. Settings with their default value are omitted."""
+    """The options --set, --limit and --lang with the given values. Options with their default value
+    are omitted."""
     words = [word for override in overrides for word in ("--set", override)]
     words += ["--limit", str(limit)] if limit else []
     return words + (["--lang", lang] if lang != LANGUAGES[0] else [])
@@ -66,7 +74,7 @@ class Run:
     def record(self) -> "Begun":
         """The content of run.json. It has no stages if the run has not begun. Raises StageError if
         the file is damaged or another version of kotune wrote it."""
-        from kotune.runs.records import Begun, parsed  # imports pydantic: slow for --help
+        from kotune.runs.records import Begun, parsed  # imported here to keep `--help` fast
 
         if (record := parsed(self._facts(), Begun)) is None:
             raise StageError(
@@ -76,20 +84,23 @@ class Run:
         return record
 
     def _facts(self) -> Any:
-        """The value in run.json; an empty dict if the file is missing. Unlike record(), it has all
-        keys in their original order, also those that this version of kotune does not read."""
+        """The value in run.json; an empty dict if the file is missing. Unlike the result of
+        record(), it may be of any type. Its keys are unchanged and in their original order."""
         return read_json(self.path(RECORD)) if self.path(RECORD).exists() else {}
 
     def update(self, **facts: object) -> None:
-        """Add facts to run.json. Raises StageError if the file is not a record of this version."""
+        """Set keys of run.json and keep the others. Raises StageError if the file is not a record
+        of this version."""
         self.record()
         write_json(self.path(RECORD), {**self._facts(), **facts})
 
     def is_done(self, stage: str, inputs: Inputs, makes: Collection[str] = ()) -> bool:
-        """Whether `stage` finished with exactly these inputs and its files are unchanged.
+        """Whether `stage` finished with exactly these inputs and the files that it wrote are
+        unchanged.
 
-        `makes`: the files that the stage may write. If the record names another file, the stage is
-        not done. That file is not read, because its path may lead anywhere."""
+        `makes`: the files that the stage may write. If the record names a file that is not in
+        `makes`, the stage is not done. Such a file is not read, because an untrusted record could
+        name any file of the machine."""
         finished = self.record().stages.get(stage)
         return (
             finished is not None
@@ -106,7 +117,8 @@ class Run:
                 yield name
 
     def changed_inputs(self, stage: str, inputs: Inputs) -> list[str]:
-        """The names of inputs that changed since `stage` finished; empty if it never finished."""
+        """The sorted names of the inputs that changed since `stage` finished. Empty if the stage
+        never finished."""
         finished = self.record().stages.get(stage)
         before = finished.inputs if finished else inputs
         return sorted(
@@ -130,13 +142,13 @@ class Run:
 
     @contextmanager
     def stage(self, name: str, inputs: Inputs, makes: Iterable[str] = ()) -> Iterator[None]:
-        """Context manager around one stage. It removes the stage's old record first. If the body
-        raises nothing, it writes a new record.
+        """Context manager around the work of the stage `name`. First, the stage's old record is
+        removed. If the body succeeds, a new record is written.
 
-        `makes`: the files of the stage. Their digests are recorded.
+        `makes`: the files that the stage may write. The digests of those that exist are recorded.
 
-        Records of later stages are kept. Each record contains digests of its stage's inputs. So if
-        the content of a file changes, is_done() is False for the later stages that read it."""
+        The records of later stages are kept. They contain the digests of their stages' inputs. So
+        if this stage changes a file, is_done() is False for the later stages that read it."""
         stages = {
             stage: record.as_json()
             for stage, record in self.record().stages.items()
@@ -157,20 +169,21 @@ class Run:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file completely or not at all. Only its owner may read it."""
+    """Write a UTF-8 file completely or not at all. Missing folders are made. Only the owner may
+    read the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     drafts.write(path, text.encode())
 
 
 def publish(path: Path, text: str) -> None:
-    """Like write_text(), but for a file that is shared. Others may read it if the umask allows."""
+    """Like write_text(), but other users may read the file if the umask allows this."""
     path.parent.mkdir(parents=True, exist_ok=True)
     drafts.write(path, text.encode(), drafts.default_mode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file. Lone surrogates are written as escapes, because UTF-8 cannot encode them.
-    Untrusted files may contain them."""
+    """Write a JSON file. Lone surrogates, which may come from untrusted files, are written as
+    escapes, because UTF-8 cannot encode them."""
     text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
     write_text(path, text.encode(errors="backslashreplace").decode())
 
@@ -192,7 +205,7 @@ def read_json(path: Path) -> Any:
 def read_model(path: Path, shape: type[T]) -> T:
     """The content of a JSON file that a stage wrote, as an instance of `shape`. Raises
     FileNotFoundError if the file is missing, and StageError if its content does not fit `shape`."""
-    from kotune.runs.records import parsed
+    from kotune.runs.records import parsed  # imported here to keep `--help` fast
 
     if (model := parsed(read_json(path), shape)) is None:
         raise StageError(
@@ -203,8 +216,10 @@ def read_model(path: Path, shape: type[T]) -> T:
 
 
 def sha256(*paths: Path, most: int = MOST) -> str:
-    """The SHA-256 digest, in hex, of the files' digests in the given order. Even for a single file
-    it is not the digest of the content. Raises OSError for a file of more than `most` bytes."""
+    """A digest of some files, in hex: the SHA-256 digest of the files' own SHA-256 digests, in the
+    given order. So for a single file it is not the digest that `sha256sum` prints.
+
+    Raises OSError if a file cannot be read or has more than `most` bytes."""
     whole = hashlib.sha256()
     for path in paths:
         whole.update(_digest(path, most))
@@ -212,6 +227,7 @@ def sha256(*paths: Path, most: int = MOST) -> str:
 
 
 def _digest(path: Path, most: int) -> bytes:
+    """The SHA-256 digest of a file's content. Raises OSError as sha256() does."""
     digest = hashlib.sha256()
     with opened(path, most) as file:
         while chunk := file.read(CHUNK):

@@ -1,7 +1,7 @@
 """Checks that a run folder contains only the user's own regular files and folders.
 
-An untrusted folder could contain a link to a file outside of it. A command would then show or
-overwrite that file. It could also contain a pipe, on which a command would hang."""
+An untrusted folder could contain a link to a file outside the folder. A command would then show or
+overwrite that file. The folder could also contain a pipe, and reading the pipe would never end."""
 
 import os
 import stat
@@ -13,10 +13,11 @@ from kotune.errors import KotuneError
 from kotune.layout import CACHES, CHECKPOINTS, DATA, MODEL, PREPARED, SAMPLES, SCORED
 from kotune.models.presets import is_folder
 
-# W&B's folder, with a link to the log of its latest run. kotune neither reads nor writes there.
+# The folder of Weights & Biases (W&B). It has a link to the log of its latest run. kotune neither
+# reads nor writes there.
 LINKS = "wandb"
-# The folders that are allowed in a run folder: kotune's own, and those of W&B and MLflow. CACHES is
-# removed before any program starts, because programs would load code from it.
+# The folders that are allowed in a run folder: kotune's own, and those of W&B and MLflow. Programs
+# would load code from CACHES. So kotune.pipeline removes CACHES before any program starts.
 FOLDERS = (
     DATA,
     MODEL,
@@ -30,27 +31,26 @@ FOLDERS = (
     "mlartifacts",
 )
 # The maximum size of a file in bytes, the same as for kodata's downloads. An adapter has a few
-# hundred million bytes. A sparse file may have terabytes, and its digest would take hours. The
-# number of blocks on disk cannot be used, because a file system may compress.
+# hundred million bytes. A sparse file may have terabytes, and its digest would take hours. A limit
+# on the blocks on disk would not help, because a file system may compress a large file.
 MOST = 20_000_000_000
-# Programs that are started in the folder read these files. The files could set the server to which
-# a program sends data, or environment variables.
+# Files that programs read if they are started in the run folder. Such a file could set environment
+# variables, or the server to which a program sends data.
 SETTINGS = ("wandb/settings", ".comet.config", ".deepspeed_env")
 
 
 class Unexpected(NamedTuple):
-    """A file or folder that no run writes, and the problem with it."""
+    """A file or folder that no run writes. `problem`: what is wrong with it, for a message."""
 
     path: Path
     problem: str
 
 
 def check(folder: Path) -> None:
-    """Raise KotuneError for the first file in a folder that no run writes. Call this before reading
-    or writing any file there.
+    """Raise KotuneError if a run folder contains a file or folder that no run writes. Call this
+    before reading or writing any file there.
 
-    A missing folder is accepted. Raises OSError if the folder cannot be read for lack of
-    permission."""
+    A missing folder is accepted. Raises OSError if a folder or link cannot be read."""
     for path, problem in _unexpected(folder):
         raise KotuneError(
             f"{path}: {problem}, which no run makes; remove it if you know where it is from, else"
@@ -70,9 +70,11 @@ def check_run(folder: Path, base: str) -> None:
     """Like check_own(), but for the folder of a run of the model `base`. Also raises KotuneError if
     a file or folder in it has the name of that model, or if a folder is not in FOLDERS.
 
-    Programs are started in the run folder. If it contains a folder with the name of a hub model,
-    data set or metric, their libraries (transformers, Axolotl, datasets, evaluate) load the folder
-    instead of the hub's repository."""
+    `base` is a hub id or the path of a model folder.
+
+    Programs are started in the run folder. Libraries (transformers, Axolotl, datasets, evaluate)
+    load a model, data set or metric from the hub by name. If the run folder contains a folder of
+    that name, they load this folder instead."""
     check_own(folder)
     refuse_namesake(folder, base)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -94,11 +96,12 @@ def refuse_namesake(folder: Path, base: str) -> None:
 
 
 def _unexpected(folder: Path) -> Iterator[Unexpected]:
+    """Every file and folder at any depth of `folder` that no run writes. Links are not followed."""
     waiting = [folder]
     while waiting:
         path = waiting.pop()
         try:
-            # The run folder itself is allowed to be a link.
+            # The run folder itself may be a link, so its link is followed.
             status = path.stat() if path == folder else path.lstat()
             if problem := _problem(path, status, folder):
                 yield Unexpected(path, problem)
@@ -109,7 +112,8 @@ def _unexpected(folder: Path) -> Iterator[Unexpected]:
 
 
 def _problem(path: Path, status: os.stat_result, folder: Path) -> str:
-    """The problem with a file or folder; empty if there is none."""
+    """The problem with a file or folder inside the run folder `folder`; empty if there is none.
+    `status`: the result of stat()."""
     if stat.S_ISLNK(status.st_mode):
         return "" if _is_wandb_link(path, folder) else "a symbolic link"
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
@@ -122,8 +126,7 @@ def _problem(path: Path, status: os.stat_result, folder: Path) -> str:
 
 
 def _is_wandb_link(link: Path, folder: Path) -> bool:
-    """Whether W&B made a link. Such a link is in W&B's folder and its target is inside that
-    folder."""
+    """Whether a link looks like one of W&B's: the link and its target are in W&B's folder."""
     target = link.readlink()
     return (
         link.is_relative_to(folder / LINKS)

@@ -1,5 +1,5 @@
-"""A recipe with its run folder, its training data, the tasks that it is scored on, and the tasks
-that it is trained on."""
+"""Defines Job, which is a recipe with its run folder and the settings of one run. A Job finds out
+which data the run reads and which tasks it scores."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,12 +18,14 @@ from kotune.worker.device import Device
 from kotune_tasks.card import cards
 
 LAUNCHERS = ("python", "accelerate", "torchrun")  # the launchers that Axolotl supports
-Launcher = tuple[str, ...]  # one of LAUNCHERS with its arguments; empty for one python process
+# One of LAUNCHERS, followed by its arguments. Empty if training is a single python process.
+Launcher = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A recipe, its run folder, and the settings of this run."""
+    """A recipe, its run folder, and the settings of this run. `limit`: the number of items to score
+    per task (kotune.recipe.schema.Limit)."""
 
     recipe: Recipe
     run: Run
@@ -31,7 +33,7 @@ class Job:
     limit: Limit
     lang: str = LANGUAGES[0]  # the language of the report
     launcher: Launcher = ()
-    fresh_base: bool = False  # ask the base model again; reuse no base answers of other runs
+    fresh_base: bool = False  # score the base model; reuse no base answers of other runs
 
     @property
     def is_old_gpu(self) -> bool:
@@ -54,8 +56,8 @@ class Job:
         ]
 
     def prepare(self, watch: Watch = unwatched) -> Manifest:
-        """Write the training data of the run folder. Returns their manifest. `watch` is called with
-        the progress. Raises DataError for unusable data."""
+        """Write the training data into the run folder. Returns their manifest. `watch` is called
+        with the progress. Raises DataError for unusable data."""
         return Manifest.model_validate(self._converted(self.scored(), watch))
 
     def prepare_unchecked(self) -> UncheckedManifest:
@@ -63,6 +65,8 @@ class Job:
         return UncheckedManifest.model_validate(self._converted(None))
 
     def _converted(self, scored: Scored | None, watch: Watch = unwatched) -> object:
+        """Write the training data. Returns the manifest as a dict. `scored`: the test data for the
+        leak check; None for no check."""
         folder, recipe = self.run.path("data"), self.recipe
         return convert(self.entries(), folder, recipe.seed, scored, recipe.validation_rows, watch)
 
@@ -73,16 +77,14 @@ class Job:
 
     @cached_property
     def tasks(self) -> dict[str, TaskData]:
-        """How to read the source of each scored task. A data entry of the recipe takes precedence
-        over `data_path`."""
+        """For each scored task, how to read its source. Tasks without test rows are excluded."""
         return {task: data for task, data in self._task_data.items() if task not in self.not_scored}
 
     @cached_property
     def not_scored(self) -> dict[str, int | None]:
-        """The recipe's tasks that have no test rows, with the number of groups of each.
-
-        A task has no test rows if its source has too few groups to keep some for test. The number
-        is None if the recipe keeps no share of the data for test."""
+        """The recipe's tasks without test rows. The value is the number of groups in the task's
+        data, if they are too few to keep some for test. It is None if the recipe keeps no share of
+        the data for test."""
         groups = {}
         for task in self._task_data:
             source, path = source_at(self._location(task)), self._task_data[task].path
@@ -97,7 +99,8 @@ class Job:
 
     @cached_property
     def _task_data(self) -> dict[str, TaskData]:
-        """How to read the source of each of the recipe's tasks, whether it is scored or not."""
+        """For each task of the recipe, how to read its source. Tasks without test rows are
+        included."""
         by_source = {
             source: TaskData(path.resolve()) for source, path in self.recipe.data_path.items()
         }
@@ -109,12 +112,13 @@ class Job:
         return {task: by_source.get(cards()[task].source, TaskData()) for task in self.recipe.tasks}
 
     def _location(self, task: str) -> DataLocation:
+        """The location of a task's test data."""
         data = self._task_data[task]
         return DataLocation(cards()[task].source, data.path, data.test_share)
 
     def trained_tasks(self) -> list[str]:
-        """The scored tasks whose prompt is trained. For such a task, the recipe has a data entry
-        with the task's source and form."""
+        """The scored tasks whose prompts are trained. These are the tasks for which a data entry of
+        the recipe has the task's source and form."""
         trained = {(entry.source, entry.form) for entry in self.recipe.data}
         return [
             task for task in self.tasks if (cards()[task].source, cards()[task].form) in trained

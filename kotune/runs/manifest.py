@@ -1,5 +1,5 @@
-"""data/manifest.json as frozen pydantic models: the origin of a run's training data, and the number
-of rows."""
+"""Frozen pydantic models of data/manifest.json, which has the origin of a run's training data, the
+numbers of rows, and the result of the leak check."""
 
 from typing import Annotated
 
@@ -9,6 +9,8 @@ from kotune.runs.records import Amount, Count, FileModel, Name
 
 
 class InputFile(FileModel):
+    """A data file that was read, with its SHA-256 digest."""
+
     file: str
     sha256: str
 
@@ -20,7 +22,7 @@ class Rows(FileModel):
     validation: Count
 
     def both(self) -> tuple[int, int]:
-        """The values of train and validation, in the order of kodata.prepare.output.SPLITS."""
+        """The numbers of train and validation, in the order of kodata.prepare.output.SPLITS."""
         return self.train, self.validation
 
 
@@ -31,13 +33,22 @@ class LabelCounts(FileModel):
     validation: dict[str, Count]
 
     def both(self) -> tuple[dict[str, int], dict[str, int]]:
-        """The values of train and validation, in the order of kodata.prepare.output.SPLITS."""
+        """The counts of train and validation, in the order of kodata.prepare.output.SPLITS."""
         return self.train, self.validation
 
 
 class ManifestEntry(FileModel):
-    """A data entry of the recipe. It lists the files that were read, and the numbers of rows that
-    were kept, dropped or rewritten."""
+    """A data entry of the recipe, with the files that were read and the numbers of rows.
+
+    - `origin`: where the data come from, such as the hub id and the commit
+    - `obliges`: what the licence requires of users of the data
+    - `kept`: the number of training examples of each split
+    - `dropped`: the number of rows, by reason
+    - `rewritten`: the number of rows, by kind of change
+    - `not_read`: for each key that is not read, the number of rows that have it; missing in runs of
+      earlier versions
+    - `unread_files`: the files in the folder that are not read
+    """
 
     source: str
     form: str
@@ -50,18 +61,16 @@ class ManifestEntry(FileModel):
     kept: Rows
     dropped: dict[str, Count]
     rewritten: dict[str, Count] = Field(default_factory=dict)
-    not_read: dict[str, Count] = Field(
-        default_factory=dict
-    )  # the number of rows with each key that is not read; missing in runs of earlier versions
+    not_read: dict[str, Count] = Field(default_factory=dict)
     unread_files: list[str] = Field(default_factory=list)
     labels: LabelCounts
 
 
 class Leak(FileModel):
-    """Training data of a source that repeat test data of a task.
+    """A kind of leak: training rows of a source that repeat test data of a task.
 
-    - `kind`: how the texts match, for example `exact` or `near`; `pair` if both parts of a question
-      stand in one training example
+    - `kind`: how the texts match (kodata.prepare.leaks); `pair` if both parts of a question, such
+      as premise and hypothesis, are in one training example
     - `rows`: the number of training rows with such a text
     - `texts`: the number of distinct training texts
     """
@@ -74,8 +83,8 @@ class Leak(FileModel):
 
 
 class SharedPart(FileModel):
-    """The training rows of a source that share a hypothesis, a question or a single turn with a
-    task's test data. They are no leaks. `texts` is the number of distinct shared texts."""
+    """The number of training rows that share a hypothesis, a question or a single turn with a
+    task's test data. Such rows are not leaks. `texts`: the number of distinct shared texts."""
 
     source: str
     task: str
@@ -84,15 +93,15 @@ class SharedPart(FileModel):
 
 
 class Compared(FileModel):
-    """The number of a task's test texts, and of its pairs (such as premise and hypothesis), that
-    training rows were compared with."""
+    """What the leak check compared training rows with: the number of a task's test texts, and of
+    its pairs of texts (such as premise and hypothesis)."""
 
     texts: Count
     pairs: Count
 
 
 class SharedText(FileModel):
-    """The number of test texts that a task shares with the test split of another source."""
+    """The number of test texts of a task that are also in the test split of another source."""
 
     source: str
     task: str
@@ -100,8 +109,10 @@ class SharedText(FileModel):
 
 
 class Leaks(FileModel):
-    """The result of the leak check. Runs of earlier versions have neither `compared` nor
-    `shared`."""
+    """The result of the leak check. Runs of earlier versions have neither `compared` nor `shared`.
+
+    `policy`: what was done with leaked rows (kodata.prepare.entries.Scored.leaks). `compared` has
+    the tasks as keys."""
 
     policy: str
     compared: dict[Name, Compared] = Field(default_factory=dict)
@@ -114,7 +125,7 @@ class NotScored(FileModel):
     """A task without test rows.
 
     - `groups`: the number of groups in the task's data; None if no share is kept for test
-    - `needed`: the number of groups from which on some are kept for test
+    - `needed`: the smallest number of groups with which some are kept for test
     """
 
     groups: Count | None
@@ -122,7 +133,13 @@ class NotScored(FileModel):
 
 
 class ScoredTask(FileModel):
-    """How the test data of a task were prepared."""
+    """How the test data of a task were prepared.
+
+    - `test_share`: the share of groups that is kept for test; None if the data have a test part
+    - `left_out`: the number of test rows that are not scored, by reason
+    - `rewritten`: the number of test rows, by kind of change
+    - `not_read`: for each key that is not read, the number of test rows that have it
+    """
 
     test_share: Annotated[float, Field(ge=0, le=1)] | None = None
     left_out: dict[str, Count] = Field(default_factory=dict)
@@ -138,7 +155,8 @@ class UncheckedManifest(FileModel):
 
 
 class Manifest(UncheckedManifest):
-    """The content of data/manifest.json in a run folder."""
+    """The content of data/manifest.json in a run folder. `scored` and `not_scored` have the tasks
+    as keys."""
 
     leaks: Leaks
     scored: dict[Name, ScoredTask] = Field(default_factory=dict)

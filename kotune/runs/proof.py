@@ -1,5 +1,5 @@
-"""parity.json as frozen pydantic models: the proof that training and scoring use the same
-prompts."""
+"""Frozen pydantic models of parity.json, which contains the proof that training and scoring use the
+same prompts."""
 
 from pydantic import Field
 
@@ -7,18 +7,23 @@ from kotune.runs.records import Count, FileModel
 
 # The status of a task in the proof:
 #
-# - EQUAL: the token ids of its prompts are the same in training and in scoring
-# - NOT_TRAINED: its own prompt is not trained, but another task scores a trained prompt of its
-#   source
-# - NOT_PROVEN: no task scores a trained prompt of its source
+# - EQUAL: the token ids of the task's prompts are the same in training and in scoring
+# - NOT_TRAINED: the task's form of its source is not trained. If other forms of the source are
+#   trained, other tasks score all of them.
+# - NOT_PROVEN: the source is trained in a form that no task scores, or it is trained in the task's
+#   form but the task can score none of the compared rows
 EQUAL, NOT_TRAINED, NOT_PROVEN = "equal", "not trained", "not proven"
 
 
 class LabelProof(FileModel):
-    """The check of the labels that Axolotl assigns to the tokens of the training rows.
+    """The check of the labels that Axolotl assigns to the tokens of the training rows. A label
+    decides whether a token is trained.
 
-    `checked`: the number of rows whose labels were checked. None in runs of earlier versions, which
-    checked all rows."""
+    - `rows`: the number of all rows
+    - `checked`: the number of rows whose labels were checked. None in runs of earlier versions,
+      which checked all rows.
+    - `status`: which tokens are trained
+    """
 
     rows: Count
     checked: Count | None = None
@@ -26,12 +31,12 @@ class LabelProof(FileModel):
 
 
 class Shapes(FileModel):
-    """The shapes of the training rows. A shape is the features of a row that affect how the row is
-    rendered (kotune.parity.shapes).
+    """The shapes of the training rows. A row's shape consists of the features that affect how the
+    row is rendered (kotune.parity.shapes).
 
-    - `number`: the number of distinct shapes
-    - `rows_kept`: the number of rows in the sample, which has rows of every counted shape
-    - `rows_beyond`: the number of rows whose shape is not counted, because the limit was reached
+    - `number`: the number of distinct shapes, up to a limit
+    - `rows_kept`: the number of rows in the sample, which has rows of each of these shapes
+    - `rows_beyond`: the number of rows with another shape, after the limit was reached
     """
 
     number: Count
@@ -40,8 +45,14 @@ class Shapes(FileModel):
 
 
 class Lengths(FileModel):
-    """The lengths of the training examples in tokens. `trimmed`: the number of rows from which the
-    template removes white space."""
+    """The lengths of the training examples in tokens.
+
+    - `rows`: the number of examples
+    - `longest`, `longest_guid`: the length and the guid of the longest example
+    - `sequence_len`: the maximum length in training
+    - `too_long`: the number of examples that are longer
+    - `trimmed`: the number of examples from which the template removes white space
+    """
 
     rows: Count
     longest: Count
@@ -67,8 +78,13 @@ class ComparedIds(FileModel):
 
 
 class TaskProof(FileModel):
-    """The proof of one task. `items`: the number of equal prompts. `trained`: the prompt forms that
-    are trained but that no task scores."""
+    """The proof of one task.
+
+    - `status`: EQUAL, NOT_TRAINED or NOT_PROVEN
+    - `items`: the number of items whose prompts were compared and are equal
+    - `example`: the token ids of one of these items
+    - `trained`: for NOT_PROVEN, the trained forms of the source that are the reason
+    """
 
     status: str
     items: Count | None = None

@@ -1,5 +1,5 @@
-"""Reads files of a run folder. The files may be untrusted, so their size, the depth of their values
-and the expansion of YAML aliases are limited.
+"""Reads files of a run folder. The files may be untrusted. So there are limits on their size, on
+the nesting of their values and on the expansion of YAML aliases.
 
 Functions raise OSError for a file that is missing, too large or not regular. They raise ValueError
 for damaged content, unless their docstring names another error."""
@@ -18,25 +18,27 @@ from kotune.runs.proof import Parity
 from kotune.runs.records import fits, parsed
 from kotune.runs.unfinished import StoredRow
 
-# In bytes. run.json and similar files have a few kilobytes. In memory, nested lists take 25 times
-# as much space as in the file.
+# The maximum size of a JSON file in bytes. run.json and similar files have a few kilobytes. In
+# memory, nested lists take 25 times as much space as in the file.
 MAX_JSON = 16 << 20
-# In bytes. axolotl.yml has about 2,000 bytes. PyYAML reads 30,000 bytes in a second.
+# The maximum size of a YAML file in bytes. axolotl.yml has about 2,000 bytes. PyYAML reads 30,000
+# bytes in a second.
 MAX_YAML = 64 << 10
-# The size of a samples file or a training log in bytes. The samples of 25,000 news articles have
-# 60 million bytes.
+# The maximum size of a samples file or a training log in bytes. The samples of 25,000 news articles
+# have 60 million bytes.
 MAX_LINES = 256 << 20
-# The size of a line in bytes. A data row has at most as many characters (kodata.reading.delimited).
+# The maximum size of one of their lines in bytes. The number is also the maximum number of
+# characters of a data row (kodata.reading.delimited).
 MAX_LINE = 4_000_000
-# The number of values in all lines together. Each value takes up to a hundred bytes in memory, even
-# if it is short in the file. The samples of 50,000 reviews have 3 million values. Every mark in
-# MARKS counts as one value, also inside texts.
+# The maximum number of values in a samples file or a training log. Each value takes up to a hundred
+# bytes in memory, even if it is short in the file. The samples of 50,000 reviews have 3 million
+# values. Every mark in MARKS counts as one value, also inside texts.
 MAX_VALUES = 8_000_000
-# The size of a row of data/train.jsonl in bytes. A row may have 4,000,000 Korean characters in its
-# messages, and the same text again, escaped, in its record. Rows are read one at a time, so their
-# number is not limited.
+# The maximum size of a row of data/train.jsonl in bytes. A row may have 4,000,000 Korean characters
+# in its messages, and the same text again, escaped, in its record. Rows are read one at a time, so
+# their number is not limited.
 MAX_ROW = 64 << 20
-MARKS = (b",", b":", b"[", b"{")  # a mark precedes every value except the first
+MARKS = (b",", b":", b"[", b"{")  # one of them precedes every value except the first
 
 
 def json_of(path: Path) -> Any:
@@ -60,14 +62,16 @@ def proof_statuses(run: Path) -> dict[str, str]:
 
 
 def lines_of(path: Path) -> list[Any]:
-    """The value of each nonempty line."""
+    """The value of each nonempty line of a JSON Lines file, within the limits of raw_lines()."""
     return [_line(line) for line in raw_lines(path) if line.strip()]
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """Each line with its line end. Raises ValueError if the lines have more than MAX_VALUES values.
+    """Each line of a file, with its line end. Lines are read one at a time, so the whole file is
+    never in memory.
 
-    Lines are read one at a time, so the whole file is never in memory."""
+    Raises OSError if the file has more than MAX_LINES bytes. Raises ValueError if a line has more
+    than MAX_LINE bytes, or the file has more than MAX_VALUES values."""
     size, values = 0, 0
     with opened(path, MAX_LINES) as file:
         # str.splitlines() would split at U+2028, which occurs in answers.
@@ -83,10 +87,10 @@ def raw_lines(path: Path) -> Iterator[bytes]:
 
 
 def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, TrainingRow]]:
-    """The line number and the row, for each row that the prepare stage wrote. Raises StageError for
-    a line that is not a row.
+    """The rows in a file of the prepare stage, each as (line number from 1, row).
 
-    `every`: the interval between rows. For example, 2 selects every second row."""
+    `every`: the interval between rows. For example, 2 selects lines 1, 3, 5 and so on. Raises
+    StageError for a selected line that is not a row."""
     for number, line in row_lines(path):
         if (number - 1) % every == 0:
             try:
@@ -99,8 +103,8 @@ def rows_of(path: Path, every: int = 1) -> Iterator[tuple[int, TrainingRow]]:
 
 
 def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, starting from 1. Raises StageError for a line of more than MAX_ROW
-    bytes."""
+    """The lines in a file of the prepare stage, each as (line number from 1, line). Raises
+    StageError for a line of more than MAX_ROW bytes."""
     with opened(path) as file:
         number = 0
         while line := file.readline(MAX_ROW + 1):
@@ -111,6 +115,7 @@ def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _no_row(path: Path, number: int) -> StageError:
+    """The error for a line that is not a row, to be raised by the caller. `number`: of the line."""
     reason = (
         "not a row of the prepare stage; remove the file and run the same command again, which"
         " writes it again"
@@ -124,8 +129,8 @@ def yaml_of(path: Path) -> Any:
 
 
 def _line(line: bytes) -> Any:
-    """The value of a line of JSON. orjson is used if it is installed. orjson refuses NaN, so json
-    reads a line that contains it."""
+    """The value of a line of JSON. orjson reads the line if it is installed, because it is faster.
+    If orjson fails, json reads the line, because json also accepts NaN."""
     try:
         import orjson
 

@@ -1,10 +1,10 @@
-"""Frozen pydantic models of a run folder's run.json, scores.json, metrics.jsonl and samples. The
-module also has functions that check a value against a pydantic model. manifest.py and proof.py have
-the models of data/manifest.json and parity.json.
+"""Frozen pydantic models of a run folder's run.json, scores.json, metrics.jsonl and samples, and
+functions that check a value against a model. manifest.py and proof.py have the models of
+data/manifest.json and parity.json.
 
-A model declares every key of its file that kotune reads. Other versions of kotune write other keys.
-Such undeclared keys are kept but not read. Numbers are bounded, so sums and products of a few
-hundred of them stay finite."""
+A model declares every key of its file that kotune reads. Other versions of kotune may write other
+keys, which are kept but not read. Numbers are bounded, so that computing with them cannot
+overflow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,38 +15,38 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from kodata.metrics.resampling import Ingredients
 
-# These bounds keep sums and products of a few hundred values finite. Losses have no bound, because
-# they can be NaN.
+# With these bounds, sums of values and products of a few values stay finite. Losses have no bounds,
+# because they can be NaN.
 Count = Annotated[int, Field(ge=0, lt=2**60)]
 Positive = Annotated[int, Field(ge=1, lt=2**60)]
 Whole = Annotated[int, Field(ge=-(10**18), le=10**18)]
 Number = Annotated[float, Field(ge=-1e18, le=1e18, allow_inf_nan=False)]
 Amount = Annotated[Number, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^\w+$")]  # the name of a folder
-Fact = str | Whole | Number
+Fact = str | Whole | Number  # a value in the phrase of a warning
 
 T = TypeVar("T")
 
 
 class FileModel(BaseModel):
-    """The base class of the pydantic models: a JSON object in a file of a run folder."""
+    """The base class of the models. An instance is a JSON object in a file of a run folder."""
 
     model_config = ConfigDict(
         strict=True,
         extra="allow",
         frozen=True,
-        populate_by_name=True,  # a key may be a Python keyword; its field has another name
+        populate_by_name=True,  # for a field whose key is a Python keyword, such as `from`
         protected_namespaces=(),  # allows a field named `model_revision`
     )
 
     def as_json(self) -> dict[str, object]:
-        """The value for a JSON file, with exactly the keys that this instance was made from."""
+        """The instance as a dict for a JSON file, with exactly the keys that it was made from."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
 def parsed(value: object, shape: type[T]) -> T | None:
-    """The value as an instance of `shape`; None if the value does not fit. `shape` is a pydantic
-    model, or another type that pydantic can check, such as a dict of models."""
+    """`value` as an instance of `shape`; None if the value does not fit. `shape`: a pydantic model,
+    or another type that pydantic can check, such as a dict of models."""
     try:
         model: T = _adapter(shape).validate_python(value)  # type: ignore[arg-type]  # is hashable
         return model
@@ -55,8 +55,7 @@ def parsed(value: object, shape: type[T]) -> T | None:
 
 
 def fits(value: object, shape: Any) -> bool:
-    """Whether a value fits `shape`, which is a pydantic model or any type that pydantic can
-    check."""
+    """Whether parsed() would accept a value. No instance is kept."""
     try:
         _adapter(shape).validate_python(value)
     except ValidationError:
@@ -69,8 +68,8 @@ def _adapter(shape: Any) -> TypeAdapter[Any]:
     return TypeAdapter(shape)
 
 
-def _with(*keys: str) -> AfterValidator:
-    """A validator for a dict that must contain at least these keys."""
+def _requires(*keys: str) -> AfterValidator:
+    """A pydantic validator for a dict that must contain at least `keys`."""
 
     def check(value: dict[str, T]) -> dict[str, T]:
         if not value.keys() >= set(keys):
@@ -81,7 +80,13 @@ def _with(*keys: str) -> AfterValidator:
 
 
 class Stage(FileModel):
-    """The record of a stage in run.json. `made`: the digest of each file that the stage wrote."""
+    """The record of a finished stage in run.json.
+
+    - `inputs`: everything that the stage's result depends on (kotune.stages)
+    - `made`: the digest of each file that the stage wrote, by path
+    - `seconds`: how long the stage took
+    - `finished`: when the stage finished, in seconds since 1970
+    """
 
     inputs: dict[str, object]
     made: dict[str, str] | None = None
@@ -95,16 +100,16 @@ class Stage(FileModel):
 
 
 class Doubted(FileModel):
-    """A warning about the training. `kind` selects the phrase. The other keys are the values in the
-    phrase."""
+    """A warning about the training. `kind` selects the phrase (kotune.display.phrases). The other
+    keys are the values in the phrase."""
 
     kind: str
     __pydantic_extra__: dict[str, Fact] = Field(init=False)
 
 
 class Halved(FileModel):
-    """A reduction of the micro-batch size because the GPU ran out of memory after `step`. The
-    other fields have the values after the reduction."""
+    """A reduction of the micro-batch size, because the GPU ran out of memory after optimizer step
+    `step`. The other fields have the values after the reduction."""
 
     step: Count
     micro_batch_size: Positive
@@ -112,7 +117,8 @@ class Halved(FileModel):
 
 
 class Begun(FileModel):
-    """The content of run.json after a run has begun, whether it is finished or not."""
+    """The content of run.json of a run that has begun. The run may be unfinished, so every key may
+    be missing."""
 
     limit: Count | Literal["quick"] | None = None
     device: Literal["cpu", "cuda"] | None = None
@@ -140,25 +146,31 @@ class Record(FileModel):
     trainable_parameters: Count
     # Whether training used gradient checkpointing, which does not change results.
     gradient_checkpointing: bool | None = None
-    # The tokens for which training computed the language model head. The choice does not change
-    # results.
+    # Whether training computed the language model head for all tokens, or only for the trained
+    # ones. The choice does not change results.
     head: Literal["trained", "all"] | None = None
-    stages: Annotated[dict[str, Stage], _with("train", "score")]
+    stages: Annotated[dict[str, Stage], _requires("train", "score")]
     warnings: list[Doubted] | None = None
     halvings: list[Halved] | None = None
-    generation_unused: dict[str, object] | None = None  # of generation_config.json
+    # The settings in the model's generation_config.json that kotune does not use.
+    generation_unused: dict[str, object] | None = None
 
     @property
     def train(self) -> Stage:
+        """The record of the train stage."""
         return self.stages["train"]
 
     @property
     def score(self) -> Stage:
+        """The record of the score stage."""
         return self.stages["score"]
 
 
 class MetricValue(FileModel):
-    """The value of a metric for one variant, with its standard error and the number of items."""
+    """The value of a metric for the base model, the tuned model or a baseline.
+
+    `stderr`: the standard error. `n`: the number of items. Value and standard error are None if
+    they are undefined."""
 
     value: Number | None
     stderr: Amount | None
@@ -170,7 +182,12 @@ UNDEFINED = MetricValue(value=None, stderr=None, n=0)
 
 
 class PublishedFigure(FileModel):
-    """A published value of a metric, and where it was published."""
+    """A published value of a metric.
+
+    - `name`: what has the value, such as a model or human annotators
+    - `split`: the split of the data set on which it was measured
+    - `source`: where it was published
+    """
 
     name: str
     metric: str
@@ -180,8 +197,12 @@ class PublishedFigure(FileModel):
 
 
 class Baselines(FileModel):
-    """The baselines of a task. `rows`: the number of training rows that they were made from.
-    `absent`: the reason if there are no baselines."""
+    """The baselines of a task.
+
+    - `rows`: the number of training rows that the baselines were made from
+    - `absent`: the reason if there are no baselines
+    - `lines`: for each baseline, the values of its metrics
+    """
 
     rows: Count | None = None
     absent: str | None = None
@@ -192,19 +213,23 @@ class TaskScores(FileModel):
     """The scores of a task in scores.json. Fields with a default are missing in runs of earlier
     versions.
 
-    `sha256`: the digest of each samples file. The files are base, tuned, items and one for each
-    baseline."""
+    - `version`: the version of the task
+    - `criterion`: what the task measures (kotune_tasks.card)
+    - `chance`: for each metric, the value that random answers reach
+    - `sha256`: the digests of the samples files base, tuned, items and of one file per baseline
+    - `n`: the number of items
+    """
 
     version: Number
     criterion: str | None = None
     chance: dict[str, Number]
     published: list[PublishedFigure] = []
-    sha256: Annotated[dict[Name, str], _with("base", "tuned", "items")]
+    sha256: Annotated[dict[Name, str], _requires("base", "tuned", "items")]
     n: Count
     base: Values
     tuned: Values
-    base_from: str | None = None  # the run from which the base answers were copied
-    batches: dict[str, list[Count]] = {}  # the batch sizes of each variant's answers
+    base_from: str | None = None  # the run from which the base answers were copied, if any
+    batches: dict[str, list[Count]] = {}  # the batch sizes of generated answers, by variant
     proven: str | None = None  # EQUAL, NOT_TRAINED or NOT_PROVEN
     references: Baselines = Baselines()
 
@@ -214,18 +239,27 @@ class TaskScores(FileModel):
 
 
 def _refuse_null(value: float | None) -> float | None:
+    """`value`, if it is not None. Raises ValueError otherwise."""
     if value is None:
         raise ValueError("null")
     return value
 
 
-# A number whose key can be missing. Its value can be NaN, but must not be null.
+# A number whose key may be missing. If the key is present, its value may be NaN but not null.
 NotNull = Annotated[float | None, AfterValidator(_refuse_null)]
 
 
 class Event(FileModel):
     """A line of metrics.jsonl. It records the start of training, a logged step, or the end of
-    training."""
+    training. A step is an optimizer step.
+
+    - `processes`: the number of training processes
+    - `examples_a_step`: the effective batch size
+    - `head`: as in Record
+    - `tokens`: the number of input tokens so far, without padding
+    - `epoch`: the number of passes through the data so far
+    - `padding`: the number of computed tokens per real token; 0 if not measured
+    """
 
     event: Literal["start", "log", "end"]
     step: Count
@@ -236,7 +270,7 @@ class Event(FileModel):
     base_precision: str | None = None
     compute_dtype: str | None = None
     gradient_checkpointing: bool | None = None
-    head: Literal["trained", "all"] | None = None  # the tokens for which the head was computed
+    head: Literal["trained", "all"] | None = None
     loss: NotNull = None
     eval_loss: NotNull = None
     learning_rate: NotNull = None
@@ -254,23 +288,29 @@ _STRICT = ConfigDict(strict=True, extra="ignore")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line of a file in samples/items: a question with its choices."""
+    """A line of a file in samples/items: a question with its choices. `doc_hash`: the hash of the
+    document. `choices`: None if the answer is generated."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     doc_hash: str
     question: str
     choices: list[str] | None
-    agreement: int | str | None = None  # the number of annotators who agreed, in some data sets
+    agreement: int | str | None = None  # how many annotators agreed; None if that is not known
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A line of a samples file of the base model, the tuned model or a baseline. It has an answer
-    and the answer's metrics.
+    """A line of a samples file of the base model, the tuned model or a baseline: the answer to one
+    item.
 
-    `prediction` and `gold` are the index of a choice, or a text. They are None if a baseline has
-    neither."""
+    - `cluster`: the hash of the name of the item's cluster, a group of items that are resampled
+      together
+    - `question_hash`, `target_hash`: the hashes of the question and of its right answer
+    - `metrics`: for each metric, the values from which it is computed
+    - `prediction`, `gold`: the answer and the right answer, each as the index of a choice or as a
+      text. None if a baseline has neither.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -286,8 +326,7 @@ class Answer:
 
     @property
     def question(self) -> tuple[str, str]:
-        """A key that is equal for two items if their questions and their right answers are the
-        same."""
+        """A key that is equal for two items if they have the same question and right answer."""
         return self.question_hash, self.target_hash
 
 
@@ -296,8 +335,8 @@ Answers = Mapping[str, Answer]  # by document hash
 
 
 class Resolved(FileModel):
-    """The keys of the resolved recipe.yml that are read from finished runs. kotune.recipe.schema
-    has all keys."""
+    """The keys of a finished run's recipe.yml that kotune reads. kotune.recipe.schema has all its
+    keys."""
 
     model: str
     adapter: str

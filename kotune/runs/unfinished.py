@@ -1,7 +1,7 @@
-"""Frozen pydantic models of files that are read before a run is finished.
+"""Frozen pydantic models of files that are read before a run is finished. An interrupted run
+continues from some of them. A stage writes the others for a later stage.
 
-They cover the files from which an interrupted run continues, and files that one stage writes for
-another. records.py has the models of finished runs."""
+records.py has the models of the files of finished runs."""
 
 from typing import Annotated, Literal
 
@@ -11,8 +11,8 @@ from kotune.runs.records import Count, Event, FileModel, Values
 
 
 class TrainedRecord(FileModel):
-    """Facts in run.json from which the score stage knows how training loaded the base model. The
-    render stage writes `model_revision`. The train stage writes the others."""
+    """The keys of run.json that say how training loaded the base model. The score stage loads it in
+    the same way. The render stage writes `model_revision`, the train stage the others."""
 
     base_precision: str
     compute_dtype: str
@@ -20,7 +20,8 @@ class TrainedRecord(FileModel):
 
 
 class Started(Event):
-    """The event that is logged whenever training starts anew or continues from a checkpoint."""
+    """The event that is logged whenever training starts, from the beginning or from a
+    checkpoint."""
 
     event: Literal["start"]
     base_precision: str
@@ -30,14 +31,15 @@ class Started(Event):
 
 
 class TrainerState(FileModel):
-    """trainer_state.json of a checkpoint, written by Hugging Face's Trainer."""
+    """The content of a checkpoint's trainer_state.json, which Hugging Face's Trainer writes.
+    `global_step`: the number of optimizer steps so far."""
 
     global_step: Count
 
 
 class Tensor(FileModel):
-    """A tensor in the header of a safetensors file. `data_offsets`: the start and the end of its
-    data, in bytes after the header."""
+    """The description of a tensor in the header of a safetensors file. `data_offsets`: the start
+    and the end of the tensor's data, in bytes after the header."""
 
     dtype: str
     shape: Annotated[list[Count], Field(max_length=16)]
@@ -45,12 +47,16 @@ class Tensor(FileModel):
 
 
 class Note(FileModel):
-    """A file in the folder scored/. It marks the samples of one variant of one task as done.
+    """A file in the folder scored/. It marks one variant (base or tuned) of one task as scored.
 
+    - `n`: the number of items
+    - `values`: the value of each metric
+    - `sha256`: the digest of the samples file
+    - `items`: the digest of the task's items file
     - `batches`: the batch sizes of generated answers
     - `origin`: the run from which the samples were copied, if any
-    - `checked`: the numbers of the items that this run's base model answered again, to compare the
-      new answers with the copied ones
+    - `checked`: the numbers of the items that this run's base model answered again, to verify the
+      copied answers
     """
 
     n: Count
@@ -68,23 +74,26 @@ class Note(FileModel):
 
 
 class RefusedNote(FileModel):
-    """A file in the folder scored/. It names the run whose answers were rejected, and the
-    reason."""
+    """A file in the folder scored/ about base answers that were copied and then rejected.
+    `origin`: the run that they were copied from. `why`: the reason."""
 
     origin: str = Field(alias="from")
     why: str
 
 
 class Turn(FileModel):
+    """A message of a chat."""
+
     role: str
     content: str
 
 
 class StoredRow(FileModel):
-    """The structure of a line of data/train.jsonl or data/validation.jsonl.
+    """A line of data/train.jsonl or data/validation.jsonl. `doc`: the record from which the chat
+    was made, as JSON.
 
-    A row is only checked against this model. It stays a dict (kodata.card.TrainingRow), because
-    there are hundreds of thousands of rows."""
+    Rows are checked against this model, but they stay dicts (kodata.card.TrainingRow). There may be
+    hundreds of thousands of them, and an instance for each would take too long."""
 
     guid: str
     source: str

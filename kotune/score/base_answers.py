@@ -1,6 +1,6 @@
-"""Reuses the base model's answers of a sibling run with the same data, code, versions and device,
-because they do not depend on training. scores.json records the run that computed them
-(`base_from`).
+"""Reuses the base model's answers ("base answers") of a sibling run: a finished run in the same
+runs folder, with the same test data, code, versions and device. Base answers do not depend on
+training. In scores.json, `base_from` is the name of the run that computed them.
 
 Answers of runs in other folders come from the user's cache folder (kotune.score.base_cache).
 
@@ -46,17 +46,17 @@ BASE_INPUTS = (
     "limit",
     "merge",
 )
-# Further inputs on which base answers depend, with a separate value for each task: its test data
+# Inputs with a separate value for each task, on which base answers depend too: the task's test data
 # and its definition.
 PER_TASK = ("test", "tasks")
 # The score stage's other inputs, on which base answers do not depend: the adapter, the training
-# and validation data of baselines, and the parity proof.
+# and validation data of baselines, and the result of the check of prompts (kotune.parity).
 OTHER_INPUTS = ("adapter", "adapter_config", "data", "validation", "proven")
 
 
 class Link(NamedTuple):
-    """A file that the stage `maker` writes and the later stage `stage` reads. The input `name` of
-    `stage` must be the digest of `file`."""
+    """A file that the stage `maker` writes and the later stage `stage` reads. In the record of
+    `stage`, the input `name` must be the digest that `maker` recorded for `file`."""
 
     stage: str
     name: str
@@ -64,6 +64,8 @@ class Link(NamedTuple):
     file: str
 
 
+# The files that must be unchanged between the stages of a run. Otherwise its base answers are not
+# used.
 CHAIN = (
     Link("train", TRAIN, "prepare", TRAIN),
     Link("train", VALIDATION, "prepare", VALIDATION),
@@ -73,12 +75,11 @@ CHAIN = (
 
 
 def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
-    """Copy base answers of finished sibling runs into the run folder `root`. Scoring does not
-    compute these answers again. `inputs`: the inputs of this run's score stage. `tasks`: the tasks
-    that this run scores.
+    """Copy base answers of finished sibling runs into the run folder `root`, so that scoring does
+    not compute them. `inputs`: the inputs of this run's score stage. `tasks`: the tasks that this
+    run scores. A task is skipped if this run already has its base answers.
 
-    Returns a message for each run that matches but cannot be used. A task is skipped if this run
-    already has its base answers."""
+    Returns a message for each run that matches but cannot be used."""
     model, messages = _model(Run(root).record(), inputs), []
     missing = list_missing(root, tasks)
     for folder in sorted(root.parent.iterdir()) if missing else ():
@@ -97,20 +98,22 @@ def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
 
 
 def list_missing(root: Path, tasks: Iterable[str]) -> list[str]:
-    """The tasks for which a run does not have the base answers yet."""
+    """Those of `tasks` whose base answers are not yet in the run folder `root`."""
     return [task for task in tasks if not note_path(root, task, "base").exists()]
 
 
 def forget(root: Path, tasks: Iterable[str]) -> None:
-    """Discard the base answers that an unfinished scoring reused from another run."""
+    """Discard the base answers of `tasks` that the run folder `root` reused from another run.
+    Scoring then computes them, or reuses them again."""
     for path in (note_path(root, task, "base") for task in tasks):
         if (note := read_note(path)) and note.origin:
             path.unlink()
 
 
 def list_checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object]]:
-    """The entries in run.json for tasks whose base answers come from another run. `from` is the
-    name of that run. `checked` lists the numbers of the verified items."""
+    """For each task whose base answers come from another run, its entry in run.json. In an entry,
+    `from` is the name of the other run, and `checked` lists the numbers of the items that the base
+    model answered again."""
     notes = {task: read_note(note_path(root, task, "base")) for task in tasks}
     return {
         task: {"from": note.origin, "checked": note.checked}
@@ -120,8 +123,7 @@ def list_checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object
 
 
 def list_rejected(root: Path, tasks: Iterable[str]) -> list[str]:
-    """A message for each task whose reused answers were rejected in scoring. The message has the
-    reason."""
+    """A message with the reason for each task whose reused answers were rejected in scoring."""
     notes = {task: read_refused(root, task) for task in tasks}
     return [
         f"{task}: base answers of {note.origin} are not used: {note.why}; the base model was scored"
@@ -134,7 +136,9 @@ def list_rejected(root: Path, tasks: Iterable[str]) -> list[str]:
 def _same_tasks(
     folder: Path, model: dict[str, object], inputs: Inputs, missing: list[str]
 ) -> list[str]:
-    """The missing tasks for which another run has the same base model and the same inputs."""
+    """Those tasks in `missing` whose base answers the run in `folder` can supply: its values of
+    _model() are `model`, and its inputs for the task are those in `inputs`. Empty if the run is not
+    scored or cannot be read."""
     try:
         if not (folder / SCORES).exists():
             return []
@@ -155,7 +159,7 @@ def key_of(record: Begun, inputs: Inputs, task: str) -> str:
 
 
 def _of_task(inputs: Inputs, task: str) -> list[object]:
-    """The inputs of the score stage that belong to one task."""
+    """One task's values of the inputs PER_TASK; None for a missing value."""
     values = [inputs.get(key) for key in PER_TASK]
     return [value.get(task) if isinstance(value, dict) else None for value in values]
 
@@ -196,7 +200,7 @@ def _require_own(path: Path) -> None:
 
 
 def _disagreements(run: Finished) -> Iterator[str]:
-    """A message for each file that differs between the stages that made and read it, and for each
+    """A message for each file of CHAIN that a later stage read in another version, and for each
     file that changed since it was scored."""
     stages = run.record.stages
     for link in CHAIN:
@@ -209,7 +213,7 @@ def _disagreements(run: Finished) -> Iterator[str]:
 
 
 def _copy(run: Finished, task: str, root: Path) -> None:
-    """Copy a task's base answers, then write the note that marks the task as done. Raises
+    """Copy a task's base answers into the run folder `root` (see place()). Raises
     KotuneError if the answers changed since they were scored, if their file is too large, or if the
     file fails the checks of _require_own()."""
     source = run.folder / samples("base", task)
@@ -252,6 +256,6 @@ def note_of(entry: TaskScores, run: str) -> Note:
 
 
 def origin_of(name: str | None, run: str) -> str:
-    """The name of the run that computed answers: `name`, or `run` if `name` is None or is not the
-    name of a folder."""
+    """The name of the run that computed answers: `name`, or `run` if `name` is None or cannot be
+    the name of a folder."""
     return name if name and name.isprintable() and Path(name).name == name else run

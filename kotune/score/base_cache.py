@@ -1,14 +1,14 @@
-"""Keeps base answers in the user's cache folder, so that runs in other folders of runs can reuse
-them.
+"""Keeps the base model's answers ("base answers") in the user's cache folder. A run with another
+--runs-dir can then reuse them.
 
-An entry is one file, base-answers/<digest of its key>.jsonl. The key is the same as for a sibling
-run (kotune.score.base_answers). The first line is the note on the answers, the other lines are the
-samples. An entry is written under a temporary name and renamed. If the entries are larger than MOST
-in total, those that were not used for the longest time are removed.
+An entry is the file base-answers/<digest of its key>.jsonl. Its key is base_answers.key_of(). Its
+first line is the note on the answers (runs.unfinished.Note). Its other lines are the samples. An
+entry is written under a temporary name and renamed. If the entries are larger than MOST in total,
+those that were not used for the longest time are removed.
 
-The folder is private to its user. It is used only if the folder, the folder that contains it and
-the entry belong to this user, are no links, and nobody else may write to them. Scoring then
-verifies the answers like those of a sibling run (kotune.score.borrowed).
+An entry is used only if the entry, its folder and the folder above belong to this user, are no
+links, and nobody else may write to them. Scoring then verifies the answers like those of a sibling
+run (kotune.score.borrowed).
 
 A cache that cannot be used is never an error. The functions return messages for the screen."""
 
@@ -57,8 +57,9 @@ def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
 
 
 def keep(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
-    """Add the base answers of a run that is just scored to the cache. Answers that are sampled at
-    random are not added, because they cannot be verified. Returns a message if this fails."""
+    """Add the base answers of a run that was just scored to the cache. Answers that are sampled at
+    random are not added, because they cannot be verified. Returns a list with one message if this
+    fails, else an empty list."""
     try:
         folder = digests.make_cache_folder() / FOLDER
         folder.mkdir(digests.PRIVATE, exist_ok=True)
@@ -74,7 +75,8 @@ def keep(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
 
 
 def _fetch(path: Path, root: Path, task: str) -> str:
-    """Copy an entry into a run folder. Returns a message; empty if there is no such entry."""
+    """Copy the entry `path` into the run folder `root`. Returns a message for the screen; empty if
+    there is no such entry."""
     try:
         _require_private(path)
         with opened(path, MAX_LINES) as file:
@@ -100,7 +102,8 @@ def _note(line: bytes, path: Path) -> Note:
 
 
 def _store(path: Path, entry: TaskScores, root: Path, task: str) -> None:
-    """Write an entry. An entry from which this run reused its answers is kept as it is."""
+    """Write a task's base answers as the entry `path`. `entry`: the task's scores. The file is not
+    written if this run reused its answers from it, or if the answers are too large."""
     if entry.base_from and path.exists():
         return
     note = note_of(entry, root.name)
@@ -134,6 +137,7 @@ def _entries(folder: Path) -> Iterator[tuple[int, int, Path]]:
 
 
 def _name(key: str) -> str:
+    """The file name of the entry with this key."""
     return hashlib.sha256(key.encode(errors="backslashreplace")).hexdigest() + ENTRY
 
 
@@ -158,7 +162,8 @@ def _require_private(path: Path) -> Path:
 
 
 def _reason(error: BaseException) -> str:
-    """An error as one message. The advice of kotune.errors.os_error is about folders of runs."""
+    """An error as one message. kotune.errors.os_error() is not used, because its advice is about
+    --runs-dir."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

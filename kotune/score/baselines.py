@@ -2,10 +2,11 @@
 compared item by item.
 
 The majority baseline and the classifiers (kodata/metrics/classifiers.py) learn from the run's own
-training rows. Of two classifiers that see both sentences, only the one that is better on the run's
-validation rows is a baseline. The task's own code scores their answers. Some tasks define further
-baselines (`lines` in their YAML), for example lead-3 or texts that people wrote. The task scores
-these together with each answer of the model."""
+training rows. Two classifiers see both sentences of an item. Only the one that is better on the
+run's validation rows is a baseline. The task's own code scores the answers of baselines.
+
+Some tasks define further baselines (`lines` in their YAML), for example lead-3 or texts that people
+wrote. The task scores these together with each answer of the model."""
 
 from functools import cache
 from pathlib import Path
@@ -48,8 +49,8 @@ class BaselineAnswers(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """The baselines learned from a source's training rows: the number of rows, the baselines by
-    name, and the reason if there are no baselines (BaselineAnswers.absent)."""
+    """The baselines learned from a source's training rows. `rows`: the number of these rows.
+    `known`: the baselines by name. `absent`: as in BaselineAnswers."""
 
     rows: int
     known: dict[str, Known]
@@ -65,7 +66,8 @@ class BaselineScorer:
         self._learned = cache(self._learn)
 
     def of(self, task: Loaded, samples: list[SampleRow]) -> BaselineAnswers:
-        """The baselines' answers to the items of these samples."""
+        """The baselines' answers to the items of a task. `samples`: the model's samples of these
+        items."""
         docs = [task.task.eval_docs[sample["doc_id"]] for sample in samples]
         from_task = _scored_by_task(task, samples)
         if not docs or not views(docs[0]) or not _label_decides(task, docs[0]):
@@ -95,7 +97,8 @@ class BaselineScorer:
     def _without_worse(
         self, source: str, classifiers: dict[str, Classifier]
     ) -> dict[str, Classifier]:
-        """The classifiers without the rival that answers fewer of the validation rows right."""
+        """The classifiers without the worse one of RIVALS, which predicts fewer labels of the
+        validation rows."""
         rivals = [name for name in RIVALS if name in classifiers]
         if len(rivals) < 2:
             return classifiers
@@ -113,7 +116,7 @@ class BaselineScorer:
 
 
 def _count_right(classifier: Classifier, docs: list[Record], labels: list[str]) -> int:
-    """The number of documents whose label is predicted."""
+    """The number of documents for which the classifier predicts the label in `labels`."""
     predicted = classifier.predict(docs) if docs else []
     return sum(map(str.__eq__, predicted, labels))
 
@@ -143,15 +146,16 @@ def _with_prefix(sample: SampleRow, prefix: str) -> SampleRow:
 
 
 def _same(sample: SampleRow) -> SampleRow:
+    """The fields SAME of a model's sample."""
     return cast(SampleRow, {key: value for key, value in sample.items() if key in SAME})
 
 
 def _label_decides(task: Loaded, doc: Record) -> bool:
-    """Whether the label determines the right answer, with a different answer for each label. False,
-    for example, if the model writes a sentence.
+    """Whether each label has a right answer of its own, for the document `doc`. False, for example,
+    if the model writes a sentence.
 
-    The labels of all items are compared, also of items that --limit excludes, because the other
-    items might all have the same label."""
+    All labels of the test data are tried, also those of items that --limit excludes. The items
+    within the limit might all have the same label."""
     labels = set(task.task.eval_docs["label"])
     return 1 < len(labels) == len({task.right_answer({**doc, "label": label}) for label in labels})
 

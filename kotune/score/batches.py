@@ -1,22 +1,24 @@
 """Computes how many answers a model can generate at once in a GPU's memory.
 
-The speed of generation is limited by Python code. That code takes the same time per token for every
-batch size, so a larger batch takes hardly longer. The memory of an answer is derived from the
-operations of transformers' decoder and peft's layers. A test compares it with every tensor that
-torch allocates (tests/score/test_batches.py)."""
+Python code limits the speed of generation. One step generates a token for each answer of a batch.
+Python takes the same time for a step at every batch size. So a larger batch generates more answers
+in the same time.
+
+The memory of an answer is derived from the operations of transformers' decoder and peft's layers. A
+test compares it with every tensor that torch allocates (tests/score/test_batches.py)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-MOST = (
-    256  # answers; with more, the matrix products of a token take longer than Python on a fast GPU
-)
-USABLE = 0.9  # share of a GPU's memory: an ASSUMPTION, not measured
+# Maximum number of answers. With more, the matrix products for a token take longer than the Python
+# code, even on a fast GPU.
+MOST = 256
+USABLE = 0.9  # share of a GPU's memory that is used: an ASSUMPTION, not measured
 
 
 class Sizes(NamedTuple):
-    """The sizes of a decoder that determine the memory of an answer. `number`: bytes of one number
-    in the weights and in the cache."""
+    """The sizes of a decoder that determine the memory of an answer. `number`: the bytes of one
+    number in the weights, and in the cache of keys and values."""
 
     layers: int
     hidden: int
@@ -49,7 +51,7 @@ def parts(lm: Any, requests: Sequence[Any], most: int) -> dict[int, list[int]]:
 
 
 def _free(lm: Any) -> float:
-    """Bytes of the GPU's memory that the model leaves free."""
+    """The bytes that are left for answers: USABLE of the GPU's memory, less the model's tensors."""
     import torch
 
     tensors = (*lm.model.parameters(), *lm.model.buffers())
@@ -80,16 +82,17 @@ def _of_model(model: Any) -> Sizes | None:
 
 
 def at_once(sizes: Sizes, free: float, prompt: float, written: int) -> int:
-    """The number of answers that fit into `free` bytes, rounded down to a power of two. At most
-    MOST, and 1 if not even one fits. `prompt`: tokens of a prompt; `written`: maximum tokens of an
-    answer."""
+    """The number of answers that fit into `free` bytes, rounded down to a power of two; from 1 to
+    MOST. It is 1 even if no answer fits. `prompt`: tokens of a prompt; `written`: maximum tokens of
+    an answer."""
     fitting = int(max(free, 0) // of_answer(sizes, prompt, written))
     return min(1 << max(fitting.bit_length() - 1, 0), MOST)
 
 
 def of_answer(sizes: Sizes, prompt: float, written: int) -> float:
-    """Peak bytes of one answer in a batch. The peak is at one of three moments: the last layer
-    computes the prompt, the last layer computes the last token, or the last token is chosen."""
+    """Peak bytes of one answer in a batch. `prompt` and `written`: as in at_once(). The peak is at
+    one of three moments: the last layer computes the prompt, the last layer computes the last
+    token, or the last token is chosen."""
     last = prompt + written
     reading = cached(sizes, prompt) + prompt * _of_prompt_token(sizes, prompt)
     return max(
@@ -105,7 +108,7 @@ def cached(sizes: Sizes, tokens: float) -> float:
 def _of_prompt_token(sizes: Sizes, prompt: float) -> float:
     """Bytes of one prompt token in one layer's MLP: the base's products in its precision, the
     adapter's products in fp32, their sum and the residual. The attention mask adds one byte for
-    each token of the prompt."""
+    each of the `prompt` tokens of the prompt."""
     return sizes.intermediate * (3 * sizes.number + 8) + 2 * sizes.number * sizes.hidden + prompt
 
 

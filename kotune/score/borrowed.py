@@ -1,11 +1,10 @@
-"""Verifies base answers that come from another run's folder, with two checks:
+"""Verifies answers of the base model that another run computed. There are two checks:
 
-- for all items, the task's own code must compute the stored samples from the stored answers;
-- for a few random items, this run's base model must give the stored answers again.
+- For all items, the task's own code must compute the stored samples from the stored answers.
+- For a few random items, this run's base model must give the stored answers again.
 
-Digests do not detect a deliberate edit, because they can be rewritten, too. The editor cannot know
-which answers will be checked, because the items are drawn with the operating system's random
-numbers."""
+Digests do not detect a deliberate edit, because the editor can rewrite them too. But an editor
+cannot know which items are drawn, because the operating system's random numbers decide."""
 
 import json
 import math
@@ -22,12 +21,14 @@ from kotune.score.samples import SampleRow, count_thoughts, sample_of
 # of them are asked again.
 SHARE, LEAST = 0.02, 20
 EXACT = 1e-6  # tolerance of a value that is computed again from the same answers
-# Tolerance of a log-likelihood x, relative to 1 + |x|. A log-likelihood depends slightly on the
-# other questions in the batch. The first value is for float32, the second for lower precisions.
+# Two log-likelihoods count as the same if they differ by at most this value times 1 + |x|, where x
+# is the new one. Other questions in the batch change them slightly. NEAR is for float32, COARSE for
+# lower precisions.
 NEAR, COARSE = 1e-4, 0.03
 LONGEST = 100_000  # maximum characters of an answer; more than any task allows
 FROM_ANSWER = ("logprobs", "metrics", "prediction")  # keys of a sample that depend on the answer
-UNFIT = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, AttributeError)
+# The errors that computing with a malformed sample can raise.
+MALFORMED = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, AttributeError)
 
 
 def draw_items(items: int) -> list[int]:
@@ -37,7 +38,8 @@ def draw_items(items: int) -> list[int]:
 
 
 def tolerance(base: Mapping[str, str | None]) -> float:
-    """The tolerance of log-likelihoods for the base model's precision."""
+    """The tolerance of log-likelihoods: NEAR if the base model is loaded and computed in float32,
+    else COARSE. `base`: as in scoring.score()."""
     return NEAR if base.get("base_precision") == base.get("compute_dtype") == "float32" else COARSE
 
 
@@ -46,7 +48,7 @@ def read_stored(path: Path, items: int) -> list[SampleRow] | None:
     one sample for each of the first `items` items, in order."""
     try:
         samples = lines_of(path)
-    except UNFIT:
+    except MALFORMED:
         return None
     is_whole = all(
         isinstance(sample, dict) and sample.get("doc_id") == i for i, sample in enumerate(samples)
@@ -62,7 +64,7 @@ def is_consistent(samples: list[SampleRow], task: Loaded, tokenizer: Any) -> boo
         if task.generates:
             count_thoughts(computed, tokenizer)
         return is_near(json.loads(json.dumps(computed)), samples, EXACT)
-    except UNFIT:  # a type, a length or a number that no model produces
+    except MALFORMED:  # a type, a length or a number that no model produces
         return False
 
 
@@ -70,7 +72,7 @@ def first_difference(
     samples: list[SampleRow], asked: Sequence[SampleRow], tolerance: float
 ) -> int | None:
     """The number of the first item whose new answer differs from the stored one; None if no answer
-    differs."""
+    differs. `samples`: the stored samples of all items. `asked`: the new samples of some items."""
     fresh: list[SampleRow] = json.loads(json.dumps(asked))
     return next(
         (new["doc_id"] for new in fresh if not _is_same(samples[new["doc_id"]], new, tolerance)),
@@ -79,10 +81,10 @@ def first_difference(
 
 
 def _is_same(old: SampleRow, new: SampleRow, tolerance: float) -> bool:
-    """Whether two samples have the same question and the same answer. Log-likelihoods count as the
-    same if they differ by at most the tolerance. The most likely choice is not compared, because
+    """Whether two samples have the same question and the same answer. For a choice task, the answer
+    is its log-likelihoods, compared by is_near(). The most likely choice is not compared, because
     two choices may be equally likely. is_consistent() checks that the stored choice follows from
-    the stored likelihoods."""
+    the stored log-likelihoods."""
     question = {key: value for key, value in new.items() if key not in FROM_ANSWER}
     if question != {key: value for key, value in old.items() if key not in FROM_ANSWER}:
         return False
@@ -92,8 +94,8 @@ def _is_same(old: SampleRow, new: SampleRow, tolerance: float) -> bool:
 
 
 def _recompute(sample: SampleRow, task: Loaded) -> SampleRow:
-    """The sample that scoring computes from the document and the stored answer. Raises one of UNFIT
-    if the stored answer is malformed."""
+    """The sample that scoring computes from the document and the stored answer. Raises one of
+    MALFORMED if the stored answer is malformed."""
     from lm_eval.utils import hash_string
 
     doc = task.task.eval_docs[sample["doc_id"]]
@@ -140,9 +142,11 @@ def find_doubt(
     ask: Callable[[list[int]], list[SampleRow]],
     tolerance: float,
 ) -> tuple[str, list[int]]:
-    """Verify the samples in a file. Returns two values: the reason to reject the samples (empty if
-    there is none), and the numbers of the items that were asked again. `ask` returns the model's
-    samples for the given item numbers."""
+    """Verify the samples in a file. Returns the reason to reject them (empty if there is none), and
+    the numbers of the items that the model answered again.
+
+    `items`: the number of items that this run scores. `ask` returns this run's samples for the
+    given item numbers. `tolerance`: as in tolerance()."""
     if task.draws:
         return "the task samples its answers at random, so they cannot be verified", []
     samples = read_stored(path, items)

@@ -1,9 +1,9 @@
 """Groups log-likelihood requests with a common beginning into questions, so that a model reads the
 beginning once.
 
-lm_eval sends one request for each choice of a question. A request has the token ids of a context
-and of a continuation. A Question has the ids with which all its requests begin (the trunk), and the
-further ids of each choice. The ids, truncated on the left, are the same as in lm_eval."""
+lm_eval sends one request for each choice of a question. A request has the token ids ("ids") of a
+context and of a continuation. A Question has the ids with which all its requests begin (the trunk),
+and the continuation of each choice. Long contexts are truncated on the left, as in lm_eval."""
 
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
@@ -19,7 +19,7 @@ Request = tuple[Any, list[int], list[int]]
 
 class Room(NamedTuple):
     """The limits of a batch, padding included. `read`: ids that the model reads at once; `keep`:
-    ids whose keys and values are kept; `predict`: positions with logits over the vocabulary. A
+    ids whose keys and values are kept; `predict`: positions for which logits are computed. A
     question that exceeds a limit forms a batch of its own."""
 
     read: int
@@ -28,8 +28,8 @@ class Room(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A continuation whose log-likelihood is computed. `request`: the number of lm_eval's
-    request."""
+    """A continuation whose log-likelihood is computed. `request`: the index of lm_eval's request.
+    `ids`: the ids of the continuation."""
 
     request: int
     ids: Ids
@@ -55,8 +55,8 @@ class Question(NamedTuple):
 
 
 def questions(requests: Sequence[Request], max_length: int) -> list[Question]:
-    """Group requests into questions. The longest question comes first, as in lm_eval. `max_length`:
-    the maximum number of ids that the model reads.
+    """Group requests with equal contexts into questions. The longest trunk comes first.
+    `max_length`: the maximum number of ids that the model reads.
 
     Raises StageError for an empty context, and for a continuation that is empty or too long."""
     by_context: dict[Ids, list[Choice]] = {}
@@ -75,6 +75,8 @@ def questions(requests: Sequence[Request], max_length: int) -> list[Question]:
 
 
 def _question(context: Ids, choices: list[Choice]) -> Question:
+    """The question of a context. Its trunk is the context and the ids with which all choices begin,
+    but never the last id of a choice, because that id is only predicted."""
     columns = takewhile(
         lambda ids: len({*ids}) == 1, zip(*(choice.ids[:-1] for choice in choices), strict=False)
     )
@@ -84,8 +86,8 @@ def _question(context: Ids, choices: list[Choice]) -> Question:
 
 def fitting(waiting: Sequence[Question], room: Room, max_length: int) -> int:
     """How many of the waiting questions, taken from the first, form the next batch; at least 1.
-    `waiting` has the longest question first. Even with padding, no row is longer than `max_length`,
-    because models with learned position embeddings accept no more positions."""
+    `waiting` has the longest trunk first. In a batch of several questions, no row is longer than
+    `max_length`, padding included. Models with learned position embeddings accept no more."""
     width, keep, rest = len(waiting[0].trunk), 0, 0
     for number, question in enumerate(waiting, 1):
         keep = max(keep, question.shared + 1)
@@ -99,8 +101,8 @@ def fitting(waiting: Sequence[Question], room: Room, max_length: int) -> int:
 
 
 def slices(rows: Sequence[Row], trunk: int, room: Room) -> Iterator[Sequence[Row]]:
-    """Split rows into batches of at least one row. Each row continues a trunk of at most `trunk`
-    ids."""
+    """Split rows into batches within the limits of `room`, but of at least one row. Each row
+    continues a trunk of at most `trunk` ids."""
     width = max((len(rest) for _, rest in rows), default=1)
     size = max(1, min(room.keep // (trunk + width), room.predict // width))
     return (rows[start : start + size] for start in range(0, len(rows), size))

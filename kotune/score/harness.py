@@ -19,7 +19,7 @@ Logged = dict[str, Any]  # lm-eval's dict: the result of an evaluation, or a sam
 
 @dataclass(frozen=True)
 class Loaded:
-    """A task object of lm-eval, with its name."""
+    """A task. `task`: lm-eval's task object."""
 
     name: str
     task: Any
@@ -81,7 +81,8 @@ class Loaded:
         return str(self.task.doc_to_text(doc))
 
     def quick(self) -> int:
-        """The number of items for `--limit quick`, extended to the end of the last cluster."""
+        """The number of items that `--limit quick` scores: those in the task's card, and further
+        ones until the last cluster is complete."""
         docs, items = self.task.eval_docs, self.card.quick
         while (
             items < len(docs)

@@ -24,7 +24,8 @@ def model_class() -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    """Creates `KotuneModel` when lm_eval accesses it, because importing torch takes seconds."""
+    """Create `KotuneModel` only when lm_eval accesses it, because it imports torch, which takes
+    seconds. Raises AttributeError for any other name."""
     if name == "KotuneModel":
         return model_class()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

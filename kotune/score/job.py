@@ -10,7 +10,7 @@ from kotune.score import scoring
 
 def run(root: Path, tasks: dict[str, list[Any]], base: dict[str, str | None], limit: Limit) -> None:
     """Score the base and the tuned model in the run folder `root`. `tasks`: each task's TaskData as
-    JSON."""
+    JSON. `base`: as in scoring.score(). `limit`: as in a recipe."""
     scoring.score(
         root, {task: TaskData.from_json(data) for task, data in tasks.items()}, base, limit
     )

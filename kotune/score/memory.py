@@ -43,12 +43,12 @@ def within_memory(model: Any, attempt: Callable[[], T]) -> T:
 
 
 class AnswerRecorder:
-    """A wrapper around lm_eval's cache hook, which lm_eval calls with each new answer. It stores
-    the answers to each request and passes them on to the hook."""
+    """A wrapper around lm_eval's cache hook. lm_eval calls the hook with each new answer. The
+    wrapper stores the answer and passes it on to the hook."""
 
     def __init__(self, hook: Any, meter: Any = None) -> None:
-        """`meter` counts log-likelihoods (kotune.worker.meter). Generated answers are counted in
-        kotune.score.model."""
+        """`meter` counts log-likelihoods (kotune.worker.meter); None: they are not counted.
+        Generated answers are counted in kotune.score.model."""
         self.hook, self._meter = hook, meter
         self._answers: dict[str, list[Any]] = {}
 
@@ -80,11 +80,11 @@ def answers_within_memory(
     ask: Callable[[list[T]], list[Any]],
     used: list[int],
 ) -> list[Any]:
-    """The answers to the requests, in their order. They are computed by lm_eval's own method `ask`
-    in batches that fit into memory. If memory runs out, answered requests are not sent again.
+    """The answers to the requests, in their order. lm_eval's own method `ask` computes them in
+    batches that fit into memory. If memory runs out, answered requests are not sent again.
 
-    `kind`: lm_eval's name for the requests. `requests`: pairs of a cache key and a request. `used`:
-    a list to which each batch size that produced answers is appended."""
+    `kind`: lm_eval's name for the kind of request, such as `loglikelihood`. `requests`: pairs of a
+    cache key and a request. `used`: a list; each batch size that produced answers is appended."""
     done: dict[int, Any] = {}
     model.cache_hook = hook = AnswerRecorder(model.cache_hook, model.meter)
 

@@ -19,14 +19,15 @@ from kotune.train.upstream import float32_softmax_arguments, hold_kernels
 from kotune.worker import bounds
 
 BATCH_SIZE = 32
-# The attention implementation. It overrides the one in config.json. Training on a CPU uses it, too.
+# The attention implementation of transformers. It overrides the one in config.json. Training on a
+# CPU uses it, too.
 ATTENTION = "sdpa"
 TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
 def load_model(root: Path, base: dict[str, str | None]) -> Any:
-    """lm-eval's HF model with the base model and the adapter. Tokenizer and template are those
-    saved with the adapter.
+    """lm-eval's HF model with the base model and the adapter of the run folder `root`. Tokenizer
+    and template are those saved with the adapter. `base`: as in scoring.score().
 
     The base model is the one that the recipe names. The base model that adapter_config.json names
     is ignored, because that file may be untrusted. Raises StageError if a part cannot be loaded."""
@@ -52,8 +53,8 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
 
 
 def _digests(base: Any) -> dict[str, tuple[Any, int]]:
-    """Each tensor of a model, with a digest of its values. This takes 0.1 seconds per GB, measured
-    on a CPU."""
+    """Each tensor of a model by name, with a digest of its values. The digests take 0.1 seconds per
+    GB, measured on a CPU."""
     return {
         name: (tensor, _digest(tensor)) for name, tensor in base.state_dict(keep_vars=True).items()
     }
@@ -68,7 +69,8 @@ def _digest(tensor: Any) -> int:
 
 def _refuse_changed(name: str, before: dict[str, tuple[Any, int]]) -> None:
     """Raise StageError if an adapter changed tensors of the base model. These tensors would stay
-    changed when the adapter is switched off.
+    changed when the adapter is switched off. `name`: the adapter's path, for the message.
+    `before`: _digests() before the adapter was loaded.
 
     peft (0.20) changes base tensors for some adapter initializations. It also overwrites every base
     tensor that the adapter's file contains."""
@@ -85,9 +87,14 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
 
     Some templates, such as DeepSeek's, end the prompt with the opening tag of a thought. The tag is
     then put in front of each answer. Otherwise a thought that is cut off would be scored as the
-    answer. Generation has its own batch sizes (kotune.score.batches). `generation_batches`
-    lists the batch sizes of the last call. `longest`: the maximum tokens of an answer in a
-    rehearsal; None for the task's own maximum."""
+    answer. Generation has its own batch sizes (kotune.score.batches).
+
+    The model has these attributes:
+
+    - `most`: the maximum batch size of generation; lowered if memory runs out
+    - `longest`: the maximum tokens of an answer; None for the task's own maximum
+    - `generation_batches`: the batch sizes of the last call of generate_until()
+    """
 
     class HarnessModel(shared.model_class(turns.model_class())):  # type: ignore[misc]
         most = batches.MOST
@@ -97,7 +104,7 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
 
         def _model_generate(self, context: Any, *given: Any, **options: Any) -> Any:
             generated = super()._model_generate(context, *given, **options)
-            if self.meter:  # the longest answer of the batch decides how long the batch takes
+            if self.meter:  # each answer counts as long as the longest one of its batch
                 rows, length = generated.shape
                 self.meter.add(rows, rows * (length - context.shape[1]))
             return generated
@@ -139,6 +146,7 @@ def _shortened(request: Any, lm: Any) -> Any:
 
 def load_base(name: str, base: dict[str, str | None]) -> Any:
     """The base model, on the GPU if there is one, with the precision and kernels of training.
+    `name`: a hub id or a folder. `base`: as in scoring.score().
 
     Raises StageError if tensors are missing, because transformers would fill them with random
     numbers. Raises RecipeError if config.json describes a model larger than the weights."""
@@ -175,8 +183,8 @@ def load_base(name: str, base: dict[str, str | None]) -> Any:
 
 
 def _refuse_larger(name: str, folder: Path, config: Any) -> None:
-    """Raise RecipeError if the model that a config describes is larger than its weights. To
-    compare, the model is built on the device `meta`, which takes no memory."""
+    """Raise RecipeError if a config describes a model that is larger than the weights in `folder`.
+    To compare them, the model is built on the device `meta`, which takes no memory."""
     import torch
     from transformers import AutoModelForCausalLM
 

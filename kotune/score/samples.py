@@ -1,4 +1,6 @@
-"""Writes the files in samples/: the questions, and each variant's answers."""
+"""Writes the files in samples/: the questions, and each variant's answers. A variant is `base` or
+`tuned`. Also reads the notes in scored/. A note (runs.unfinished.Note) marks the samples of one
+variant of one task as complete."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,13 +51,15 @@ class SampleRow(TypedDict, total=False):
 
 
 def _short(text: str) -> str:
+    """A hash of a text, with 16 hexadecimal digits."""
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def write_samples(
     root: Path, kind: str, task: str, rows: Sequence[SampleRow] | Sequence[ItemRow]
 ) -> str:
-    """Write samples/<kind>/<task>.jsonl. Returns the digest of the file."""
+    """Write samples/<kind>/<task>.jsonl in the run folder `root`. Returns the file's digest.
+    `kind`: base, tuned, items, or the name of a baseline."""
     path = samples_path(root, kind, task)
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return sha256(path)
@@ -82,6 +86,7 @@ def read_refused(root: Path, task: str) -> RefusedNote | None:
 
 
 def _read(path: Path, shape: type[T]) -> T | None:
+    """A JSON file as an object of the class `shape`; None if it is missing or damaged."""
     try:
         return parsed(json_of(path), shape)
     except (OSError, ValueError):  # missing, or not JSON
@@ -89,15 +94,14 @@ def _read(path: Path, shape: type[T]) -> T | None:
 
 
 def damaged_notes(root: Path, tasks: Iterable[str]) -> Iterator[str]:
-    """A message for each damaged note in scored/."""
+    """A message for each damaged note in scored/ that belongs to one of `tasks`."""
     for path in (note_path(root, task, variant) for task in tasks for variant in ("base", "tuned")):
         if path.exists() and not read_note(path):
             yield f"{path.relative_to(root)}: damaged; its task is scored again"
 
 
 def refused_path(root: Path, task: str) -> Path:
-    """The path of the note on rejected base answers of a task. The note has the name of the other
-    run and the reason."""
+    """The path of the note on why another run's base answers to a task were rejected."""
     return note_path(root, task, "base").with_suffix(".refused")
 
 
@@ -139,8 +143,8 @@ def sample_of(sample: Logged, task: Loaded) -> SampleRow:
 
 
 def _add_prediction(row: SampleRow, responses: list[Any]) -> None:
-    """Add the generated text. For a choice task, add the index of the most likely choice and the
-    log-likelihoods of all choices."""
+    """Add an item's answer to its line: the generated text. For a choice task, add the index of the
+    most likely choice, and the log-likelihoods of all choices. `responses`: lm-eval's responses."""
     if isinstance(responses[0], str):
         row["prediction"] = responses[0]
         return

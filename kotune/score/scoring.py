@@ -98,6 +98,7 @@ def score(
 
 
 def _todo(root: Path, tasks: list[Loaded]) -> list[tuple[Loaded, str]]:
+    """The pairs of task and variant whose samples are not complete."""
     return [
         (task, variant)
         for task in tasks
@@ -114,8 +115,8 @@ def _is_unchecked(root: Path, task: str) -> bool:
 
 
 def _check(root: Path, task: Loaded, model: Any, limit: int | None, tolerance: float) -> None:
-    """Verify another run's base answers. If they pass, record the items that were asked again.
-    Otherwise discard the answers and record the reason."""
+    """Verify base answers that come from another run. If they pass, record which items the model
+    answered again. Otherwise discard the answers and record the reason."""
     path, samples = note_path(root, task.name, "base"), samples_path(root, "base", task.name)
     note, items = _noted(root, task.name, "base"), _items(task, limit)
 
@@ -160,8 +161,11 @@ def _json(values: Values) -> dict[str, object]:
 def rehearse(
     root: Path, base: str, revision: str | None, tokenizer: Any, tasks: Iterable[Loaded]
 ) -> None:
-    """Score two items of every task with the untrained model and with the baselines. Errors in
-    scoring thus appear before training, which can take hours."""
+    """Score two items of every task with the untrained model and with the baselines, without
+    writing scores. Errors in scoring thus appear before training, which can take hours.
+
+    `base` and `revision`: the hub id or folder of the base model, and its hub commit. `tokenizer`:
+    the tokenizer with the recipe's own tokens and template."""
     untrained = load_base(
         base, {"base_precision": "auto", "compute_dtype": "auto", "model_revision": revision}
     )
@@ -306,7 +310,8 @@ def _aligned(values: Values, names: Iterable[str]) -> Values:
 
 
 def metrics(result: Logged, samples: list[SampleRow]) -> Values:
-    """The values of all metrics by name: lm-eval's `acc,none`, and the other metrics of the
+    """The value of each metric in the samples, by name. If `result`, lm-eval's result, has the
+    metric (for example as `acc,none`), its value is used. Otherwise the value is computed from the
     samples. `n` is the number of items with the metric.
 
     The standard error is a bootstrap over clusters. lm-eval's own standard error is not used: it

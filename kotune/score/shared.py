@@ -4,11 +4,11 @@ share a context, and the model reads it only once.
 Token ids, truncation of long contexts, order of answers and calls of lm_eval's cache are the same
 as in lm_eval. In float32 a log-likelihood is within 1e-4 of lm_eval's (tests/score/test_shared.py).
 lm_eval reads the context for each choice again. It also computes logits at positions that predict
-no choice. This module avoids both.
+no choice. This module does neither.
 
-The size of a batch is limited by its number of ids, not by its number of items. lm_eval's own code
-is used in two cases: the model cannot continue from its cache, or a text is so long that RoPE
-scaling changes all of its keys."""
+The number of token ids limits the size of a batch, not the number of items. lm_eval's own code is
+used in two cases: the model cannot continue from its cache, or a text is so long that RoPE scaling
+changes all of its keys."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -25,8 +25,8 @@ from kotune.score.contexts import Choice, Question, Request, Room, Row, fitting,
 # because an id that is read takes more memory (all activations of a layer) than a kept id (keys and
 # values).
 ON_CPU, ON_GPU = Room(read=32, keep=128, predict=16), Room(read=256, keep=1024, predict=16)
-# How far a log-likelihood of PROBE may be from lm_eval's value x, as a multiple of 1 + |x|. The
-# first number is for float32, the second for lower precisions.
+# A log-likelihood of PROBE may differ from lm_eval's value x by at most this number times 1 + |x|.
+# NEAR is for float32, COARSE for lower precisions.
 NEAR, COARSE = 1e-3, 0.03
 # Test requests: two questions with two choices each and different lengths, and a question with a
 # single choice. The choices of the first question differ from their first id on, those of the
@@ -43,7 +43,7 @@ Answer = tuple[float, bool]  # a log-likelihood, and whether each id is the most
 
 
 class TargetId(NamedTuple):
-    """An id, and the row and position of the logits that predict it."""
+    """A token id, and the row and position of the logits that predict it."""
 
     row: int
     position: int
@@ -67,7 +67,7 @@ def model_class(base: Any) -> Any:
     class SharedModel(base):  # type: ignore[misc]
         shares: bool | None = None  # whether contexts are shared; None: not tried yet
         generation_batches: list[int] = []  # noqa: RUF012  (batch sizes of generated answers; each caller sets its own)
-        shared_below: float  # if _longest() of the requests is at least this, plain lm_eval answers
+        shared_below: float  # contexts are shared if _longest() of the requests is below this
         tok_encode: Any
         meter: Any = None  # counts answers and tokens (kotune.worker.meter); None: not counted
 
@@ -114,10 +114,10 @@ def model_class(base: Any) -> Any:
 
 
 def _can_share(lm: Any, plain: Any) -> bool:
-    """Whether a model can continue from its cache. It answers the test requests of PROBE, and the
-    log-likelihoods must match lm_eval's within the tolerance. If they do not, or if an error
-    occurs, a line with the reason is printed. Raises torch's error if the GPU runs out of
-    memory."""
+    """Whether a model can continue from its cache. The model answers the test requests of PROBE,
+    and its log-likelihoods must match lm_eval's. If they do not, or if an error occurs, a line with
+    the reason is printed. `plain`: lm_eval's own method. Raises torch's error if the GPU runs out
+    of memory."""
     try:
         _require_copies(lm)
         ours, theirs = loglikelihoods(lm, PROBE, True), plain(PROBE, disable_tqdm=True)
@@ -155,7 +155,7 @@ def _require_copies(lm: Any) -> None:
 
 
 def _shared_below(model: Any) -> float:
-    """The length of a text, in ids, from which on a model's keys can depend on the text's length.
+    """The smallest length of a text, in ids, at which the model's keys can depend on this length.
     Infinite for most models.
 
     The RoPE scalings `dynamic` and `longrope` (transformers' dynamic_rope_update) rotate all keys
@@ -182,6 +182,7 @@ def _longest(requests: Sequence[Request]) -> int:
 
 
 def _differ(ours: list[Answer], theirs: list[Answer], is_float32: bool) -> bool:
+    """Whether a log-likelihood differs from lm_eval's by more than the tolerance, or is NaN."""
     tolerance = NEAR if is_float32 else COARSE
     return any(
         not abs(a - b) <= tolerance * (1 + abs(b))
@@ -191,7 +192,7 @@ def _differ(ours: list[Answer], theirs: list[Answer], is_float32: bool) -> bool:
 
 def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> list[Answer]:
     """The answer to each request, in order. Each answer is also added to lm_eval's cache, unless
-    its request is only a part of a text: lm_eval caches whole texts."""
+    its request is a part of a longer text. `lm`: the model, an object of model_class()."""
     from tqdm import tqdm
 
     waiting, done = questions(requests, lm.max_length), dict[int, Answer]()
@@ -215,7 +216,8 @@ def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> 
 
 
 def _tokens(question: Question) -> int:
-    """The number of ids that the model reads for a question. Equal rests are read once."""
+    """The number of ids that the model reads for a question. Choices with the same
+    Question.rest() share it, so it counts once."""
     rests = {question.rest(choice) for choice in question.choices}
     return len(question.trunk) + sum(map(len, rests))
 
@@ -228,7 +230,8 @@ def limits(device: str, batch_size: int) -> Room:
 def _next_batch(
     lm: Any, waiting: Sequence[Question]
 ) -> tuple[Sequence[Question], dict[int, Answer]]:
-    """The first questions that form one batch, and the answers to its requests."""
+    """The first of the waiting questions, as many as form one batch, and the answers to their
+    requests by number of the request."""
     room = limits(lm.device.type, memory.batch_size(lm))
     batch = waiting[: fitting(waiting, room, lm.max_length)]
     parts: dict[int, list[Answer]] = {
@@ -243,8 +246,8 @@ def _next_batch(
 
 
 def _answers(lm: Any, batch: Sequence[Question], room: Room) -> Iterator[tuple[int, Answer]]:
-    """For every id of every continuation, a pair of the request's number and the answer for the
-    id."""
+    """For every id of every continuation in a batch, a pair: the request's number, and the answer
+    for this id alone."""
     continued: dict[Row, list[Choice]] = {}  # the choices that each row predicts
     for row, question in enumerate(batch):
         for choice in question.choices:
@@ -278,8 +281,8 @@ def _read_trunks(
 def _read_on(
     lm: Any, trunks: Trunks, rows: Sequence[Row], choices: Sequence[Sequence[Choice]]
 ) -> list[tuple[int, Answer]]:
-    """Continue copies of trunks with further ids, and return the answers. `choices`: for each row,
-    the choices whose ids the row predicts."""
+    """Let the model read each row after a copy of its trunk, and return the answers that the rows
+    predict. `choices`: for each row, the choices whose ids the row predicts."""
     import torch
 
     chosen = torch.tensor([row for row, _ in rows], device=lm.device)

@@ -14,9 +14,9 @@ from kotune.errors import StageError
 
 
 def before_answer(messages: list[Message], merge: bool) -> list[Message]:
-    """The turns before the last answer, with role and content only. Other keys are removed, because
-    the library `datasets` adds the keys of other rows with the value None. `merge`: put the system
-    turn into the first user turn."""
+    """The turns before the last answer, each with its role and content only. The library `datasets`
+    adds the keys of other rows with the value None, so all other keys are removed. `merge`: put the
+    system turn at the beginning of the first user turn."""
     turns: list[Message] = [
         {"role": turn["role"], "content": turn["content"]} for turn in messages[:-1]
     ]

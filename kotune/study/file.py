@@ -1,6 +1,6 @@
-"""Reads a study file. It names recipes, and lists values for some recipe keys. A cell is one of the
-recipes with one value for each of these keys. The study has a cell for every combination. Each cell
-is an ordinary run of its recipe.
+"""Reads a study file. It names recipes, and lists values for some of their keys. A cell is one of
+the recipes with one value for each of these keys. The study has a cell for every combination. Each
+cell is an ordinary run of its recipe.
 
 A study file is checked as strictly as a recipe, and problems are reported in the same form. Too
 many cells, duplicate runs and runs that cannot be compared are reported before any cell starts."""
@@ -27,14 +27,15 @@ from kotune.recipe.schema import limit as parsed_limit
 from kotune.recipe.strict_yaml import shown
 from kotune.shipped import PROGRAM
 
-MOST_CELLS = 500
+MOST_CELLS = 500  # maximum number of cells of a study
 ALL = "all"  # a value of `samples` that stands for the whole data set
 # A study compares arms. An arm is a recipe with one value for each of these keys that the study
 # varies.
 ARMS = ("model", "adapter", "template")
 # The keys for a size, which is the number of training rows of a data entry.
 SIZE_KEY = re.compile(r"data\.\d+\.samples")
-# The keys for which the study chooses the value with the lowest validation loss (points.py).
+# Keys whose values the study chooses: it takes the value with the lowest validation loss
+# (points.py).
 CHOICE_KEY = re.compile(r"axolotl\..+|data\.\d+\.weight")
 # Keys that must not vary, because they change the tokens, rows or batches over which the validation
 # loss is computed. Losses with different values of such a key could not be compared.
@@ -210,7 +211,8 @@ def _bad_values(vary: Mapping[str, Sequence[Any]]) -> Iterator[str]:
 def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]]) -> list[Cell]:
     """A cell for every combination of a recipe and values. Raises RecipeError with every problem. A
     problem that several cells have is reported only for the first of them."""
-    names, cells, problems = _names(files), [], dict[str, str]()
+    names, cells = _names(files), []
+    problems: dict[str, str] = {}  # problem without its file -> message
     for file, values in product(files, _combined(vary)):
         name = " ".join(
             (names[file], *(f"{key}={_value_in_name(key, value)}" for key, value in values.items()))
@@ -225,7 +227,7 @@ def _cells(path: Path, files: Sequence[Path], vary: Mapping[str, Sequence[Value]
 
 
 def _value_in_name(key: str, value: Value) -> Value:
-    """The value as it is shown in a cell's name: `all` for a size of null."""
+    """The value as it is shown in a cell's name: `all` if a size is null."""
     return ALL if value is None and SIZE_KEY.fullmatch(key) else value
 
 
@@ -236,8 +238,8 @@ def _combined(vary: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]
 
 
 def _override(key: str, value: Value) -> str:
-    """A key and its value in the form KEY=VALUE of --set. The option reads the text as the same
-    value. For a size, `all` is written as null."""
+    """A key and its value in the form KEY=VALUE of --set, which reads the same value from it. For a
+    size, `all` is written as null."""
     plain = None if value == ALL and SIZE_KEY.fullmatch(key) else value
     text = yaml.safe_dump([plain], default_flow_style=True, allow_unicode=True, width=math.inf)
     return f"{key}={text.strip()[1:-1]}"
@@ -250,9 +252,9 @@ def _names(files: Sequence[Path]) -> dict[Path, str]:
     return {file: str(file) if stems.count(file.stem) > 1 else file.stem for file in files}
 
 
-def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
-    """The cell of a recipe with one value for each key that varies. `arm`: the recipe's name.
-    Raises RecipeError if the recipe with these values has problems."""
+def _cell(file: Path, values: Mapping[str, Value], name: str, recipe_name: str) -> Cell:
+    """The cell of a recipe with one value for each key that varies. `name`: the cell's name. Raises
+    RecipeError if the recipe with these values has problems."""
     overrides = tuple(_override(key, value) for key, value in values.items())
     resolved = reading.load(file, overrides)
     size = next((key for key in values if SIZE_KEY.fullmatch(key)), "data.0.samples")
@@ -260,7 +262,7 @@ def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
         file,
         overrides,
         name,
-        arm=", ".join((arm, *(str(values[key]) for key in ARMS if key in values))),
+        arm=", ".join((recipe_name, *(str(values[key]) for key in ARMS if key in values))),
         entry=(entry := int(size.split(".")[1])),
         samples=resolved.data[entry].samples,
         seed=resolved.seed,
@@ -270,14 +272,16 @@ def _cell(file: Path, values: Mapping[str, Value], name: str, arm: str) -> Cell:
 
 
 def _order(cell: Cell, vary: Mapping[str, Sequence[Value]]) -> tuple[float, float]:
-    """The sort key of a cell. Cells with equal sort keys keep the order of the study file."""
+    """The sort key of a cell: its seed's index in `vary`, then its size. Cells with equal sort keys
+    keep the order of the study file."""
     seeds = [*vary.get("seed", ())]
     return seeds.index(cell.seed) if seeds else 0, cell.samples or math.inf
 
 
 def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) -> Iterator[str]:
-    """The messages about keys that differ between cells although they must not. There is one
-    message for each such key under `vary`, and one for each recipe that differs from the first.
+    """Messages about keys that differ between cells although they must not. There is one message
+    for each of these keys under `vary`, and one for each recipe that differs from the first in
+    other keys.
 
     These keys may differ: all keys in ARMS, and those under `vary` that are the seed, a size or a
     choice (CHOICE_KEY)."""
@@ -289,7 +293,8 @@ def _not_comparable(cells: Sequence[Cell], vary: Mapping[str, Sequence[Value]]) 
             if key == "seed" or SIZE_KEY.fullmatch(key) or CHOICE_KEY.fullmatch(key)
         ),
     }
-    first, differing = dict(_flat(cells[0].resolved.model_dump(mode="json"))), dict[str, Path]()
+    first = dict(_flat(cells[0].resolved.model_dump(mode="json")))
+    differing: dict[str, Path] = {}  # key -> the first recipe in which it differs
     for cell in cells[1:]:
         keys = dict(_flat(cell.resolved.model_dump(mode="json")))
         for key in keys.keys() | first.keys():

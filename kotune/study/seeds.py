@@ -1,8 +1,8 @@
 """Runs a recipe with all its seeds, one after another, and reports them as one model.
 
 Each seed is an ordinary run in its own folder. So finished seeds are skipped, and a failed or
-killed seed leaves the others whole. The base model is scored once, because each run reuses its
-answers (kotune.score.base_answers)."""
+killed seed does not affect the others. The base model is scored only in the first run, because the
+other runs reuse its answers (kotune.score.base_answers)."""
 
 import os
 from dataclasses import replace
@@ -23,7 +23,8 @@ from kotune.worker.device import chosen
 
 
 def run(recipe_file: Path, options: RunOptions, screen: Screen) -> list[Run]:
-    """Run a recipe with each of its seeds, or with `options.seeds` of them. Returns the runs.
+    """Run a recipe with each of its seeds. `options.seeds`: the number of seeds; None for as many
+    as the recipe has (Recipe.all_seeds). Returns the runs.
 
     After each seed, the report in the first seed's folder is written again. It covers all scored
     seeds of the recipe. The first error stops the command. The same command continues later."""

@@ -31,8 +31,9 @@ def of_task(words: Sentences) -> list[Table]:
 def curve(words: Sentences) -> Table:
     """A table with a row for each arm and size. A size is a number of training rows.
 
-    A row has the mean score over the seeds, its interval, the score of the untuned model, and the
-    time and cost of training. The notes list the baselines, for example the chance level."""
+    A row has the mean score over the seeds, its confidence interval, the score of the untuned
+    model, and the time and cost of training. The notes list the baselines, for example the chance
+    level."""
     findings, say = words.findings, words.say
     rows = []
     for index, point in enumerate(findings.scores.points):
@@ -114,6 +115,8 @@ def pairs(words: Sentences) -> Table:
 
 
 def _difference(comparison: Comparison) -> Row:
+    """The table cells of one comparison: both scores, their difference and its interval, p-value,
+    adjusted p-value (Holm), and the numbers of items and groups."""
     paired = comparison.paired
     return (
         number(paired.value_a),
@@ -127,7 +130,8 @@ def _difference(comparison: Comparison) -> Row:
 
 
 def seed_variation(words: Sentences) -> Table:
-    """A table of each arm's variation between seeds."""
+    """A table of each arm's variation between seeds: degrees of freedom, standard deviation, and
+    the difference below which two runs with different seeds are in 95% of cases."""
     say = words.say
     rows = [
         (
@@ -143,7 +147,9 @@ def seed_variation(words: Sentences) -> Table:
 
 
 def laws(words: Sentences) -> Table:
-    """A table of each arm's fitted law, or the reason why there is none."""
+    """A table of each arm's fitted power law, or the reason why there is none. A row has the
+    interval of the exponent, the predicted score at AHEAD times the largest size, and the interval
+    of the gain from doubling the data."""
     findings, say, rows = words.findings, words.say, []
     for fitted in findings.curves.values():
         exponent = predicted = gain = NOTHING
@@ -164,11 +170,11 @@ def laws(words: Sentences) -> Table:
 
 
 def choices(tried: Sequence[Tried], say: Phrases) -> Iterator[Table]:
-    """Yields a table of all choices at each arm and size, with their validation losses. A choice is
-    a set of values for the settings to choose, for example the learning rate. The table marks the
-    best choices.
+    """Yields a table of all choices for each arm and size, with their validation losses. A choice
+    is one value for each key that the study chooses (file.CHOICE_KEY), for example the learning
+    rate. The table marks the best choices.
 
-    Yields nothing if the study has no settings to choose."""
+    Yields nothing if the study chooses no keys."""
     rows = [
         (
             each.arm,
@@ -189,8 +195,8 @@ def choices(tried: Sequence[Tried], say: Phrases) -> Iterator[Table]:
 
 
 def chosen(tried: Sequence[Tried], say: Phrases) -> Iterator[str]:
-    """Yields sentences for each arm. There is one for each choice that was the best at some sizes,
-    and one that lists the sizes at which no choice could be made."""
+    """Yields sentences for each arm: one for each choice that was the best at some sizes, and one
+    for the sizes at which no choice could be made, if there are any."""
     for arm in dict.fromkeys(each.arm for each in tried):
         of_arm = [each for each in tried if each.arm == arm and each.choice]
         made: dict[str, list[int]] = {}
@@ -242,6 +248,7 @@ def next_steps(
 
 
 def _step(step: Step, price: Price | None, say: Phrases) -> Row:
+    """The table cells of one data set."""
     card = step.card
     leaked = (say("study_leaked", task=task, n=f"{n:,}") for task, n in (step.leaks or {}).items())
     leaks = say.word("card", card.defects) if step.leaks is None else ", ".join(leaked)

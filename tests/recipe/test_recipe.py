@@ -148,6 +148,10 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         (GOOD + "adapter: qlor\n", "adapter: unknown value `qlor`; did you mean qlora?"),
         (GOOD + "leaks: drp\n", "leaks: unknown value `drp`; did you mean drop?"),
         (
+            GOOD.rstrip() + "\n    system: mege\n",
+            "data.0.system: unknown value `mege`; did you mean merge?",
+        ),
+        (
             GOOD + "tasks: nli_sample_ko\n",
             "tasks: must be a list, as in [a, b], found `nli_sample_ko`",
         ),

@@ -64,13 +64,13 @@ def both(tmp_path: Path, b: Made = OTHER, language: str = "en") -> Report:
     return Report(Result.of(runs, Price(2500, 1400)), Phrases(language))
 
 
-@pytest.mark.parametrize("several", [False, True], ids=["a run", "a comparison"])
-@pytest.mark.parametrize("language", LANGUAGES)
 def test_runs_without_comparisons_have_no_tables(tmp_path: Path) -> None:
     result = Result.of(load([finished(tmp_path / "a")]))
     assert criteria(replace(result, comparisons=[]), Phrases("en")) == []
 
 
+@pytest.mark.parametrize("several", [False, True], ids=["a run", "a comparison"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_page_and_markdown_hold_the_same_figures(
     tmp_path: Path, language: str, several: bool
 ) -> None:

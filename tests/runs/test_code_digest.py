@@ -279,7 +279,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
 
     def of_stages() -> dict[str, object]:
         stages.code.cache_clear()
-        stages.meaning_of_task.cache_clear()
+        stages.task_digest.cache_clear()
         job = Job(recipe, Run(root / "run"), "cpu", None)
         return {stage: stages.inputs(job, stage) for stage in stages.INPUTS}
 
@@ -296,7 +296,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
         patch.setitem(presets.PRESETS, "quickstart-llama", replace(preset, template=there))
         yield Tree(root, of_stages)
     stages.code.cache_clear()
-    stages.meaning_of_task.cache_clear()
+    stages.task_digest.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def called(work: Callable[[], object]) -> set[tuple[str, str]]:
 def known(*roots: str | Path, **kept: tuple[str, ...]) -> set[tuple[str, str]]:
     """The definitions that a digest covers. `kept`: for the tables of sources and
     metrics, the keys that count."""
-    chosen = {**stages.NOTHING, **{name.replace("__", "."): keys for name, keys in kept.items()}}
+    chosen = {**stages.NO_ENTRIES, **{name.replace("__", "."): keys for name, keys in kept.items()}}
     reached = stages.code().reached(*roots, kept_keys=chosen)
     return {(str(definition.file), definition.name) for definition, _, _ in reached}
 
@@ -106,7 +106,7 @@ def test_whatever_a_models_answers_call_is_known(task: str) -> None:
 
 
 def of_task(task: str) -> set[tuple[str, str]]:
-    """What stages.meaning_of_task covers."""
+    """What stages.task_digest covers."""
     metrics = tuple(metric["metric"] for metric in card.settings(task)["metric_list"])
     cut = {
         "kodata__SOURCES": (card.cards()[task].source,),

@@ -1,4 +1,4 @@
-"""The text of pages and screens. Each language has one YAML file, and all files have the same keys.
+"""Loads the texts of pages and screens: one YAML file for each language, all with the same keys.
 The value of a key is a text with {placeholders}, or a table that maps kotune's names to texts."""
 
 from pathlib import Path
@@ -25,16 +25,16 @@ class Phrases:
         return str(self._texts[key]).format(**places)
 
     def words(self, kind: str) -> list[str]:
-        """The names in a table of texts, in the file's order."""
+        """The names in the table of texts `kind`, in the file's order."""
         return list(self._texts[kind])
 
     def word(self, kind: str, name: str) -> str:
-        """The text for one of kotune's names, for example a name in a manifest. Returns the name
-        itself if the table has no text for it."""
+        """The text for `name` in the table of texts `kind`. Returns the name itself if the table
+        has no text for it."""
         return str(self._texts[kind].get(name, name))
 
     def phrase(self, kind: str, name: str, /, **places: object) -> str:
-        """The text for one of kotune's names, with its placeholders filled. Returns the name itself
-        if the table has no text for it. Placeholders in the name are not filled, because the name
-        may come from an untrusted file."""
+        """The text for `name` in the table of texts `kind`, with its placeholders filled. Returns
+        the name itself if the table has no text for it. Placeholders in the name are not filled,
+        because the name may come from an untrusted file."""
         return str(self._texts[kind][name]).format(**places) if name in self._texts[kind] else name

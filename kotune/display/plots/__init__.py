@@ -1,9 +1,6 @@
-"""Draws plots as inline SVG. vl-convert renders them from Vega-Lite specs, without a browser and
-without a network.
-
-Colours are CSS variables of the page, so a plot follows the light, dark and print styles. Text is
-SVG text in the page's font. A plot is WIDTH pixels wide, which fits a phone. A page never shows a
-plot smaller."""
+"""Draws plots as inline SVG, which vl-convert renders from Vega-Lite specs without a browser and
+without a network. Colours are CSS variables of the page, so a plot follows the page's light, dark
+and print styles."""
 
 from kotune.display.plots.curves import PlotPoint, Series, lines
 from kotune.display.plots.drawing import SHARES, WIDTH, Axis, Spec, colour, svg

@@ -29,9 +29,9 @@ class PlotPoint(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A line. `label` is its name in the legend. Lines with the same label have the same colour. If
-    all labels are empty, there is no legend. `marked` draws a dot at every point. A line with a
-    single point is always drawn as a dot."""
+    """A line. `label` is its name in the legend; empty if it is not in the legend. Lines with the
+    same label must have the same colour. If `marked` is true, every point has a dot. The point of a
+    line with a single point always has one."""
 
     label: str
     points: Sequence[PlotPoint]
@@ -92,8 +92,9 @@ def lines(
 
 
 def _names(references: Mapping[str, float], values: Sequence[float]) -> list[Spec]:
-    """The names of horizontal lines with their positions on the y axis. Names that would overlap
-    are stacked in the order of their lines. `values` are all other values on the axis."""
+    """The names of horizontal lines with their positions on the y axis. A name is at the value of
+    its line. Names that would overlap are moved apart, in the order of their lines. `values` are
+    all other values on the axis."""
     ends = [*references.values(), *values]
     room = LINE / HIGH * (max(ends) - min(ends)) if ends else 0
     named: list[tuple[float, list[str]]] = []
@@ -112,9 +113,9 @@ def _names(references: Mapping[str, float], values: Sequence[float]) -> list[Spe
 
 
 def _scaled(name: str, axis: Axis, values: Sequence[float]) -> Spec:
-    """The encoding of one axis for these values. If `axis` has no ticks, a logarithmic axis gets
-    ticks at 1, 2 and 5 times each power of ten. If fewer than two of these are within the range of
-    the values, Vega chooses the ticks."""
+    """The encoding of one axis for these values. `name`: x or y. A logarithmic axis without ticks
+    of its own gets ticks at 1, 2 and 5 times each power of ten. If fewer than two of these are in
+    the range of the values, Vega chooses the ticks."""
     if axis.log and not axis.ticks:
         powers = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
         ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]

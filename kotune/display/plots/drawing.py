@@ -1,5 +1,5 @@
-"""Defines what all plots share, such as the width, the colours and the axes. It also converts a
-Vega-Lite spec to an SVG element."""
+"""Defines the width, the colours and the axes of all plots, and converts a Vega-Lite spec to an SVG
+element."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 Spec = dict[str, Any]
 
-WIDTH = 344
+WIDTH = 344  # pixels; fits a phone
 TEXT, LINE = 12, 15  # pixels: font size and line height
 RUNS = 6  # number of colours for runs before they repeat
 SHARES = (0, 0.25, 0.5, 0.75, 1)  # axis ticks for shares, which range from 0 to 1
@@ -61,8 +61,8 @@ FITTED: Spec = {"type": "fit-x", "contains": "padding"}  # WIDTH includes the ax
 
 
 class Axis(NamedTuple):
-    """An axis. `form` is the number format in d3's notation. `ticks` are the tick positions; if it
-    is empty, Vega chooses them."""
+    """An axis. `log`: whether its scale is logarithmic. `form`: the number format in d3's notation.
+    `ticks`: the positions of ticks; if empty, they are chosen automatically."""
 
     title: str
     log: bool = False
@@ -110,8 +110,9 @@ def layers(layers: Iterable[tuple[Sequence[Spec], Spec, Spec]]) -> list[Spec]:
 
 
 def channel(name: str, axis: Axis, scale: Spec, **shown: object) -> Spec:
-    """The encoding of one axis, with the settings that all plots share. `shown` are further
-    settings of Vega-Lite for the axis."""
+    """The encoding of one axis, with the settings that all plots share. `name`: x or y, which is
+    also the field of the rows. `scale` and `shown`: Vega-Lite's scale, and further settings of its
+    axis."""
     ticks = {"values": [*axis.ticks]} if axis.ticks else {}
     settings = {
         "title": axis.title or None,

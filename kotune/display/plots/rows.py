@@ -51,8 +51,8 @@ class Group(NamedTuple):
 def intervals(
     groups: Sequence[Group], axis: Axis, ends: tuple[float, float], zero: float | None = None
 ) -> Spec:
-    """Draw rows of intervals on one scale from ends[0] to ends[1]. `zero` is the position of a
-    dashed line through all rows; None draws no such line."""
+    """Draw rows of intervals on one scale from ends[0] to ends[1]. `zero` is the value at which a
+    dashed line goes through all rows; None draws no such line."""
     laid = _Layout(groups, ends)
     across = channel("x", axis, {"domain": ends, "nice": False}, domain=False, labelFlush=True)
     down = {
@@ -127,6 +127,8 @@ class _Layout:
         return self.height - pixels / 2
 
     def _references(self, references: Mapping[str, float], top: float) -> None:
+        """Place a group's reference lines, which begin at `top`, and their names below the group.
+        A name is to the right of its line in the left half of the plot, else to the left."""
         lanes: list[list[tuple[float, float]]] = []  # the occupied ranges of each line of text
         bottom = self.height
         for name, value in sorted(references.items(), key=lambda item: item[1]):
@@ -144,4 +146,5 @@ class _Layout:
 
 
 def _is_free(used: Sequence[tuple[float, float]], new: tuple[float, float]) -> bool:
+    """Whether a range (left, right) overlaps none of the used ranges."""
     return all(right <= new[0] or new[1] <= left for left, right in used)

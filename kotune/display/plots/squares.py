@@ -17,16 +17,17 @@ from kotune.display.plots.drawing import (
 )
 
 ROW_HEIGHT, PLOT_HEIGHT = 46, 250  # pixels: of a row of a matrix, and of a calibration plot
-# The highest opacity of a cell's fill. Above it, the cell's text is hard to read in the light or in
-# the dark style.
+# The maximum opacity of a cell's fill. At a higher one, the cell's text is hard to read in the
+# light or in the dark style.
 MAX_OPACITY = 0.4
-# The area of a dot in square pixels, for a bin with no items and for a bin with all items.
+# The areas in square pixels of the dots of a bin without items and of a bin with all items.
 DOT_AREAS = (16.0, 200.0)
 
 
 class Dot(NamedTuple):
     """A bin of a calibration plot. `confidence` is the mean confidence of its items, and
-    `accuracy` their accuracy. `share` is its share of all items. All are from 0 to 1."""
+    `accuracy` their accuracy. `share` is the share of all items that are in the bin. All three are
+    from 0 to 1."""
 
     confidence: float
     accuracy: float
@@ -37,6 +38,7 @@ def confusion(
     choices: Sequence[str], counts: Sequence[Sequence[int]], axes: tuple[str, str]
 ) -> Spec:
     """Draw a confusion matrix. The rows are the expected answers, the columns the model's answers.
+    `counts[i][j]` is the number of items with the expected answer i and the model's answer j.
 
     A cell shows its count and its share of the row. A larger share makes the cell more opaque. The
     colour shows whether the model's answer is right. `axes` has the title of the columns, then

@@ -58,8 +58,8 @@ HINTS = (
 
 
 class Document(NamedTuple):
-    """Either running text, or a chat whose turns are (user, assistant). The other field is
-    empty."""
+    """A document is either running text or a chat. `turns`: pairs of a question and its answer. The
+    field that is not used is empty."""
 
     text: str
     turns: tuple[tuple[str, str], ...]
@@ -85,7 +85,8 @@ def unseen_scene(rng: random.Random) -> Scene:
 
 
 def asked(statement: str, rng: random.Random) -> str:
-    """A statement as a yes-or-no question: 샀다. -> 샀습니까? or 샀다고 할 수 있습니까?"""
+    """A statement as a yes-or-no question. For example, 샀다. becomes 샀습니까? or 샀다고 할 수
+    있습니까?"""
     stem = statement.removesuffix("다.")
     last = stem.split()[-1]
     is_name = last in words.NAMES or last.removesuffix("이") in words.NAMES  # 민수다, 지훈이다
@@ -97,15 +98,15 @@ def asked(statement: str, rng: random.Random) -> str:
 def polar_questions(
     rng: random.Random, scene: Scene, count: int, answers: dict[str, str] = POLAR
 ) -> list[tuple[str, str]]:
-    """Yes-or-no questions with their answers. Answers are drawn independently, so no answer can be
-    inferred from another."""
+    """`count` yes-or-no questions about a scene, each with its answer. The labels of the answers
+    are drawn independently, so no answer can be inferred from another. `answers`: the word for each
+    label."""
     labels = rng.choices(sorted(answers), k=count)
     return [(posed(scene.hypothesis(label), rng), answers[label]) for label in labels]
 
 
 def posed(statement: str, rng: random.Random) -> str:
-    """A statement turned into a question, or a statement followed by the question whether the
-    statement is true."""
+    """A statement as a question, or a statement followed by the question whether it is true."""
     if rng.random() < 0.5:
         return f"{rng.choice(QUESTION_TAGS)}: {asked(statement, rng)}"
     return f"{rng.choice(STATEMENT_TAGS)}: {statement} {rng.choice(CHECKS)}"
@@ -121,8 +122,8 @@ def reading(rng: random.Random) -> Document:
 
 
 def table(rng: random.Random) -> Document:
-    """A sentence and a table of facts about single words. This form has an answer for every two
-    tokens."""
+    """A sentence and a table of facts about single words (Scene.facts). This form has an answer for
+    every two tokens."""
     scene = unseen_scene(rng)
     lines = [f"{rng.choice(TEXT_TAGS)}: {scene.premise}"]
     informative = [
@@ -148,7 +149,7 @@ def presence(rng: random.Random) -> Document:
 
 def judging(rng: random.Random) -> Document:
     """A sentence and one or two yes-or-no questions, as a chat. Hints may follow the first
-    question. If the words to answer with are not those in POLAR, one hint names them."""
+    question. If the answers are not the words in POLAR, one hint names the words."""
     scene = unseen_scene(rng)
     answers = rng.choice(ANSWERS)
     turns = polar_questions(rng, scene, rng.choice((1, 1, 2)), answers)
@@ -182,8 +183,8 @@ def running_text(rng: random.Random) -> Document:
 
 
 def word_task(rng: random.Random) -> Document:
-    """A line of three words, and a question about the word at a position. Half of the time, the
-    words are the task's label words. So the output layer learns to generate these."""
+    """A line of three words, and the question which word is at a position. Half of the time, the
+    words are the task's label words, so that the output layer learns to generate them."""
     line = rng.sample(ABSTRACT[:3], 3) if rng.random() < 0.5 else rng.sample(ABSTRACT, 3)
     where, index = rng.choice(PLACES_IN_LINE)
     return Document(
@@ -200,7 +201,8 @@ JUDGING = (16, 2, 36, 32, 8, 4, 2)
 
 
 def documents(seed: int, shares: tuple[int, ...] = FINDING) -> Iterator[Document]:
-    """An endless sequence of documents, which is the same for the same seed and shares."""
+    """An endless sequence of documents. The same seed and shares give the same documents. `shares`:
+    the relative frequencies of KINDS_OF_DOCUMENT."""
     rng = random.Random(seed)
     while True:
         (make,) = rng.choices(KINDS_OF_DOCUMENT, shares)

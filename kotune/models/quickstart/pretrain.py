@@ -1,8 +1,9 @@
 """Makes one quickstart model from scratch: the tokenizer, the configuration, and weights pretrained
 on generated Korean.
 
-Guarantees: the seed determines the corpus, the initial weights and the order of batches. The task
-itself is not in the corpus (see corpus.py). It takes about 25 minutes on one CPU core.
+The seed determines the corpus, the initial weights and the order of batches. The corpus does not
+contain the task on which the model is tuned and scored (see corpus.py). Pretraining takes about 25
+minutes on one CPU core.
 
     python -m kotune.models.quickstart.pretrain llama --out kotune/models/quickstart_llama
     python -m kotune.models.quickstart.pretrain qwen --out kotune/models/quickstart_deepseek
@@ -30,8 +31,8 @@ SEED = 42
 TOKENS_PER_BATCH = 960
 POOL = 1024  # documents that are sorted by length together, so that batches need little padding
 LEARNING_RATE = 3e-3
-WIDTH = 0.08  # standard deviation of initial weights
-TEXT_WEIGHT = 0.1  # weight of a token in the loss; a token of an answer has weight 1
+INITIAL_DEVIATION = 0.08  # standard deviation of initial weights
+TEXT_WEIGHT = 0.1  # weight in the loss of a token outside answers; a token of an answer has 1
 
 # Each stage has the relative frequencies of document kinds, and the number of steps.
 STAGES = ((corpus.FINDING, 5000), (corpus.JUDGING, 5000))
@@ -57,8 +58,8 @@ class Row(NamedTuple):
 
 
 def config_of(name: str, tokenizer: PreTrainedTokenizerFast) -> PretrainedConfig:
-    """The configuration of the model's family. As in the real models, Llama's output layer is tied
-    to the embedding and Qwen2's is not."""
+    """The model's configuration. `name`: `llama` or `qwen`. As in the real models, Llama's output
+    layer is tied to the embedding and Qwen2's is not."""
     from transformers import LlamaConfig, Qwen2Config
 
     make, tied = (LlamaConfig, True) if name == "llama" else (Qwen2Config, False)
@@ -72,7 +73,8 @@ def config_of(name: str, tokenizer: PreTrainedTokenizerFast) -> PretrainedConfig
 
 
 class Encoder:
-    """Turns documents into rows, with the family's chat template."""
+    """Converts documents to rows, with the chat template of the model family `name`. `opening`: the
+    token ids with which the template begins an answer."""
 
     def __init__(self, name: str, tokenizer: PreTrainedTokenizerFast) -> None:
         self.tokenizer = tokenizer
@@ -83,8 +85,8 @@ class Encoder:
         self.opening = self.encoded(opened.removeprefix(closed))
 
     def rendered(self, turns: tuple[tuple[str, ...], ...], opens: bool = False) -> str:
-        """The turns as text, rendered with the chat template. With `opens`, the text ends with the
-        opening of an answer."""
+        """The turns as text, rendered with the chat template. If `opens` is true, the text ends
+        with the beginning of an answer that follows."""
         messages = [
             {"role": role, "content": content}
             for turn in turns
@@ -103,7 +105,7 @@ class Encoder:
         """The row of a document. All tokens of answers have weight 1, including the token that ends
         an answer. The first token of each word in corpus.POLAR also has weight 1, wherever it
         occurs. All other tokens have weight TEXT_WEIGHT."""
-        if document.text:
+        if document.text:  # an answer is the line after a question mark
             ids = [*self.tokenizer.encode(document.text), int(self.tokenizer.eos_token_id or 0)]
             opening, closing = self.encoded("?\n"), self.encoded("\n")
         else:
@@ -156,12 +158,12 @@ def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
     return (losses * weights[is_real]).sum() / weights.sum()
 
 
-def start(model: PreTrainedModel) -> None:
-    """Initialize the weights in place.
+def initialize(model: PreTrainedModel) -> None:
+    """Initialize the weights of the attention and MLP layers in place.
 
-    The weights of linear layers get a standard deviation of about 1 / sqrt(hidden size), because
-    the default of transformers (0.02) is for larger models. Half of the heads get equal query and
-    key matrices, so a token attends to its own earlier occurrences. This is mimetic initialization
+    They get random weights with a standard deviation of about 1 / sqrt(hidden size). The
+    default of transformers, 0.02, is for larger models. Half of the heads get equal query and key
+    matrices, so a token attends to its own earlier occurrences. This is mimetic initialization
     (Trockman and Kolter 2023, arXiv:2305.09828). With it, a small model learns to look up earlier
     text in far fewer steps."""
     import torch
@@ -169,9 +171,10 @@ def start(model: PreTrainedModel) -> None:
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() == 2 and "embed" not in name and "lm_head" not in name:
-                weight.normal_(std=WIDTH)
+                weight.normal_(std=INITIAL_DEVIATION)
         for layer in model.model.layers:
-            half = torch.randn(SHAPE["hidden_size"] // 2, SHAPE["hidden_size"]) * WIDTH
+            half = torch.randn(SHAPE["hidden_size"] // 2, SHAPE["hidden_size"])
+            half *= INITIAL_DEVIATION
             layer.self_attn.q_proj.weight[: len(half)] = half
             layer.self_attn.k_proj.weight[: len(half)] = half
 
@@ -183,8 +186,8 @@ def share_of_rate(step: int) -> float:
 
 
 def train(model: PreTrainedModel, encoder: Encoder) -> Iterator[int]:
-    """Train in place through all stages, and print the loss every 100 steps. Yields the number of
-    each finished step."""
+    """Train the model in place through all STAGES. Prints the mean loss every 100 steps. Yields the
+    number of each finished step."""
     import torch
 
     stages = [
@@ -224,12 +227,12 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path) 
 
 
 def main() -> None:
-    """Parse the command line, train, save."""
+    """Pretrain a model with the options of the command line, and save it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=sorted(vocabulary.FAMILIES))
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("name", choices=sorted(vocabulary.FAMILIES), help="the model family")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to save to")
     parser.add_argument(
-        "--every", type=int, help="also save after every so many steps, in OUT-STEP"
+        "--every", type=int, help="also save after every EVERY steps, to the folder OUT-STEP"
     )
     arguments = parser.parse_args()
     import torch
@@ -239,7 +242,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     tokenizer = vocabulary.build(vocabulary.FAMILIES[arguments.name])
     model = AutoModelForCausalLM.from_config(config_of(arguments.name, tokenizer))
-    start(model)
+    initialize(model)
     print(f"{model.num_parameters():,} parameters", flush=True)
     encoder = Encoder(arguments.name, tokenizer)
     for step in train(model, encoder):

@@ -3,7 +3,7 @@ model family, and a small vocabulary of its own.
 
 Guarantees:
 
-- Any text decodes back exactly, because bytes are the alphabet.
+- The tokens of any text decode to exactly this text, because the alphabet is bytes.
 - Every special token is one id.
 - `add_special_tokens` adds one BOS token, as the tokenizers of the real models do.
 - The padding token differs from the end-of-turn token. Otherwise training would ignore the
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 VOCABULARY_SIZE = 1120
 TEMPLATE_WORDS = ("user", "assistant", "system", "\n\n")
-TRAINING_DOCUMENTS = 5_000
-# Each of these is one id. They are not special tokens, so decoding keeps them. DeepSeek-R1-Distill
-# does the same.
+TRAINING_DOCUMENTS = 5_000  # documents of the corpus on which merges are learned
+# Each of these tags is one token. They are not special tokens, so decoding keeps them, as in
+# DeepSeek-R1-Distill.
 THOUGHT = ("<think>", "</think>")
 # Syllables that are added to those of the corpus, so that other Korean text is not split into
 # bytes.
@@ -93,8 +93,9 @@ FAMILIES = {
 
 
 def pieces() -> Iterator[str]:
-    """The corpus split at nouns and endings. So no token joins a noun with its particle, or a stem
-    with its ending. A small model then learns a noun once, and not again for each particle."""
+    """Pieces of the corpus, split at spaces, nouns and endings. Merges are learned within a piece,
+    so no token joins a noun with its particle, or a stem with its ending. A small model then learns
+    a noun once, and not again for each particle."""
     nouns = "|".join(
         [
             *words.every_noun(),
@@ -123,7 +124,8 @@ def word_merges(room: int) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def byte_model(special: tuple[str, ...]) -> models.BPE:
-    """A byte-level BPE model whose merges first build whole syllables and then words.
+    """A byte-level BPE model whose merges first build whole syllables and then words. `special`:
+    the tokens that get the first ids.
 
     Ordinary merges of bytes would join the end of one syllable with the start of the next. They
     would also split a word differently before different particles."""
@@ -182,8 +184,8 @@ def trained(family: Family) -> Tokenizer:
 
 
 def build(family: Family) -> PreTrainedTokenizerFast:
-    """The tokenizer as an object of transformers. It has the generic class, because the Llama class
-    would lose Korean bytes."""
+    """The tokenizer of a family as an object of transformers. Its class is the generic one, because
+    transformers' Llama class would lose Korean bytes."""
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = PreTrainedTokenizerFast(
