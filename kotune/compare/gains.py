@@ -54,7 +54,7 @@ ADDITIVE = {
 }
 
 
-class Named(NamedTuple):
+class GainOf(NamedTuple):
     """What is compared: a metric of a task, and the tuned models of two sides."""
 
     task: str
@@ -63,7 +63,7 @@ class Named(NamedTuple):
     b: Side
 
 
-class Pair(NamedTuple):
+class BeforeAfter(NamedTuple):
     """An item's ingredients of a metric, before and after tuning."""
 
     before: Any
@@ -122,16 +122,16 @@ def _of_task(task: str, a: Side, b: Side) -> Iterator[GainComparison]:
         if complete and not metric.biased and not metric.squared:
             pairs = [_pairs(name, complete, *run) for run in zip(before, after, strict=True)]
             clusters = [after[0][key].cluster for key in complete]
-            yield _compared(Named(task, name, a, b), pairs, clusters)
+            yield _compared(GainOf(task, name, a, b), pairs, clusters)
 
 
-def _pairs(name: str, items: Sequence[str], before: Answers, after: Answers) -> list[Pair]:
+def _pairs(name: str, items: Sequence[str], before: Answers, after: Answers) -> list[BeforeAfter]:
     """For each item, the ingredient of a metric before and after tuning."""
-    return [Pair(before[key].metrics[name], after[key].metrics[name]) for key in items]
+    return [BeforeAfter(before[key].metrics[name], after[key].metrics[name]) for key in items]
 
 
 def _compared(
-    named: Named, runs: Sequence[Sequence[Pair]], clusters: Sequence[Hashable]
+    named: GainOf, runs: Sequence[Sequence[BeforeAfter]], clusters: Sequence[Hashable]
 ) -> GainComparison:
     """The comparison with its figures. `runs`: the ingredients of each run of a, then of b."""
     task, name, a, b = named
@@ -162,7 +162,7 @@ def gain_of(metric: Metric, is_lower_better: bool) -> Metric:
     tuning."""
     sign = -1 if is_lower_better else 1
 
-    def vector(pairs: Sequence[Pair]) -> list[float]:
+    def vector(pairs: Sequence[BeforeAfter]) -> list[float]:
         before, after = zip(*pairs, strict=True)
         return [*metric.vector(before), *metric.vector(after)]
 
