@@ -164,7 +164,11 @@ def test_the_wheel_holds_the_four_folders_under_names_of_their_own_and_nothing_e
     folders = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert folders == {*NAMES.values(), f"kotune-{importlib.metadata.version('kotune')}.dist-info"}
     parts = [name.split("/") for name in files_of(ROOT)]
-    assert held == {"/".join([NAMES[first], *rest]) for first, *rest in parts if first in NAMES}
+    assert held == {
+        "/".join([NAMES[first], *rest])
+        for first, *rest in parts
+        if first in NAMES and [first, rest[0]] != ["recipes", "real"]
+    }
     assert wheel.stat().st_size < 15_000_000
 
 
@@ -206,7 +210,7 @@ def test_shipped_recipes_studies_and_tasks_are_found_by_name(
 
 
 def test_plan_and_doctor_need_no_checkout(installed: Installed, kotune: Kotune) -> None:
-    assert "2,412" in succeeded(kotune("plan", "quickstart_llama"))
+    assert "2,409" in succeeded(kotune("plan", "quickstart_llama"))
     checks = {
         check["name"]: check for check in json.loads(kotune("doctor", "--json").stdout)["checks"]
     }

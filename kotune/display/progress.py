@@ -152,17 +152,17 @@ class Screen:
 
 
 class _Lines:
-    """Shows progress as lines. The first one comes after SECONDS seconds, so that short work
-    prints nothing."""
+    """Shows progress as lines. The first one of a piece of work comes after SECONDS seconds, so
+    that short work prints nothing."""
 
     def __init__(self, screen: Screen) -> None:
-        self._screen, self._shown = screen, screen.clock()
+        self._screen, self._shown = screen, screen.clock()  # when the last line came
         self._pace: Pace | None = None
 
     def __call__(self, progress: Progress) -> None:
         now = self._screen.clock()
         if not self._pace or not self._pace.is_of(progress):
-            self._pace = Pace(progress, now)
+            self._pace, self._shown = Pace(progress, now), now
         if now - self._shown >= SECONDS:
             self._shown = now
             self._screen.say(f"{progress.what}: {self._pace.text(progress, now)}")

@@ -88,7 +88,7 @@ def score(
         for task, variant in _todo(root, loaded):
             with model.model.disable_adapter() if variant == "base" else nullcontext():
                 result = evaluated(task, model, limits[task.name], variant)
-                _write(root, variant, task, result, getattr(model, "written", []))
+                _write(root, variant, task, result, getattr(model, "generation_batches", []))
     baselines, entries = BaselineScorer(root), {}
     meter.begin("baselines", len(loaded), "tasks")
     for task in loaded:
@@ -194,9 +194,9 @@ def _refuse_more_tokens(base: str, revision: str | None, model: Any, tokenizer: 
         )
 
 
-def _write(root: Path, variant: str, task: Loaded, result: Evaluated, written: list[int]) -> None:
+def _write(root: Path, variant: str, task: Loaded, result: Evaluated, batches: list[int]) -> None:
     """Write a variant's samples of a task, then the note on them in scored/. If the process is
-    killed, at most one task of one variant is lost. `written`: the batch sizes of generated
+    killed, at most one task of one variant is lost. `batches`: the batch sizes of generated
     answers; empty for choice tasks."""
     samples = result.samples
     items = [item_of(sample, task) for sample in samples]
@@ -205,7 +205,7 @@ def _write(root: Path, variant: str, task: Loaded, result: Evaluated, written: l
         values=result.values,
         sha256=write_samples(root, variant, task.name, samples),
         items=write_samples(root, "items", task.name, items),
-        batches=sorted(set(written)),
+        batches=sorted(set(batches)),
     )
     write_json(note_path(root, task.name, variant), note.as_json())
 

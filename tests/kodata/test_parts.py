@@ -70,7 +70,7 @@ def test_every_scored_question_of_the_sample_is_found_in_any_wording(
     verdict = checked(map(worded, rows))
     kinds = {leak["kind"]: leak["rows"] for leak in verdict["found"]}
     assert len(rows) == 900 == dropped(verdict)
-    assert kinds.keys() <= {"inside", "pair"} and kinds["pair"] >= 873  # premises of < 20 letters
+    assert kinds.keys() <= {"inside", "pair"} and kinds["pair"] >= 700  # others: by the premise
     assert verdict["compared"] == {"nli_sample_ko": {"texts": 300, "pairs": 900}}
     assert verdict["shared"] == []
 
@@ -86,19 +86,14 @@ def test_every_scored_question_of_the_real_files_is_found_as_a_chat() -> None:
 
 
 def test_the_fixed_words_of_a_prompt_make_no_row_a_leak() -> None:
-    """The sample's own training rows in the prompt that its task asks. Seven of them have both
-    parts of a test question, the other way round."""
-    asked = {
-        (folded(row["hypothesis"]), folded(row["premise"]))
-        for row in only_records(nli_sample.read("test"))
-    }
+    """The sample's own training rows in the prompt that its task asks. Only a row whose hypothesis
+    is a test premise is a leak."""
+    premises = {folded(row["premise"]) for row in only_records(nli_sample.read("test"))}
     train = [*only_records(nli_sample.read("train"))]
-    reversed_ones = [
-        row for row in train if (folded(row["premise"]), folded(row["hypothesis"])) in asked
-    ]
+    repeated = [row for row in train if folded(row["hypothesis"]) in premises]
     verdict = checked(map(with_prompt, train))
-    assert dropped(verdict) == len(reversed_ones) == 7
-    assert [leak["kind"] for leak in verdict["found"]] == ["pair"]
+    assert dropped(verdict) == len(repeated) == 1
+    assert [leak["kind"] for leak in verdict["found"]] == ["inside"]
 
 
 def test_one_part_alone_is_counted_and_kept() -> None:

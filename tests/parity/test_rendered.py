@@ -75,7 +75,7 @@ def test_a_template_that_waits_for_one_row_to_loop_is_told_with_the_row(
         monkeypatch.setattr(
             ImmutableSandboxedEnvironment, name, getattr(ImmutableSandboxedEnvironment, name)
         )
-    monkeypatch.setattr(bounds, "SECONDS", 0.2)
+    monkeypatch.setattr(bounds, "PYTHON_SECONDS", 0.2)
     bounds.bound_templates()
     loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     waits = "{% if 'needle' in messages[0].content %}" + loops + "{% endif %}"

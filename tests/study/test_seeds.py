@@ -61,7 +61,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
 def scored(
     folder: Path, seed: int, model: str = "quickstart-llama", limit: int | None = None
 ) -> Path:
-    made = Made(model=model, seed=seed, premises=12, record={"seed": seed, "limit": limit})
+    made = Made(model=model, seed=seed, record={"seed": seed, "limit": limit})
     finished(folder, made)
     write_text(folder / "report.md", f"of seed {seed}")
     return folder
