@@ -8,11 +8,13 @@ Everything is read from the run folders.
 Each answer of a samples file has an ingredient for each metric: the value from which the metric is
 calculated (kodata.metrics.resampling)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from kodata.metrics.metrics import MEAN, METRICS
 from kodata.metrics.naturalness.signals import SIGNALS
+from kodata.metrics.resampling import Metric
 from kotune.compare import seeds
 from kotune.compare.matching import shared_items
 from kotune.compare.paired import Paired, compare, holm
@@ -51,12 +53,14 @@ class Side:
         """The answers of each compared run to a task."""
         return [run.samples(task, self.variant) for run in self.runs]
 
-    def known_values(self, task: str, metric: str) -> seeds.Values:
-        """The tuned model's value in the scores of each run, compared or not. Empty if `known` is
-        empty, or if the value of any run is missing."""
+    def known_values(self, task: str, metric: str, variant: str = "tuned") -> seeds.Values:
+        """A variant's value in the scores of each run, compared or not. Empty if `known` is empty,
+        or if the value of any run is missing. `variant`: `base` or `tuned`."""
         if not self.known:
             return ()
-        scores = [run.scores[task].tuned if task in run.scores else {} for run in self.all_runs]
+        scores = [
+            run.scores[task].variant(variant) if task in run.scores else {} for run in self.all_runs
+        ]
         values = [of_run.get(metric, UNDEFINED).value for of_run in scores]
         return tuple(value for value in values if value is not None) if None not in values else ()
 
@@ -126,6 +130,9 @@ def _values_of_seeds(side: Side, values: seeds.Values) -> list[JsonRow]:
     ]
 
 
+AnyComparison = TypeVar("AnyComparison", bound=Comparison)
+
+
 def comparisons(runs: Sequence[Finished], known: Sequence[Finished] = ()) -> list[Comparison]:
     """Compare the tuned with the base model of each run. Then compare each later run's tuned model
     with the tuned model of the first run.
@@ -134,15 +141,18 @@ def comparisons(runs: Sequence[Finished], known: Sequence[Finished] = ()) -> lis
     themselves. Those that differ from a compared run only in their seeds show the variation of
     seeds, when two tuned models are compared. Raises KotuneError if two runs have no item in
     common."""
-    bases, tuned = (
-        [
-            Side(group[0], kind, group[1:], seeds.others(group, known))
-            for group in seeds.groups(runs)
-        ]
-        for kind in ("base", "tuned")
-    )
-    sides = [*zip(bases, tuned, strict=True), *((tuned[0], other) for other in tuned[1:])]
-    return _adjusted([comparison for a, b in sides for comparison in _pair(a, b)])
+    bases, tuned = (sides(runs, known, variant) for variant in ("base", "tuned"))
+    pairs = [*zip(bases, tuned, strict=True), *((tuned[0], other) for other in tuned[1:])]
+    return adjusted([comparison for a, b in pairs for comparison in _pair(a, b)])
+
+
+def sides(runs: Sequence[Finished], known: Sequence[Finished], variant: str) -> list[Side]:
+    """A side for each group of runs that differ only in their seeds. `known`: as in
+    comparisons()."""
+    return [
+        Side(group[0], variant, group[1:], seeds.others(group, known))
+        for group in seeds.groups(runs)
+    ]
 
 
 def against(runs: Sequence[Finished]) -> list[Comparison]:
@@ -158,7 +168,7 @@ def against(runs: Sequence[Finished]) -> list[Comparison]:
                 if all(name in other.scores[task].references.lines for other in others):
                     a, b = (Side(run, variant, tuple(others)) for variant in (name, "tuned"))
                     made += _of_task(task, a, b, [cards()[task].primary])
-    return _adjusted(made)
+    return adjusted(made)
 
 
 def _pair(a: Side, b: Side) -> Iterator[Comparison]:
@@ -167,12 +177,9 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
 
     Raises KotuneError if nothing can be compared. The one exception is a run without any scored
     task: its base and tuned models yield no comparison and no error."""
-    shared = [
-        task for task in a.run.scores if all(task in run.scores for run in (*a.runs, *b.runs))
-    ]
     compared = False
-    for task in shared:
-        for comparison in _of_task(task, a, b, _compared_metrics(task, a.run)):
+    for task in shared_tasks(a, b):
+        for comparison in _of_task(task, a, b, compared_metrics(task, a.run)):
             compared = True
             yield comparison
     # A run without any scored task has nothing to compare within itself, which is not an error.
@@ -182,7 +189,12 @@ def _pair(a: Side, b: Side) -> Iterator[Comparison]:
         )
 
 
-def _compared_metrics(task: str, run: Finished) -> list[str]:
+def shared_tasks(a: Side, b: Side) -> list[str]:
+    """The tasks that all runs of both sides were scored on."""
+    return [task for task in a.run.scores if all(task in run.scores for run in (*a.runs, *b.runs))]
+
+
+def compared_metrics(task: str, run: Finished) -> list[str]:
     """The names of the metrics by which two sides are compared on a task.
 
     Metrics of the task's own baselines are excluded, because tuning does not change them. Signals
@@ -225,23 +237,38 @@ def _metric(
     if not complete:
         return None
     runs = [[items[i] for i in complete] for items in ingredients]
-    metric, clusters = METRICS.get(name, MEAN), [samples[0][i].cluster for i in complete]
+    clusters = [samples[0][i].cluster for i in complete]
+    return compare_runs(METRICS.get(name, MEAN), runs, of_a, clusters, known)
+
+
+def compare_runs(
+    metric: Metric,
+    runs: Sequence[Sequence[Any]],
+    of_a: int,
+    clusters: Sequence[Hashable],
+    known: tuple[seeds.Values, seeds.Values],
+) -> seeds.OfSeeds:
+    """Compare runs by the ingredients of one metric. The first `of_a` runs belong to a, the others
+    to b. `known`: as in seeds.compare().
+
+    One run is compared with one run by the tests of kotune.compare.paired, unless enough known
+    seeds of both sides show the variation of seeds."""
     if len(runs) > 2 or min(map(len, known)) >= seeds.ENOUGH:
         return seeds.compare(metric, runs[:of_a], runs[of_a:], clusters, known)
     paired = compare(metric, runs[0], runs[1], clusters)
     return seeds.OfSeeds(paired, (paired.value_a,), (paired.value_b,))
 
 
-def _adjusted(made: list[Comparison]) -> list[Comparison]:
-    """Add Holm's adjusted p-values to the comparisons by primary metrics. All these comparisons are
-    adjusted together. The list is changed and returned."""
+def adjusted(made: Sequence[AnyComparison]) -> list[AnyComparison]:
+    """The comparisons with Holm's adjusted p-values. All comparisons by primary metrics are
+    adjusted together. Earlier adjustments are replaced."""
     primary = [
         number
         for number, comparison in enumerate(made)
         if cards()[comparison.task].primary == comparison.metric
     ]
-    for number, p_value in zip(
-        primary, holm([made[number].paired.p_value for number in primary]), strict=True
-    ):
-        made[number] = replace(made[number], p_holm=p_value)
-    return made
+    p_values = holm([made[number].paired.p_value for number in primary])
+    result = list(made)
+    for number, p_value in zip(primary, p_values, strict=True):
+        result[number] = replace(made[number], p_holm=p_value)
+    return result

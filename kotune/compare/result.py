@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kotune.compare.breakdowns import Breakdown, breakdowns
-from kotune.compare.comparison import Comparison, against, comparisons
+from kotune.compare.comparison import Comparison, adjusted, against, comparisons
 from kotune.compare.differences import Difference, differences
 from kotune.compare.efficiency import Efficiency, Price, efficiency
+from kotune.compare.gains import GainComparison, gains
 from kotune.compare.seeds import SEEDED, groups
 from kotune.display.json_rows import JsonRow
 from kotune.display.words import ADAPTERS
@@ -26,6 +27,8 @@ class Result:
     - `price`: the price for the costs; None if the user gave none
     - `baselines`: the comparisons of tuned models with their baselines, as in against()
     - `breakdowns`: the comparisons by kind of item, as in breakdowns()
+    - `gains`: the comparisons of how much two models gained by tuning. Their p-values are adjusted
+      together with those of `comparisons`
     """
 
     runs: Sequence[Finished]
@@ -35,6 +38,7 @@ class Result:
     price: Price | None = None
     baselines: Sequence[Comparison] = ()
     breakdowns: Sequence[Breakdown] = ()
+    gains: Sequence[GainComparison] = ()
 
     @classmethod
     def of(
@@ -42,15 +46,18 @@ class Result:
     ) -> "Result":
         """Compare the runs. `known`: runs that are not compared, but show the variation of seeds,
         as in comparisons(). Raises KotuneError if two runs have no item in common."""
-        grouped = groups(runs)
+        grouped, unadjusted = groups(runs), comparisons(runs, known)
+        family = adjusted([*unadjusted, *gains(runs, known)])
+        compared = family[: len(unadjusted)]
         return cls(
             runs,
-            compared := comparisons(runs, known),
+            compared,
             titles(runs),
             {run.folder: _differences(grouped, run) for run in runs[1:]},
             price,
             against(runs),
             list(breakdowns(compared)),
+            [gain for gain in family if isinstance(gain, GainComparison)],
         )
 
     def efficiency(self) -> list[Efficiency]:
@@ -73,6 +80,7 @@ class Result:
         ]
         return {
             "comparisons": [comparison.row() for comparison in self.comparisons],
+            "gains": [gain.row() for gain in self.gains],
             "references": [comparison.row() for comparison in self.baselines],
             "breakdowns": [breakdown.row() for breakdown in self.breakdowns],
             "efficiency": [facts.row() for facts in self.efficiency()],

@@ -64,9 +64,7 @@ def criteria(result: Result, phrases: Phrases) -> list[Table]:
             else []
         )
     measured = {cards()[comparison.task].criterion for comparison in result.comparisons}
-    absent = ", ".join(
-        phrases.word("criteria", name) for name in CRITERIA if name not in measured
-    )
+    absent = ", ".join(phrases.word("criteria", name) for name in CRITERIA if name not in measured)
     if tables and absent:
         tables[-1].notes.append(phrases("not_asked", criteria=absent))
     return tables
@@ -302,6 +300,31 @@ def _part(part: Slice) -> Row:
     """The number cells of a part: items and clusters, both values, difference, and interval."""
     figures = (number(part.value_a), number(part.value_b), number(part.difference, "+.3f"))
     return f"{part.n:,} / {part.groups:,}", *figures, _interval(part.ci_low, part.ci_high)
+
+
+def gains(result: Result, phrases: Phrases) -> Iterator[Table]:
+    """A table of the comparisons of gains. There is no table if no gains are compared."""
+    numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
+    head = (
+        *("task", "compared", "metric", "base_a", "base_b", "gain_a", "gain_b", "difference"),
+        *("interval", "p", "p_holm", "n", "detectable"),
+    )
+    rows = []
+    for gain in result.gains:
+        figures = dict(zip(FIGURES, _figures(gain, phrases), strict=True))
+        values = (*gain.bases, gain.paired.value_a, gain.paired.value_b)
+        forms = (".3f", ".3f", "+.3f", "+.3f")
+        rows.append(
+            (
+                *_named(gain, numbers, phrases),
+                *(number(of, form) for of, form in zip(values, forms, strict=True)),
+                *(figures[name] for name in head[7:]),
+            )
+        )
+    if rows:
+        yield Table(
+            phrases("gains_title"), tuple(map(phrases, head)), rows, 3, [phrases("gains_note")]
+        )
 
 
 def _interval(low: float, high: float) -> str:

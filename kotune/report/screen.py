@@ -30,6 +30,7 @@ def show(result: Result, phrases: Phrases, console: Console | None = None) -> No
     console.print()
     results = (
         *tables.criteria(result, phrases),
+        *tables.gains(result, phrases),
         *tables.seeds(result, phrases),
         tables.references(result, phrases),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kotune.compare.comparison import Comparison, Side
+from kotune.compare.gains import GainComparison
 from kotune.compare.paired import FEWEST_CLUSTERS, Paired
 from kotune.compare.result import Result, title_of
 from kotune.compare.seeds import ENOUGH, groups
@@ -15,6 +16,9 @@ from kotune.display.words import amount, p_text
 from kotune.report.lines import not_scored
 from kotune.runs.proof import NOT_PROVEN
 from kotune_tasks.card import cards
+
+# The claims of verdict.claim() that name no difference between two models.
+UNCLAIMED = ("same", "adapters_same", "few", "alike")
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,9 @@ class Verdict:
 
 
 def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
-    """A verdict on each comparison of models by a primary metric. Then follows a verdict for each
-    run and task, which compares the tuned model with all its baselines."""
+    """A verdict on each comparison of models by a primary metric, and on each comparison of gains
+    by it. Then follows a verdict for each run and task, which compares the tuned model with all its
+    baselines."""
     by_task: dict[tuple[Path, str], list[Comparison]] = {}
     for comparison in result.baselines:
         by_task.setdefault((comparison.b.run.folder, comparison.task), []).append(comparison)
@@ -39,6 +44,7 @@ def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
     ]
     return [
         *tuned,
+        *_gain_verdicts(result, phrases),
         *(
             _baseline_verdict(comparisons, result.names, phrases)
             for comparisons in by_task.values()
@@ -75,7 +81,8 @@ def notes(result: Result, phrases: Phrases) -> list[str]:
         if result.comparisons
         else []
     )
-    return [*missing, *differences, *_not_proven(result, phrases), *scope]
+    gained = [phrases("gains_scope")] if result.gains else []
+    return [*missing, *differences, *_not_proven(result, phrases), *gained, *scope]
 
 
 def _tests(result: Result, phrases: Phrases) -> str:
@@ -86,7 +93,7 @@ def _tests(result: Result, phrases: Phrases) -> str:
             comparison.p_holm is not None and math.isfinite(comparison.p_holm)
             for comparison in family
         )
-        for family in (result.comparisons, result.baselines)
+        for family in ([*result.comparisons, *result.gains], result.baselines)
     )
     return phrases("two_families" if baselines else "one_family", n=models, baselines=baselines)
 
@@ -152,6 +159,52 @@ def _verdict(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -
     if cards()[comparison.task].criterion == "naturalness":
         text = f"{text} {phrases('not_judged_by_people')}"
     return Verdict(result, text)
+
+
+def _gain_verdicts(result: Result, phrases: Phrases) -> Iterator[Verdict]:
+    """A sentence for each comparison of gains by a primary metric. There is none without a value or
+    a test, because the verdicts on the two models say what is missing."""
+    for gain in result.gains:
+        claimed = claim(gain) if gain.is_primary else "undefined"
+        if claimed not in ("undefined", "void"):
+            text = phrases.phrase(
+                "verdict_gains",
+                claimed,
+                **_phrase_values(gain, result.names, phrases),
+                **_figures(gain, claimed, phrases),
+                **_gain_figures(gain, phrases),
+            )
+            also = [] if claimed in UNCLAIMED else _unlike(gain, result.gains, phrases)
+            yield Verdict(claimed, " ".join([text, *also]))
+
+
+def _gain_figures(gain: GainComparison, phrases: Phrases) -> dict[str, str]:
+    """The value before tuning and the gain, of a and of b."""
+    figures = {}
+    values = zip("ab", gain.bases, (gain.paired.value_a, gain.paired.value_b), strict=True)
+    for name, base, gained in values:
+        shown = amount(gained, gain.is_share)
+        figures[f"base_{name}"] = f"{base:.1%}" if gain.is_share else f"{base:.3f}"
+        figures[f"gain_{name}"] = phrases("points", n=shown) if gain.is_share else shown
+    return figures
+
+
+def _unlike(
+    gain: GainComparison, gains: Sequence[GainComparison], phrases: Phrases
+) -> Iterator[str]:
+    """Sentences on the other metrics of the same items by which the model that gained more did not
+    gain more. Their differences have the sign that is positive for this model."""
+    sign = 1 if gain.paired.difference > 0 else -1
+    metrics: dict[str, list[str]] = {}
+    for other in gains:
+        same = (other.task, other.a, other.b) == (gain.task, gain.a, gain.b)
+        paired = other.paired
+        low, high = sorted((sign * paired.ci_low, sign * paired.ci_high))
+        if same and paired.n == gain.paired.n and not other.is_primary and low <= 0:
+            shown = f"{other.metric} {sign * paired.difference:+.3f} ({low:+.3f} ~ {high:+.3f})"
+            metrics.setdefault("opposite" if high < 0 else "same", []).append(shown)
+    for kind, of_kind in metrics.items():
+        yield phrases.phrase("gains_unlike", kind, metrics=", ".join(of_kind))
 
 
 def _phrase_values(
