@@ -40,8 +40,8 @@ from kotune.train.checkpoints import last_good_step
 from kotune.worker import server
 from kotune.worker.device import Device, chosen, detect_device
 
-# For each stage, the folders that it needs only while it runs. If a stage was killed, it continues
-# from the folders other than CACHES. All are removed when the stage's result is recorded.
+# For each stage, the folders of its intermediate files. They are removed when the stage's result is
+# recorded. A killed stage continues from them, but not from CACHES, which execute() deletes first.
 WORK = {"render": (CACHES,), "train": (*training.WORK, CACHES), "score": (SCORED, CACHES)}
 PRIVATE = 0o700  # the mode of a new run folder; its owner may change it
 PACKAGES = (  # the packages whose versions are recorded in run.json
@@ -173,7 +173,7 @@ def _progress(job: Job) -> str:
     """The part of a message about the step from which training can continue. Empty if there is no
     checkpoint."""
     step = last_good_step(job.run.path(CHECKPOINTS))
-    return f", training up to step {step}" if step else ""
+    return f", including training up to step {step}" if step else ""
 
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> None:
@@ -187,7 +187,8 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> N
     try:
         with job.run.lock():
             drafts.clear(root)
-            # Libraries would load code from the caches of a killed run or an untrusted folder.
+            # Libraries load code from the caches. These are deleted, since a killed run may have
+            # left them, or the folder may be untrusted.
             shutil.rmtree(job.run.path(CACHES), ignore_errors=True)
             if os.path.lexists(job.run.path(CACHES)):
                 raise StageError(
@@ -203,8 +204,8 @@ def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> N
 
 
 def _require_machine(job: Job, options: RunOptions) -> None:
-    """Raise KotuneError if this machine cannot run the remaining stages, or would take hours on the
-    CPU although --device was not given. Must be called before anything is written or
+    """Raise KotuneError if this machine cannot run the remaining stages. Without --device, also
+    raise it if they would take hours on the CPU. Must be called before anything is written or
     downloaded."""
     require_engines()
     gpu.require(job, options.until)

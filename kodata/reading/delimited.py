@@ -95,8 +95,8 @@ def comma_separated(pieces: Iterator[str]) -> Iterator[Row]:
 
 
 def require_unique_names(names: list[str]) -> list[str]:
-    """The column names unchanged. Raises FaultError if a name occurs twice. Otherwise the values of
-    one of the two columns would be lost."""
+    """The column names unchanged. Raises FaultError if a name occurs twice, because a row could
+    keep the values of only one of the two columns."""
     if repeated := next((name for name in names if names.count(name) > 1), None):
         raise FaultError(
             f"column {shown(repeated)} occurs twice in the first line; rename or remove one"
@@ -130,7 +130,7 @@ def _reason(error: str, line: int) -> str:
         return f"{CUT_SHORT} (a quoted field has no end)"
     if "field limit" in error:
         return (
-            f"a field over {csv.field_size_limit():,} characters up to line {line}: is a closing"
+            f"a field over {csv.field_size_limit():,} characters long, at line {line}: is a closing"
             " quote missing? mend the row"
         )
     return f"not valid CSV at line {line} ({error}); mend or remove the row"

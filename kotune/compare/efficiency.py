@@ -34,7 +34,7 @@ class Price(NamedTuple):
                 raise RecipeError(f"{name} {value}: give a number of won above 0")
         if won_per_hour is None and won_per_dollar is not None:
             raise RecipeError(
-                "--won-per-dollar: give what an hour of the machine costs too, as --price WON"
+                "--won-per-dollar: give what an hour of the machine costs; add --price WON"
             )
         return None if won_per_hour is None else cls(won_per_hour, won_per_dollar)
 
@@ -76,9 +76,9 @@ class Efficiency:
       last logged training loss
     - `padding`: as in padding()
     - `cost`: the cost of all stages. None if there is no price.
-    - `points_per_...`: how many percentage points each task's primary metric gained by tuning. The
-      gain is divided by the minutes of the training stage, by the won that these minutes cost, and
-      by the thousands of `samples`. Only tasks whose primary metric is a share are included.
+    - `points_per_...`: for each task, the percentage points that its primary metric gained by
+      tuning, per unit. The unit is a minute of the training stage, a won that this stage cost, or
+      a thousand `samples`. Only tasks whose primary metric is a share are included.
     - `losses`: as in losses()
     - `base_from`: the runs from which the base model's answers were copied
     """
@@ -159,8 +159,8 @@ def losses(logs: Sequence[Event]) -> list[Loss]:
 
 
 def clock(logs: Sequence[Event]) -> list[float]:
-    """For each event, the seconds from the start of training to the last training loss that was
-    logged by then. Evaluations between training losses are included.
+    """For each event, the seconds from the start of training to the latest training loss. A loss in
+    the event itself counts. The seconds of evaluations between training losses are included.
 
     An event with a training loss records the speed since the previous training loss. The seconds
     between the two are the number of tokens divided by this speed."""
@@ -205,8 +205,8 @@ def _won(seconds: float, price: Price | None) -> float:
 
 
 def _is_tuning_of(comparison: Comparison, run: Finished) -> bool:
-    """Whether the comparison shows a gain in percentage points of this run's tuned model over its
-    base model. With several seeds, the run is one of the compared runs."""
+    """Whether the comparison compares this run's tuned model with its base model, and the primary
+    metric is a share. If runs of several seeds are compared, this run must be one of them."""
     return (
         comparison.is_primary
         and comparison.is_share

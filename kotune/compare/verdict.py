@@ -57,8 +57,8 @@ def claim(comparison: Comparison) -> str:
 
 
 def doubted_by(comparison: Comparison) -> str | None:
-    """What does not support a difference, if the interval and the adjusted p-value disagree. No
-    difference is then claimed. None if they agree, or if one of them is undefined.
+    """The reason that no difference is claimed, if the interval and the adjusted p-value disagree.
+    None if they agree, or if one of them is undefined.
 
     - `adjustment`: the interval excludes 0, and the p-value is significant only before adjustment
     - `test`: the interval excludes 0, but the p-value is not significant even before adjustment

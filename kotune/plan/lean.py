@@ -20,8 +20,8 @@ def is_lean(job: Job) -> bool:
     """Whether training without gradient checkpointing is predicted to fit on every visible GPU. The
     prediction is for a micro-batch of the run's longest examples, whose length is in parity.json.
 
-    False on a CPU, if the recipe does not leave the choice to kotune (axolotl_config.is_auto), or
-    if the memory cannot be predicted."""
+    False on a CPU. Also False if the recipe does not leave the choice to kotune
+    (axolotl_config.is_auto), or if the memory cannot be predicted."""
     is_auto = job.device == "cuda" and axolotl_config.is_auto(job.recipe)
     gpus = driver.look() if is_auto else None
     if not gpus or not gpus.memories:

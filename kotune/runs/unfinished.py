@@ -55,8 +55,8 @@ class Note(FileModel):
     - `items`: the digest of the task's items file
     - `batches`: the batch sizes of generated answers
     - `origin`: the run from which the samples were copied, if any
-    - `checked`: the numbers of the items that this run's base model answered again, to verify the
-      copied answers
+    - `checked`: the items that this run's base model answered again to verify the copied answers.
+      Each item is given by its number in the task.
     """
 
     n: Count

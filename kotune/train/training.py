@@ -56,8 +56,8 @@ def train(
     """Run `axolotl train` in the run folder `root`. Yield each metrics event when it is written.
     Verify the adapter at the end.
 
-    Training resumes from a checkpoint only if the checkpoint was made from the same `inputs`. For
-    files of an earlier start that cannot be used, a Notice is yielded. If GPU memory is too small,
+    Training resumes from a checkpoint only if the checkpoint was made from the same `inputs`. If
+    files of an earlier start cannot be used, a Notice is yielded. If GPU memory is too small,
     training is restarted with gradient checkpointing, and then with a smaller micro-batch. Each
     restart yields an OutOfMemory.
 
@@ -199,10 +199,13 @@ def check_losses(root: Path) -> None:
 
 
 def warnings(events: list[Event]) -> list[Doubted]:
-    """Signs in the metrics of a finished training that the model learned nothing.
+    """Signs in the metrics of a finished training that the model learned nothing. Each sign has a
+    kind, a `step` and a number `n`:
 
-    - `zero_gradient`: the first step with a zero gradient, and the number of such logged steps
-    - `flat_loss`: the last step, and the number of logged losses, which are nearly equal (FLAT)
+    - `zero_gradient`: the gradient of a logged step is zero. `step` is the first such step, and `n`
+      is the number of such steps.
+    - `flat_loss`: all logged losses are nearly equal (FLAT). `step` is the last step, and `n` is
+      the number of losses.
     """
     signs = []
     if steps := [event.step for event in events if event.grad_norm == 0]:
