@@ -47,8 +47,8 @@ class Report:
         return self.result.names[run.folder]
 
     def results(self) -> list[Table]:
-        """Tables of comparisons by criterion, of gains, of baselines, and of comparisons for parts
-        of the items. Empty if nothing was scored."""
+        """Tables of comparisons by criterion, of gains, by label, of baselines, and by kind of
+        item. Empty if nothing was scored."""
         if not self.result.comparisons:
             return []
         criteria = comparison_tables.criteria(self.result, self.phrases)
@@ -58,6 +58,7 @@ class Report:
         return [
             *criteria,
             *comparison_tables.gains(self.result, self.phrases),
+            *comparison_tables.label_parts(self.result, self.phrases),
             *seeds,
             comparison_tables.references(self.result, self.phrases),
             *signals,

@@ -270,7 +270,7 @@ class Answer:
     and the answer's metrics.
 
     `prediction` and `gold` are the index of a choice, or a text. They are None if a baseline has
-    neither."""
+    neither. `logprobs`: the log-likelihood of each choice, if the task has choices."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -283,6 +283,7 @@ class Answer:
     prediction: int | str | None = None
     gold: int | str | None = None
     source: str | None = None
+    logprobs: list[float] | None = None
 
     @property
     def question(self) -> tuple[str, str]:
