@@ -10,6 +10,7 @@ from kotune.compare.comparison import Comparison, adjusted, against, comparisons
 from kotune.compare.differences import Difference, differences
 from kotune.compare.efficiency import Efficiency, Price, efficiency
 from kotune.compare.gains import GainComparison, gains
+from kotune.compare.labels import LabelPart, label_parts
 from kotune.compare.seeds import SEEDED, groups
 from kotune.display.json_rows import JsonRow
 from kotune.display.words import ADAPTERS
@@ -29,6 +30,7 @@ class Result:
     - `breakdowns`: the comparisons by kind of item, as in breakdowns()
     - `gains`: the comparisons of how much two models gained by tuning. Their p-values are adjusted
       together with those of `comparisons`
+    - `label_parts`: the significant comparisons, by label (kotune.compare.labels)
     """
 
     runs: Sequence[Finished]
@@ -39,6 +41,7 @@ class Result:
     baselines: Sequence[Comparison] = ()
     breakdowns: Sequence[Breakdown] = ()
     gains: Sequence[GainComparison] = ()
+    label_parts: Sequence[LabelPart] = ()
 
     @classmethod
     def of(
@@ -58,6 +61,7 @@ class Result:
             against(runs),
             list(breakdowns(compared)),
             [gain for gain in family if isinstance(gain, GainComparison)],
+            label_parts(compared),
         )
 
     def efficiency(self) -> list[Efficiency]:
@@ -81,6 +85,7 @@ class Result:
         return {
             "comparisons": [comparison.row() for comparison in self.comparisons],
             "gains": [gain.row() for gain in self.gains],
+            "label_parts": [part.row() for part in self.label_parts],
             "references": [comparison.row() for comparison in self.baselines],
             "breakdowns": [breakdown.row() for breakdown in self.breakdowns],
             "efficiency": [facts.row() for facts in self.efficiency()],

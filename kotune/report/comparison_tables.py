@@ -327,6 +327,26 @@ def gains(result: Result, phrases: Phrases) -> Iterator[Table]:
         )
 
 
+def label_parts(result: Result, phrases: Phrases) -> Iterator[Table]:
+    """A table of the significant comparisons by label. There is no table if there are no parts."""
+    numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
+    head = (
+        *("task", "compared", "part", "labels", "from", "to", "difference", "interval"),
+        *("p", "p_holm", "n", "detectable"),
+    )
+    rows = []
+    for each in result.label_parts:
+        figures = dict(zip(FIGURES, _figures(each.part, phrases), strict=True))
+        mark = phrases("opposite_mark") if each.is_opposite else ""
+        part = phrases.word("part_kinds", each.part.metric) + mark
+        compared = sides(each.part, numbers, phrases)
+        shown = (figures[name] for name in head[4:])
+        rows.append((each.part.task, compared, part, ", ".join(each.labels), *shown))
+    if rows:
+        titles = tuple(map(phrases, head))
+        yield Table(phrases("parts_title"), titles, rows, 4, [phrases("parts_note")])
+
+
 def _interval(low: float, high: float) -> str:
     return NOTHING if math.isnan(low) else f"{number(low, '+.3f')} ~ {number(high, '+.3f')}"
 

@@ -55,8 +55,9 @@ class Report:
         return self.result.names[run.folder]
 
     def results(self) -> list[Table]:
-        """Tables of comparisons by criterion, of gains, of seeds, of baselines, of signals of
-        natural Korean, and of comparisons over parts of the items. Empty if nothing was scored."""
+        """Tables of comparisons by criterion, of gains, by label, of seeds, of baselines, of signals
+        of natural Korean, and of comparisons over parts of the items. Empty if nothing was
+        scored."""
         if not self.result.comparisons:
             return []
         criteria = comparison_tables.criteria(self.result, self.phrases)
@@ -66,6 +67,7 @@ class Report:
         return [
             *criteria,
             *comparison_tables.gains(self.result, self.phrases),
+            *comparison_tables.label_parts(self.result, self.phrases),
             *seeds,
             comparison_tables.references(self.result, self.phrases),
             *signals,

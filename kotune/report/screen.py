@@ -31,6 +31,7 @@ def show(result: Result, phrases: Phrases, console: Console | None = None) -> No
     results = (
         *tables.criteria(result, phrases),
         *tables.gains(result, phrases),
+        *tables.label_parts(result, phrases),
         *tables.seeds(result, phrases),
         tables.references(result, phrases),
     )

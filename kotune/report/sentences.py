@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kotune.compare.comparison import Comparison, Side
 from kotune.compare.gains import GainComparison
+from kotune.compare.labels import LabelPart
 from kotune.compare.paired import FEWEST_CLUSTERS, Paired
 from kotune.compare.result import Result, title_of
 from kotune.compare.seeds import ENOUGH, groups
@@ -38,7 +39,7 @@ def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
     for comparison in result.baselines:
         by_task.setdefault((comparison.b.run.folder, comparison.task), []).append(comparison)
     tuned = [
-        _verdict(comparison, result.names, phrases)
+        _verdict(comparison, result, phrases)
         for comparison in result.comparisons
         if comparison.is_primary
     ]
@@ -147,18 +148,38 @@ def display_name(side: Side, names: dict[Path, str]) -> str:
     return f"{title} ({folder}seed={', '.join(str(run.record.seed) for run in side.runs)})"
 
 
-def _verdict(comparison: Comparison, names: dict[Path, str], phrases: Phrases) -> Verdict:
-    """The verdict on a comparison of models. `names`: as in display_name()."""
-    kind, result = "tuning" if comparison.is_tuning else "runs", claim(comparison)
+def _verdict(comparison: Comparison, result: Result, phrases: Phrases) -> Verdict:
+    """The verdict on a comparison of models, which is one of `result`."""
+    kind, claimed = "tuning" if comparison.is_tuning else "runs", claim(comparison)
     text = phrases.phrase(
         f"verdict_{kind}",
-        result,
-        **_phrase_values(comparison, names, phrases),
-        **_figures(comparison, result, phrases),
+        claimed,
+        **_phrase_values(comparison, result.names, phrases),
+        **_figures(comparison, claimed, phrases),
     )
+    opposite = [
+        _opposite(each, result.names, phrases)
+        for each in result.label_parts
+        if each.whole is comparison and each.is_opposite
+    ]
+    text = " ".join([text, *opposite])
     if cards()[comparison.task].criterion == "naturalness":
         text = f"{text} {phrases('not_judged_by_people')}"
-    return Verdict(result, text)
+    return Verdict(claimed, text)
+
+
+def _opposite(each: LabelPart, names: dict[Path, str], phrases: Phrases) -> str:
+    """A sentence on a part of a task in which the other model has the higher value."""
+    part = each.part
+    ahead = part.b if part.paired.difference > 0 else part.a
+    kind = ahead.variant if part.is_tuning else "run"
+    return phrases.phrase(
+        "opposite",
+        part.metric,
+        labels=phrases("and").join(each.labels),
+        ahead=phrases.phrase("ahead", kind, name=display_name(ahead, names)),
+        **_figures(part, outcome(part), phrases),
+    )
 
 
 def _gain_verdicts(result: Result, phrases: Phrases) -> Iterator[Verdict]:

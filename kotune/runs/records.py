@@ -310,6 +310,7 @@ class Answer:
     - `metrics`: for each metric, the values from which it is computed
     - `prediction`, `gold`: the answer and the right answer, each as the index of a choice or as a
       text. None if a baseline has neither.
+    - `logprobs`: the log-likelihood of each choice, if the task has choices
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -323,6 +324,7 @@ class Answer:
     prediction: int | str | None = None
     gold: int | str | None = None
     source: str | None = None
+    logprobs: list[float] | None = None
 
     @property
     def question(self) -> tuple[str, str]:
