@@ -55,8 +55,8 @@ class Report:
         return self.result.names[run.folder]
 
     def results(self) -> list[Table]:
-        """Tables of comparisons by criterion, of gains, by label, of seeds, of baselines, of signals
-        of natural Korean, and of comparisons over parts of the items. Empty if nothing was
+        """Tables of comparisons by criterion, of gains, by label, of seeds, of baselines, of
+        signals of natural Korean, and of comparisons over parts of the items. Empty if nothing was
         scored."""
         if not self.result.comparisons:
             return []

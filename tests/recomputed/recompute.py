@@ -181,8 +181,21 @@ def sign_flip(
 
 def exact_sign_flip(a: Answers, b: Answers) -> float:
     """The same p of accuracy with every pattern of signs, by the distribution of their sum."""
-    won = b.right.astype(int) - a.right.astype(int)
-    sums = np.abs(np.bincount(a.clusters, weights=won)).astype(int)
+    return _exact_sign_flip(b.right.astype(int) - a.right.astype(int), a.clusters)
+
+
+def gain(base: Answers, tuned: Answers) -> Integers:
+    """What each item gained by tuning: -1, 0 or 1."""
+    return tuned.right.astype(int) - base.right.astype(int)
+
+
+def exact_gain_p(gain_a: Integers, gain_b: Integers, clusters: Integers) -> float:
+    """The two-sided p of two gains in accuracy, when they are exchanged within clusters."""
+    return _exact_sign_flip(gain_b - gain_a, clusters)
+
+
+def _exact_sign_flip(won: Integers, clusters: Integers) -> float:
+    sums = np.abs(np.bincount(clusters, weights=won)).astype(int)
     ways = {0: 1}  # how many patterns end at a sum: whole numbers of any size
     for size in sums:
         after: Counter[int] = Counter()

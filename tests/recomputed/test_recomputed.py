@@ -180,11 +180,28 @@ def test_the_two_tuned_models_are_near_enough_for_a_p_value_to_be_wrong(runs: Ru
 def test_holm_adjusts_the_primary_metrics_of_models_and_of_baselines_apart(
     runs: Runs, kind: str
 ) -> None:
-    primary = [row for row in runs.compared[kind] if row["metric"] == "acc"]
-    assert len(primary) == (3 if kind == "comparisons" else 6)
+    # Gains are adjusted together with the comparisons of models.
+    rows = runs.compared[kind] + (runs.compared["gains"] if kind == "comparisons" else [])
+    primary = [row for row in rows if row["metric"] == "acc"]
+    assert len(primary) == (4 if kind == "comparisons" else 6)
     expected = recompute.holm([row["p_value"] for row in primary])
     assert [row["p_holm"] for row in primary] == pytest.approx(expected, rel=EXACT)
     assert all(row["p_holm"] is None for row in runs.compared[kind] if row["metric"] != "acc")
+
+
+def test_the_gains_of_two_models(runs: Runs) -> None:
+    (told,) = (row for row in runs.compared["gains"] if row["metric"] == "acc")
+    shared = [
+        recompute.shared(runs.answers(f"a {variant}"), runs.answers(f"b {variant}"))
+        for variant in ("base", "tuned")
+    ]
+    (base_a, base_b), (tuned_a, tuned_b) = shared
+    gains = recompute.gain(base_a, tuned_a), recompute.gain(base_b, tuned_b)
+    assert told["n"] == len(base_a.gold) and told["groups"] == base_a.clusters.max() + 1
+    assert told["gain_a"] == pytest.approx(gains[0].mean(), abs=EXACT)
+    assert told["difference"] == pytest.approx(gains[1].mean() - gains[0].mean(), abs=EXACT)
+    exact = recompute.Estimate(recompute.exact_gain_p(*gains, base_a.clusters), 10**9)
+    assert_in(told["p_value"], recompute.p_value(exact, COMPARED))
 
 
 def test_a_tuned_model_against_its_baselines(runs: Runs) -> None:
