@@ -80,9 +80,10 @@ def next_turn(messages: list[Message]) -> str:
 
 
 def parts_of(messages: list[Message], *more: str) -> Parts:
-    """The parts of a chat, and of more texts that a training example may contain. Common to other
-    chats may be one of several turns before the last answer, without the system turn and
-    thoughts."""
+    """The parts of a chat. `more`: further texts that a training example of it may contain.
+
+    Parts.common has the turns before the last answer, without the system turn and without thoughts,
+    because other chats may share one of them. It is empty if there is only one such turn."""
     spoken = tuple(
         after_thought(turn["content"]) if turn["role"] == "assistant" else turn["content"]
         for turn in messages[:-1]

@@ -19,7 +19,8 @@ def make_draw(seed: int | str) -> Callable[[str], float]:
     """Returns a function that maps a text to a number in [0, 1), like a random draw. The number
     depends only on the text and the seed. The seed is a number, or a text that names the purpose of
     the draw."""
-    # Every group of a data set is drawn. xxh3 takes a quarter of the time of blake2b.
+    # A number is drawn for every group of a data set, so the hash must be fast. xxh3 takes a
+    # quarter of the time of blake2b.
     from xxhash import xxh3_64_intdigest as digest
 
     number = seed if isinstance(seed, int) else digest(seed.encode())
@@ -46,10 +47,11 @@ def parse_rows(
     explain: Callable[[Row], str],
     names: Known | Callable[[Row], Known],
 ) -> Iterator[SourceItem]:
-    """Yields make(row) for every row of the file `path`, then NotRead and Rewritten. `names` are
-    the keys that make() reads, or a function that returns them for a row. NotRead is yielded for
-    every other key, Rewritten if control characters were removed. A NotRead in `rows` is yielded
-    unchanged.
+    """Yields make(row) for every row of the file `path`. A NotRead in `rows` is yielded unchanged.
+    `names` are the keys that make() reads, or a function that returns them for a row.
+
+    After the rows, yields a NotRead for each key that is not in `names`, and a Rewritten for each
+    kind of change, such as the removal of control characters.
 
     Raises DataError if make() raises KeyError or TypeError. The message has the row's number and
     guid, and the text of explain(row)."""

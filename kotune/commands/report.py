@@ -28,7 +28,7 @@ def report(
 
     Only files of run folders are read. RUN is a run folder or a recipe. For a recipe, the report
     covers all its scored seeds in --runs-dir, and is written to the folder of the first. Runs with
-    --limit are used only if there are none over all items."""
+    --limit are used only if no run was scored over all items."""
     from kotune.compare.efficiency import Price
     from kotune.compare.siblings import find_all
     from kotune.display.phrases import Phrases

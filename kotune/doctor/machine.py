@@ -110,8 +110,8 @@ def torch_build(
         what += ", but there is an NVIDIA GPU"
         return Finding("torch", "fix", what, f"{REINSTALL}: it installs the CUDA build")
     what += f", driver {gpus[0].driver}"
-    # The version of the driver is not compared. With a package such as cuda-compat-13-0, a driver
-    # that is too old for this CUDA works too.
+    # The driver's version is not compared with the CUDA version. With a package such as
+    # cuda-compat-13-0, CUDA works even if the driver is older than CUDA normally requires.
     if is_usable:
         return Finding("torch", "ok", what)
     problem, do = driver.problem() or (

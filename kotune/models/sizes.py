@@ -31,7 +31,8 @@ LENGTHS = re.compile(
 CEILINGS = ((LAYERS, 1_024), (LENGTHS, 100_000_000), (COUNTS, 65_536))
 VOCABULARY_KEYS = ("vocab_size", "n_vocab", "n_words")
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "dim", "hidden_dim")
-# Bytes of the headers of all weight files. The headers of 100,000 tensors have about 13 million.
+# The maximum number of bytes in the headers of all weight files together. The headers of 100,000
+# tensors take about 13 million bytes.
 MAX_HEADER_BYTES = 20_000_000
 MAX_KEYS = 100_000  # keys of a config.json; the largest has some thousands
 PER_BYTE = 4  # the maximum number of parameters in one byte of weights, with 2 bits each

@@ -28,8 +28,9 @@ GAINS = {
 
 
 def costs(result: Result, phrases: Phrases) -> Table:
-    """A table of each run's time, memory and tokens, and of its gains by tuning per minute, won and
-    example. Costs in won and dollars are shown only if the user gave a price."""
+    """A table of each run's time, memory and tokens. It also shows how many points a run gained by
+    tuning: per minute, per Korean won and per thousand examples. Costs in won and dollars are shown
+    only if the user gave a price."""
     facts = result.efficiency()
     columns = [dict(_cost(fact, phrases)) for fact in facts]
     rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in _union(columns)]

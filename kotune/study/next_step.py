@@ -1,6 +1,6 @@
-"""Lists further data sets to train on: all data sets of kodata with training data that the study
-does not use. Each has its size, licence, leaks and predicted cost. The list is not a
-recommendation."""
+"""Lists further data sets to train on. These are the data sets of kodata that have training data
+and that the study does not use. Each has its size, licence, leaks and predicted cost. The list is
+not a recommendation."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class Step:
     - `plan`: the plan for the study's first recipe with this whole data set added
     - `alone`: the plan for that recipe without this data set
 
-    `plan` is None if the data set is one that only the user has. Both plans are None if the model
-    is missing."""
+    `plan` is None if a recipe must give the data set's `path`. Both plans are None if the model is
+    missing."""
 
     card: Card
     leaks: dict[str, int] | None
@@ -77,7 +77,7 @@ def steps(study: Study, gpu: str | None, price: Price | None) -> list[Step]:
         for name, source in kodata.SOURCES.items()
         if "train" in source.SPLITS and name not in used
     ]
-    # A cell of the first recipe with the largest size.
+    # Of the first recipe's cells, one with the largest size.
     cell = max(
         study.cells,
         key=lambda cell: (cell.recipe == study.cells[0].recipe, cell.samples or float("inf")),
@@ -96,7 +96,7 @@ def steps(study: Study, gpu: str | None, price: Price | None) -> list[Step]:
 
 def _plan(cell: Cell, name: str | None, gpu: str | None, price: Price | None) -> Plan | None:
     """The plan for a cell's recipe, with the data set `name` added unless it is None. The tokens
-    are estimated. None if only the user has the data set, or if the model is missing."""
+    are estimated. None if a recipe must give the data set's `path`, or if the model is missing."""
     try:
         more = (Data(source=name),) if name else ()
         data = cell.resolved.model_copy(update={"data": (*cell.resolved.data, *more)})

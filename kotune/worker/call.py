@@ -41,6 +41,7 @@ def call(package: str, root: Path, watch: Watch | None = None, **arguments: Any)
         excess = bounds.EXCESS.get(code)
         why = (
             f"the model's tokenizer, or a chat template, needs {excess}; choose another"
+            " model or `template`"
             if excess
             else ""
         )

@@ -85,7 +85,7 @@ def svg(spec: Spec, label: str) -> str:
     whole = {"background": None, "padding": 0, **spec, "config": CONFIG}
     drawn = vl_convert.vegalite_to_svg(whole, allowed_base_urls=[])
     if re.search(r'<[^<>]*\sid="', drawn):  # matches inside tags only; text may contain `id="`
-        raise ValueError("a plot with ids: remove clips and gradients")
+        raise ValueError("the plot has ids; remove its clips and gradients, which have ids")
     head = f'<svg class="drawn" role="img" aria-label="{escape(label)}" viewBox'
     return re.sub(r"^<svg [^>]*?viewBox", lambda _: head, drawn, count=1)
 
@@ -110,9 +110,12 @@ def layers(layers: Iterable[tuple[Sequence[Spec], Spec, Spec]]) -> list[Spec]:
 
 
 def channel(name: str, axis: Axis, scale: Spec, **shown: object) -> Spec:
-    """The encoding of one axis, with the settings that all plots share. `name`: x or y, which is
-    also the field of the rows. `scale` and `shown`: Vega-Lite's scale, and further settings of its
-    axis."""
+    """The encoding of one axis, with the settings that all plots share.
+
+    - `name`: x or y. The rows have their values in the field of the same name.
+    - `scale`: the scale in Vega-Lite's notation
+    - `shown`: further settings of the axis in Vega-Lite's notation
+    """
     ticks = {"values": [*axis.ticks]} if axis.ticks else {}
     settings = {
         "title": axis.title or None,
