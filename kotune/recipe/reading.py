@@ -88,7 +88,10 @@ def defaults() -> Defaults:
 def digest(recipe: Recipe, limit: Limit) -> str:
     """Eight hex digits of a hash of the recipe, the defaults and the limit. `seeds` is not in the
     hash, so a further seed adds a run and changes no other."""
-    hashed = [recipe.model_dump(mode="json"), defaults().model_dump(mode="json"), limit]
+    content = recipe.model_dump(mode="json")
+    if not recipe.template_kwargs:  # recipes without this key keep the hash that they always had
+        del content["template_kwargs"]
+    hashed = [content, defaults().model_dump(mode="json"), limit]
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
 
 

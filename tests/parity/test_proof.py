@@ -14,6 +14,7 @@ from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kotune.errors import RecipeError, StageError
 from kotune.models import presets
+from kotune.models.template_kwargs import with_kwargs
 from kotune.parity import labels, shapes
 from kotune.parity import proof as parity
 from kotune.parity.trained import Trained, load_strategy, read_rows, tokenize_rows
@@ -344,6 +345,37 @@ def test_a_template_that_breaks_parity_stops_the_run(
 ) -> None:
     with pytest.raises(StageError, match=told):
         prove(run_folder(tmp_path, name, template), monkeypatch)
+
+
+READS_KWARG = LLAMA_OURS.replace("{{- bos_token -}}", "{{- bos_token }}{{ style | default('') }}")
+
+
+def kwargs_folder(root: Path, template: str) -> Path:
+    """A run folder whose recipe has `template_kwargs`, and whose template is `template`."""
+    run_folder(root, "llama", template)
+    overrides = ("template_kwargs.style=존댓말",)
+    loaded = reading.load(ROOT / "recipes" / "quickstart_llama.yml", overrides)
+    write_text(root / "axolotl.yml", axolotl_config.render(loaded, "cpu"))
+    return root
+
+
+def test_template_kwargs_reach_training_and_scoring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = kwargs_folder(tmp_path, with_kwargs(READS_KWARG, {"style": "존댓말"}))
+    proof = prove(root, monkeypatch).tasks[TASK]
+    assert proof.status == "equal" and proof.example
+    tokenizer, _ = load_strategy(root / "axolotl.yml")
+    for ids in (proof.example.trained_ids, proof.example.scored_ids):
+        assert "존댓말" in tokenizer.decode(ids)
+
+
+def test_template_kwargs_that_reach_training_alone_stop_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = kwargs_folder(tmp_path, READS_KWARG)
+    with pytest.raises(StageError, match="the scored prompt differs from the trained one"):
+        prove(root, monkeypatch)
 
 
 def test_an_unlabelled_end_of_turn_stops_the_run(
