@@ -5,6 +5,7 @@ import json
 import shutil
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -323,28 +324,54 @@ def test_a_configuration_that_axolotl_refuses_is_told_without_a_traceback(
         prove(root, monkeypatch)
 
 
-@pytest.mark.parametrize(
-    ("name", "template", "told"),
-    [
-        ("llama", LLAMA_DATED, "the scored prompt differs from the trained one"),
-        ("deepseek", DEEPSEEK_SHIPPED, "the scored prompt differs from the trained one"),
-        ("llama", "{{ bos_token }}" + LLAMA_OURS, "two BOS tokens"),
-        ("llama", LLAMA_OURS.replace("{{- bos_token -}}", ""), "the scored prompt differs"),
-        ("llama", LLAMA_OURS.replace(" + '<|eot_id|>'", ""), "end-of-turn"),
-    ],
-    ids=[
-        "date in the prompt",
-        "prefilled thought",
-        "doubled BOS",
-        "BOS only when scored",
-        "no end of turn",
-    ],
-)
+class Broken(NamedTuple):
+    """A template that breaks parity for a quickstart model: the end of the message, and the name of
+    the template doctor's finding."""
+
+    model: str
+    template: str
+    told: str
+    finding: str
+
+
+BROKEN = {
+    "date in the prompt": Broken("llama", LLAMA_DATED, "the scored prompt differs", "date"),
+    "prefilled thought": Broken(
+        "deepseek", DEEPSEEK_SHIPPED, "the scored prompt differs", "thought-opened"
+    ),
+    "thought of training alone": Broken(
+        "llama",
+        LLAMA_OURS.replace(
+            "{{ '\\n\\n' + message['content']",
+            "{{ '\\n\\n' + ('<think></think>' if message['role'] == 'assistant' else '')"
+            " + message['content']",
+        ),
+        "the scored prompt differs|more trained|changes an answer",
+        "not-prefix",
+    ),
+    "doubled BOS": Broken("llama", "{{ bos_token }}" + LLAMA_OURS, "two BOS tokens", "double-bos"),
+    "BOS only when scored": Broken(
+        "llama", LLAMA_OURS.replace("{{- bos_token -}}", ""), "the scored prompt differs", "no-bos"
+    ),
+    "no end of turn": Broken(
+        "llama", LLAMA_OURS.replace(" + '<|eot_id|>'", ""), "end-of-turn", "no-end"
+    ),
+    "another end of turn": Broken(
+        "llama",
+        LLAMA_OURS.replace("'<|eot_id|>'", "'<|end_header_id|>'"),
+        "end-of-turn",
+        "wrong-end",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
 def test_a_template_that_breaks_parity_stops_the_run(
-    name: str, template: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    model, template, told, _ = BROKEN[name]
     with pytest.raises(StageError, match=told):
-        prove(run_folder(tmp_path, name, template), monkeypatch)
+        prove(run_folder(tmp_path, model, template), monkeypatch)
 
 
 READS_KWARG = LLAMA_OURS.replace("{{- bos_token -}}", "{{- bos_token }}{{ style | default('') }}")

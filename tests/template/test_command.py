@@ -17,6 +17,7 @@ from kotune.template import examine
 from kotune.template.findings import TemplateFinding
 from kotune.template.job import findings_of
 from tests.conftest import ROOT, Cli, write_recipe
+from tests.parity.test_proof import BROKEN
 from tests.template.test_findings import names
 
 pytest.importorskip("axolotl")
@@ -130,6 +131,15 @@ def test_the_quickstart_models_tokenizers_and_templates_have_nothing_to_fix(name
     assert names(found) == ([] if name == "llama" else ["empty-thought"])
     unknown = text.replace("<|eot_id|>", "<|unknown|>").replace("eos_token", "'<|unknown|>'")
     assert "no-end" in names(findings_of(tokenizer, unknown, subject.ends, {}))
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_each_template_that_fails_in_the_proof_is_to_be_fixed(name: str) -> None:
+    broken = BROKEN[name]
+    subject = examine.of_model(f"quickstart-{broken.model}")
+    tokenizer = hub.tokenizer_of(subject.model.base)
+    found = findings_of(tokenizer, broken.template, subject.ends, {})
+    assert [one.name for one in found if one.state == "fix"] == [broken.finding]
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
