@@ -4,6 +4,7 @@ decides which stages run."""
 import os
 from collections.abc import Callable
 from contextlib import closing
+from itertools import islice
 
 from kodata.reading import guard
 from kotune import stages
@@ -19,8 +20,10 @@ from kotune.layout import (
     SCORED,
     SCORES,
     TEMPLATE,
+    TRAIN,
 )
 from kotune.models import generation, hub, presets
+from kotune.models.template_kwargs import with_kwargs
 from kotune.plan import lean
 from kotune.report import lines, writing
 from kotune.runs.events import read_metrics
@@ -28,13 +31,18 @@ from kotune.runs.folder import Inputs, read_model, write_text
 from kotune.runs.job import Job
 from kotune.runs.manifest import Manifest
 from kotune.runs.proof import Parity
+from kotune.runs.reading import rows_of
 from kotune.runs.records import TaskScores, parsed
 from kotune.runs.unfinished import Started, TrainedRecord
 from kotune.score import base_answers, base_cache
 from kotune.score.samples import damaged_notes
+from kotune.template import examine, words
+from kotune.template.findings import CLOSED
 from kotune.train import config, out_of_memory, training
 from kotune.train.checkpoints import keep_matching
 from kotune.worker.call import call
+
+ROWS = 1_000  # training rows in which thoughts are looked for
 
 
 def _prepare(job: Job, screen: Screen) -> None:
@@ -61,7 +69,8 @@ def configure(job: Job, weights: bool = True) -> presets.Model:
     write_text(job.run.path(CONFIG), _rendered(job, revision))
     job.run.path(TEMPLATE).unlink(missing_ok=True)
     if model.template:
-        write_text(job.run.path(TEMPLATE), model.template.read_text(encoding="utf-8"))
+        text = model.template.read_text(encoding="utf-8")
+        write_text(job.run.path(TEMPLATE), with_kwargs(text, job.recipe.template_kwargs))
     return model
 
 
@@ -87,8 +96,32 @@ def _refuse_beyond_positions(job: Job, positions: float) -> None:
         )
 
 
+def _examine_template(job: Job, screen: Screen) -> None:
+    """Show the findings about the chat template, before the weights are downloaded.
+
+    Raises KotuneError if one must be fixed. If no task scores the trained form, prompts need not
+    be equal, so that only the proof decides."""
+    subject = examine.of_recipe(job.recipe)
+    if subject.is_tested:
+        return
+    with screen.watching() as watch, guard.watched(watch):
+        findings = examine.fetch_and_examine(subject)
+    phrases = Phrases(LANGUAGES[0])
+    for finding in findings:
+        screen.say(words.line(finding, phrases))
+    if job.trained_tasks():
+        examine.refuse(subject, findings, may_think=_has_thoughts(job))
+
+
+def _has_thoughts(job: Job) -> bool:
+    """Whether one of the first training rows has a thought before an answer."""
+    rows = (row for _, row in islice(rows_of(job.run.path(TRAIN)), ROWS))
+    return any(CLOSED in turn["content"] for row in rows for turn in row["messages"])
+
+
 def _render(job: Job, screen: Screen) -> None:
     """Write Axolotl's configuration, and prove that training and scoring use the same prompts."""
+    _examine_template(job, screen)
     with screen.watching() as watch, guard.watched(watch):
         base = configure(job).base
     revision = job.run.record().model_revision

@@ -19,6 +19,7 @@ from kotune.commands.report import report
 from kotune.commands.run import run
 from kotune.commands.study import study
 from kotune.commands.tasks import tasks
+from kotune.commands.template import template
 from kotune.display.terminal import never_fail_to_write
 from kotune.shipped import PROGRAM
 
@@ -40,6 +41,7 @@ for command in (
     render,
     plan,
     doctor,
+    template,
     preview,
     compare,
     report,

@@ -15,6 +15,7 @@ from kotune.models.loading import cached, checked_folder, model_errors
 from kotune.models.presets import is_folder
 from kotune.models.refusals import refuse
 from kotune.models.rendering import template_problem
+from kotune.models.template_kwargs import TemplateKwargs, with_kwargs
 
 # The only files that are downloaded. Models are loaded offline, so libraries can read no others.
 TOKENIZER = ["*.json", "*.jinja", "tokenizer.model", "*.model", "vocab.txt", "merges.txt"]
@@ -67,16 +68,25 @@ def _download(base: str, weights: bool, revision: str | None) -> Path:
         raise explain_error(error, f"model {base}", f"https://huggingface.co/{base}") from None
 
 
-def write_own_template(base: str, root: Path, revision: str | None = None) -> None:
+def write_own_template(
+    base: str, root: Path, revision: str | None = None, kwargs: TemplateKwargs | None = None
+) -> None:
     """Write the tokenizer's own template to chat_template.jinja in the run folder `root`. Nothing
     is written if the file exists, because the preset or the recipe then names another template.
 
-    `revision` is the same as in fetch(). Raises RecipeError if the tokenizer has no template, or if
-    its template cannot be used."""
+    `revision` is the same as in fetch(). `kwargs`: the recipe's `template_kwargs`. Raises
+    RecipeError as in own_template()."""
     target = root / TEMPLATE
     if target.exists():
         return
-    template = tokenizer_of(base, revision).chat_template
+    template = own_template(base, tokenizer_of(base, revision))
+    drafts.write(target, with_kwargs(template, kwargs or {}).encode())
+
+
+def own_template(base: str, tokenizer: Any) -> str:
+    """The text of the chat template of a tokenizer. `base`: the model's name in messages. Raises
+    RecipeError if the tokenizer has no template, or if its template cannot be used."""
+    template = tokenizer.chat_template
     if not template:
         raise RecipeError(
             f"model {base}: its tokenizer has no chat template; name one with `template:` in the"
@@ -92,7 +102,7 @@ def write_own_template(base: str, root: Path, revision: str | None = None) -> No
             f"model {base}: its tokenizer's chat template {problem}, or name another with"
             " `template:`"
         )
-    drafts.write(target, template.encode())
+    return template
 
 
 def tokenizer_of(base: str, revision: str | None = None) -> Any:

@@ -4,10 +4,11 @@ items, so that errors in scoring appear before training."""
 from pathlib import Path
 from typing import Any
 
-from kotune.layout import PARITY
+from kotune.layout import CONFIG, PARITY
 from kotune.models import hub
 from kotune.parity import asked, proof
 from kotune.runs.folder import write_json
+from kotune.runs.reading import yaml_of
 from kotune.runs.task_data import TaskData
 from kotune.score import scoring
 from kotune.score.harness import load_task
@@ -23,7 +24,8 @@ def run(
     each task's TaskData as JSON. `trained`: as in proof.prove(). Raises StageError or RecipeError
     if the proof or the rehearsal fails."""
     with bounds.tokenizing():
-        hub.write_own_template(base, root, revision)
+        kwargs = yaml_of(root / CONFIG).get("chat_template_kwargs")
+        hub.write_own_template(base, root, revision, kwargs)
     data_of = {task: TaskData.from_json(data) for task, data in tasks.items()}
     tokenizer, result = proof.prove(root, data_of, trained)
     loaded = [load_task(task, data) for task, data in data_of.items()]

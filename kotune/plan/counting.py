@@ -17,6 +17,7 @@ from kodata.card import NotRead, Refused, Rewritten
 from kodata.errors import HubDeniedError, HubError
 from kodata.prepare.split import VALIDATION_SHARE
 from kotune.models import presets
+from kotune.models.template_kwargs import with_kwargs
 from kotune.plan.assumptions import LABEL, TEMPLATE, TOKENS_PER_CHARACTER
 from kotune.recipe import strict_yaml
 from kotune.recipe.schema import Data, Recipe
@@ -253,9 +254,10 @@ def _tokenizer(recipe: Recipe, run: Path) -> Any:
     # transformers would load a subfolder whose path equals the hub id.
     with chdir(run), bounds.tokenizing():
         tokenizer = hub.tokenizer_of(model.base)
-    if model.template:
-        tokenizer.chat_template = model.template.read_text(encoding="utf-8")
-    else:
-        with chdir(run), bounds.tokenizing():
-            hub.write_own_template(model.base, run)
+    text = (
+        model.template.read_text(encoding="utf-8")
+        if model.template
+        else hub.own_template(model.base, tokenizer)
+    )
+    tokenizer.chat_template = with_kwargs(text, recipe.template_kwargs)
     return bounds.bound_tokenizer(tokenizer)

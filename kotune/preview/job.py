@@ -6,9 +6,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from kotune.layout import CONFIG
 from kotune.models import hub
 from kotune.preview import tokens
 from kotune.runs.folder import Run, write_json
+from kotune.runs.reading import yaml_of
 from kotune.worker import bounds
 
 
@@ -19,7 +21,8 @@ def run(root: Path, bases: dict[str, str], items: int) -> None:
     for name, base in bases.items():
         folder = root / name
         with bounds.tokenizing():
-            hub.write_own_template(base, folder, Run(folder).record().model_revision)
+            kwargs = yaml_of(folder / CONFIG).get("chat_template_kwargs")
+            hub.write_own_template(base, folder, Run(folder).record().model_revision, kwargs)
         with chdir(folder):  # the paths in Axolotl's configuration are relative to this folder
             write_json(
                 folder / "tokens.json",

@@ -9,12 +9,15 @@ from kotune.parity.lengths import SAMPLE
 from kotune.preview.gather import PreparedData, Seen
 from kotune.report import data_tables
 from kotune.report.lines import not_scored
+from kotune.template import words
 
 
 def tables(sets: list[PreparedData], phrases: Phrases) -> Iterator[Table]:
-    """One table with the tokens of all recipes. Then, for each set of prepared data, tables of its
-    labels, dropped rows and leaks. `sets`: the result of gather()."""
+    """One table with the tokens of all recipes, and one with the findings about their chat
+    templates, if there are any. Then, for each set of prepared data, tables of its labels, dropped
+    rows and leaks. `sets`: the result of gather()."""
     yield _tokens(sets, phrases)
+    yield from _templates(sets, phrases)
     for data in sets:
         recipes = f": {', '.join(seen.recipe for seen in data.seen)}" if len(sets) > 1 else ""
         yield data_tables.labels(data.manifest, phrases, recipes)
@@ -48,6 +51,15 @@ def _tokens(sets: list[PreparedData], phrases: Phrases) -> Table:
         1,
         notes,
     )
+
+
+def _templates(sets: list[PreparedData], phrases: Phrases) -> Iterator[Table]:
+    """A table without rows, whose notes are the findings about the chat templates."""
+    every = [(seen, one) for data in sets for seen in data.seen for one in seen.tokens.findings]
+    notes = [f"{seen.recipe}: {words.sentence(one, phrases)}" for seen, one in every]
+    if notes:
+        alert = any(one.state == "fix" for _, one in every)
+        yield Table(phrases("template_table"), (), (), 0, notes, alert)
 
 
 def _figures(seen: Seen, phrases: Phrases) -> Row:

@@ -7,16 +7,19 @@ Token ids and labels come from Axolotl (parity.trained). Lengths are counted as 
 import math
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kotune.layout import CONFIG, TRAIN
+from kotune.layout import CONFIG, TEMPLATE, TRAIN
+from kotune.models.template_kwargs import with_kwargs
 from kotune.parity import lengths
 from kotune.parity.trained import Trained, load_strategy, read_rows, tokenize_rows
 from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.runs.proof import Content
 from kotune.runs.reading import yaml_of
+from kotune.template.findings import TemplateFinding
+from kotune.template.job import findings_of
 
 # Maximum number of tokens of a piece. A multiple of 1, 2, 3 and 4, so the limit falls between two
 # characters if each character of the piece has the same number of tokens.
@@ -71,11 +74,13 @@ class Tokens:
 
     - `content`: the number of tokens and characters of the messages, without chat template
     - `examples`: the lengths of all examples
-    - `shown`: the first examples of each data entry"""
+    - `shown`: the first examples of each data entry
+    - `findings`: the traps of the chat template"""
 
     content: Content
     examples: Spread
     shown: list[Shown]
+    findings: list[TemplateFinding] = field(default_factory=list)
 
 
 def describe(run: Path, items: int) -> Tokens:
@@ -93,7 +98,15 @@ def describe(run: Path, items: int) -> Tokens:
             Shown(row["guid"], row["source"], row["form"], list(pieces(tokens, tokenizer)))
             for row, tokens in zip(rows, tokenize_rows(strategy, rows), strict=True)
         ],
+        findings=_findings(run, tokenizer, config),
     )
+
+
+def _findings(run: Path, tokenizer: Any, config: AxolotlConfig) -> list[TemplateFinding]:
+    """The findings about the chat template in the run folder `run`."""
+    kwargs = config.get("chat_template_kwargs") or {}
+    text = (run / TEMPLATE).read_text(encoding="utf-8").removeprefix(with_kwargs("", kwargs))
+    return findings_of(tokenizer, text, config.get("eot_tokens") or (), kwargs)
 
 
 def _spread(tokens: list[int], config: AxolotlConfig) -> Spread:

@@ -128,7 +128,8 @@ _OWNED_BY = {
         " model_quantization_config_kwargs quantize_moe_experts use_onebitllms"
     ),
     "adapter: qlora": "load_in_4bit",
-    "template": "chat_template chat_template_jinja chat_template_kwargs",
+    "template": "chat_template chat_template_jinja",
+    "template_kwargs": "chat_template_kwargs",
     "data": (
         "dataset_shard_idx dataset_shard_num is_preprocess preprocess_iterable skip_prepare_dataset"
         " streaming streaming_multipack_buffer_size test_datasets total_num_tokens"

@@ -86,7 +86,10 @@ def defaults() -> Defaults:
 def digest(recipe: Recipe, limit: Limit) -> str:
     """The first eight hex digits of a SHA-256 digest of the recipe, the defaults and the limit.
     `seeds` is not hashed, so an additional seed does not change the folders of the other seeds."""
-    hashed = [recipe.model_dump(mode="json"), defaults().model_dump(mode="json"), limit]
+    content = recipe.model_dump(mode="json")
+    if not recipe.template_kwargs:  # recipes without this key keep the hash that they always had
+        del content["template_kwargs"]
+    hashed = [content, defaults().model_dump(mode="json"), limit]
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -22,6 +22,7 @@ from kotune.errors import RecipeError
 from kotune.models import sizes
 from kotune.models.presets import PRESETS, TEMPLATES, pickled_weights, template_file_problem
 from kotune.models.refusals import refuse
+from kotune.models.template_kwargs import kwargs_problem
 from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 from kotune_tasks.card import cards, groups
@@ -32,6 +33,7 @@ Limit = int | Literal["quick"] | None
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 MAX_SEEDS = 10
 MAX_LISTED = 20  # maximum number of entries in `data`, and of problems listed in one message
+GGUF = ".gguf"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -129,6 +131,8 @@ class Recipe(Strict):
     model: str
     adapter: Literal["lora", "qlora"]
     template: str | None = None
+    # Values of variables that the template reads (kotune.models.template_kwargs).
+    template_kwargs: dict[str, Any] = {}
     data: tuple[Data, ...] = Field(min_length=1, max_length=MAX_LISTED)
     tasks: tuple[str, ...] = Field(min_length=1)
     # By source, the folder of its test data. Only for sources that a task scores and that are not
@@ -145,21 +149,7 @@ class Recipe(Strict):
     @field_validator("model")
     @classmethod
     def _known_model(cls, name: str) -> str:
-        """The name of a preset, a hub id, or the path of a model folder. A path is returned in the
-        Unicode form that the disk has."""
-        stored = as_stored(Path(name))
-        if name not in PRESETS and stored != Path(name):
-            name = str(stored)
-        if name not in PRESETS and _exists(Path(name) / "config.json", Path.is_file):
-            _refuse_folder(name)
-            return name
-        if name in PRESETS or _is_hub_id(name):
-            return name
-        message = (
-            f"`{shown(name)}` is not a preset, a hub id (owner/name) or a model"
-            f" folder{did_you_mean(name, PRESETS)}"
-        )
-        raise PydanticCustomError("model", message)
+        return known_model(name)
 
     @field_validator("template")
     @classmethod
@@ -172,6 +162,13 @@ class Recipe(Strict):
         elif not (message := template_file_problem(Path(name))):
             return name
         raise PydanticCustomError("template", message)
+
+    @field_validator("template_kwargs")
+    @classmethod
+    def _known_kwargs(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+        if problem := kwargs_problem(kwargs):
+            raise PydanticCustomError("template_kwargs", "{problem}", {"problem": problem})
+        return kwargs
 
     @field_validator("tasks")
     @classmethod
@@ -266,6 +263,39 @@ class Defaults(Strict):
     axolotl: AxolotlConfig
     cpu: AxolotlConfig
     cuda: AxolotlConfig
+
+
+def known_model(name: str) -> str:
+    """The name of a model, which is a preset, a hub id or a folder. The path of a folder has the
+    Unicode form that the disk has. Raises PydanticCustomError if the model cannot be used."""
+    stored = as_stored(Path(name))
+    if name not in PRESETS and stored != Path(name):
+        name = str(stored)
+    if name not in PRESETS and _exists(Path(name) / "config.json", Path.is_file):
+        _refuse_folder(name)
+        return name
+    if _is_gguf(Path(name)):
+        message = (
+            f"`{shown(name)}` holds GGUF weights, which cannot be trained; give the model's folder"
+            " with safetensors, or its hub id"
+        )
+        raise PydanticCustomError("model", message)
+    if name in PRESETS or _is_hub_id(name):
+        return name
+    message = (
+        f"`{shown(name)}` is not a preset, a hub id (owner/name) or a model"
+        f" folder{did_you_mean(name, PRESETS)}"
+    )
+    raise PydanticCustomError("model", message)
+
+
+def _is_gguf(path: Path) -> bool:
+    """Whether a path is a GGUF file, or a folder that has one."""
+    if path.suffix.lower() == GGUF:
+        return _exists(path, Path.exists)
+    return _exists(path, Path.is_dir) and any(
+        file.suffix.lower() == GGUF for file in islice(path.iterdir(), MAX_LISTED)
+    )
 
 
 def limit(value: Any) -> Limit:

@@ -16,6 +16,7 @@ from kodata.reading.regular import content
 from kotune.errors import StageError
 from kotune.layout import CHECKPOINTS, CONFIG, PREPARED, TEMPLATE
 from kotune.models import generation, presets
+from kotune.models.template_kwargs import with_kwargs
 from kotune.recipe.axolotl_block import AUTO
 from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.reading import defaults
@@ -152,7 +153,9 @@ def refuse_foreign(root: Path, recipe: Recipe, text: str) -> None:
     template = presets.find(recipe.model, recipe.template).template
     expected = {CONFIG: text}
     if template:
-        expected[TEMPLATE] = template.read_text(encoding="utf-8")
+        expected[TEMPLATE] = with_kwargs(
+            template.read_text(encoding="utf-8"), recipe.template_kwargs
+        )
     for name, text in expected.items():
         if not _holds(root / name, text.encode()):
             raise StageError(
@@ -182,6 +185,8 @@ def _model_keys(recipe: Recipe, revision: str | None) -> AxolotlConfig:
         keys["revision_of_model"] = revision
     if model.end_of_turn:
         keys["eot_tokens"] = [model.end_of_turn]
+    if recipe.template_kwargs:
+        keys["chat_template_kwargs"] = dict(recipe.template_kwargs)
     if model.pad:
         keys["special_tokens"] = {"pad_token": model.pad}
     return keys

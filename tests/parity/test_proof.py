@@ -5,6 +5,7 @@ import json
 import shutil
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -14,6 +15,7 @@ from kodata.prepare.convert import convert
 from kodata.prepare.entries import Entry
 from kotune.errors import RecipeError, StageError
 from kotune.models import presets
+from kotune.models.template_kwargs import with_kwargs
 from kotune.parity import labels, shapes
 from kotune.parity import proof as parity
 from kotune.parity.trained import Trained, load_strategy, read_rows, tokenize_rows
@@ -322,28 +324,85 @@ def test_a_configuration_that_axolotl_refuses_is_told_without_a_traceback(
         prove(root, monkeypatch)
 
 
-@pytest.mark.parametrize(
-    ("name", "template", "told"),
-    [
-        ("llama", LLAMA_DATED, "the scored prompt differs from the trained one"),
-        ("deepseek", DEEPSEEK_SHIPPED, "the scored prompt differs from the trained one"),
-        ("llama", "{{ bos_token }}" + LLAMA_OURS, "two BOS tokens"),
-        ("llama", LLAMA_OURS.replace("{{- bos_token -}}", ""), "the scored prompt differs"),
-        ("llama", LLAMA_OURS.replace(" + '<|eot_id|>'", ""), "end-of-turn"),
-    ],
-    ids=[
-        "date in the prompt",
-        "prefilled thought",
-        "doubled BOS",
-        "BOS only when scored",
-        "no end of turn",
-    ],
-)
+class Broken(NamedTuple):
+    """A template that breaks parity for a quickstart model: the end of the message, and the name of
+    the template doctor's finding."""
+
+    model: str
+    template: str
+    told: str
+    finding: str
+
+
+BROKEN = {
+    "date in the prompt": Broken("llama", LLAMA_DATED, "the scored prompt differs", "date"),
+    "prefilled thought": Broken(
+        "deepseek", DEEPSEEK_SHIPPED, "the scored prompt differs", "thought-opened"
+    ),
+    "thought of training alone": Broken(
+        "llama",
+        LLAMA_OURS.replace(
+            "{{ '\\n\\n' + message['content']",
+            "{{ '\\n\\n' + ('<think></think>' if message['role'] == 'assistant' else '')"
+            " + message['content']",
+        ),
+        "the scored prompt differs|more trained|changes an answer",
+        "not-prefix",
+    ),
+    "doubled BOS": Broken("llama", "{{ bos_token }}" + LLAMA_OURS, "two BOS tokens", "double-bos"),
+    "BOS only when scored": Broken(
+        "llama", LLAMA_OURS.replace("{{- bos_token -}}", ""), "the scored prompt differs", "no-bos"
+    ),
+    "no end of turn": Broken(
+        "llama", LLAMA_OURS.replace(" + '<|eot_id|>'", ""), "end-of-turn", "no-end"
+    ),
+    "another end of turn": Broken(
+        "llama",
+        LLAMA_OURS.replace("'<|eot_id|>'", "'<|end_header_id|>'"),
+        "end-of-turn",
+        "wrong-end",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
 def test_a_template_that_breaks_parity_stops_the_run(
-    name: str, template: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    model, template, told, _ = BROKEN[name]
     with pytest.raises(StageError, match=told):
-        prove(run_folder(tmp_path, name, template), monkeypatch)
+        prove(run_folder(tmp_path, model, template), monkeypatch)
+
+
+READS_KWARG = LLAMA_OURS.replace("{{- bos_token -}}", "{{- bos_token }}{{ style | default('') }}")
+
+
+def kwargs_folder(root: Path, template: str) -> Path:
+    """A run folder whose recipe has `template_kwargs`, and whose template is `template`."""
+    run_folder(root, "llama", template)
+    overrides = ("template_kwargs.style=존댓말",)
+    loaded = reading.load(ROOT / "recipes" / "quickstart_llama.yml", overrides)
+    write_text(root / "axolotl.yml", axolotl_config.render(loaded, "cpu"))
+    return root
+
+
+def test_template_kwargs_reach_training_and_scoring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = kwargs_folder(tmp_path, with_kwargs(READS_KWARG, {"style": "존댓말"}))
+    proof = prove(root, monkeypatch).tasks[TASK]
+    assert proof.status == "equal" and proof.example
+    tokenizer, _ = load_strategy(root / "axolotl.yml")
+    for ids in (proof.example.trained_ids, proof.example.scored_ids):
+        assert "존댓말" in tokenizer.decode(ids)
+
+
+def test_template_kwargs_that_reach_training_alone_stop_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = kwargs_folder(tmp_path, READS_KWARG)
+    with pytest.raises(StageError, match="the scored prompt differs from the trained one"):
+        prove(root, monkeypatch)
 
 
 def test_an_unlabelled_end_of_turn_stops_the_run(

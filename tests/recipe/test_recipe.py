@@ -264,6 +264,18 @@ def test_llama_recipes_mean_the_instruct_model() -> None:
         ),
         (GOOD + "data_path: .\n", "data_path: must be a mapping of `key: value` lines, found `.`"),
         (
+            GOOD + "template_kwargs: {messages: 1}\n",
+            "template_kwargs: `messages` is set by the libraries that render a chat; leave it out",
+        ),
+        (
+            GOOD + "template_kwargs: {date: 1.5}\n",
+            "template_kwargs: `date` is 1.5; give true, false, a whole number or a text",
+        ),
+        (
+            GOOD + "axolotl: {chat_template_kwargs: {x: 1}}\n",
+            "axolotl.chat_template_kwargs: kotune sets this from the recipe; use `template_kwargs`",
+        ),
+        (
             GOOD + "template: lama3\n",
             "template: `lama3` is not a template of kotune's or a file; did you mean llama3?",
         ),
