@@ -153,8 +153,11 @@ def _of_prompt(text: str, prompt: str) -> Iterator[TemplateFinding]:
 
 def _of_date(template: Template, prompt: str) -> Iterator[TemplateFinding]:
     """A finding if a prompt depends on the day on which it is rendered."""
-    with another_day():
-        later = template.render(_chat(1)[:1], prompt=True)
+    try:
+        with another_day():
+            later = template.render(_chat(1)[:1], prompt=True)
+    except Exception as error:  # a template may raise any exception
+        later = brief(error)
     if later != prompt:
         start = _common(prompt, later)
         yield TemplateFinding("date", "fix", shown(prompt[max(0, start - 25) : start + 15]))

@@ -23,6 +23,8 @@ from kotune.recipe import reading
 from kotune.runs.folder import write_text
 from kotune.runs.proof import LabelProof, Parity, TaskProof
 from kotune.runs.task_data import TaskData
+from kotune.template.findings import examine
+from kotune.template.rendering import SpecialTokens, Template
 from kotune.train import config as axolotl_config
 from tests.conftest import ROOT, only_records
 
@@ -403,6 +405,23 @@ def test_template_kwargs_that_reach_training_alone_stop_the_run(
     root = kwargs_folder(tmp_path, READS_KWARG)
     with pytest.raises(StageError, match="the scored prompt differs from the trained one"):
         prove(root, monkeypatch)
+
+
+def test_the_kwarg_that_the_doctor_names_makes_prompts_equal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for Qwen3: the training text has an empty thought, the prompt only if thinking is off."""
+    ours = presets.TEMPLATES["deepseek_r1"].read_text(encoding="utf-8")
+    head, prompt, rest = ours.rpartition("{{ '<think>\\n\\n</think>\\n\\n' }}")
+    reads = f"{head}{{% if not enable_thinking | default(true) %}}{prompt}{{% endif %}}{rest}"
+    root = run_folder(tmp_path, "deepseek", reads)
+    with pytest.raises(StageError, match="the scored prompt differs"):
+        prove(root, monkeypatch)
+    tokens = SpecialTokens({"eos_token": presets.DEEPSEEK_END}, (presets.DEEPSEEK_END,))
+    finding = examine(Template(reads, tokens, {}))[0]
+    assert (finding.name, finding.kwargs) == ("not-prefix", "enable_thinking: false")
+    write_text(root / "chat_template.jinja", with_kwargs(reads, {"enable_thinking": False}))
+    assert prove(root, monkeypatch).tasks[TASK].status == "equal"
 
 
 def test_an_unlabelled_end_of_turn_stops_the_run(

@@ -1,6 +1,7 @@
 """Each trap of a chat template is found in a template that has it and in no other, with a remedy
 that helps. All templates of Axolotl's package are examined too."""
 
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -154,6 +155,14 @@ def test_a_value_that_avoids_the_trap_is_named(trap: str, kwargs: str) -> None:
 def test_a_value_that_does_not_help_is_not_named() -> None:
     template = TRAPS["opens a thought"].template + "{# enable_thinking #}"
     assert [finding.kwargs for finding in examined(template)] == [""]
+
+
+def test_a_template_that_refuses_another_day_depends_on_the_date() -> None:
+    today = f"{datetime.now():%j}"
+    late = (
+        f"{{% if strftime_now('%j') != '{today}' %}}{{{{ raise_exception('late') }}}}{{% endif %}}"
+    )
+    assert names(examined(late + CLEAN)) == ["date"]
 
 
 def test_a_thought_that_the_training_text_opens_too_is_a_warning() -> None:
