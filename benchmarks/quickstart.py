@@ -50,6 +50,7 @@ def measure(model: str, adapter: str, runs: Path) -> list[Figure]:
         f"adapter={adapter}",
         "--runs-dir",
         str(runs),
+        "--fresh-base",  # or the base model's answers may come from the user's cache
     ]
     subprocess.run(words, check=True, cwd=ROOT, stdout=sys.stderr)
     run = next(path for path in runs.iterdir() if path.name.startswith(f"quickstart_{model}-"))

@@ -45,6 +45,7 @@ def ours(folder: Path) -> tuple[Path, dict[str, float]]:
         str(ROOT / "recipes" / "quickstart_llama.yml"),
         "--runs-dir",
         str(folder),
+        "--fresh-base",  # or the base model's answers may come from the user's cache
     ]
     seconds(words, ROOT)
     run = next(folder.iterdir())
