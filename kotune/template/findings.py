@@ -10,6 +10,7 @@ The words of a finding are in kotune/display/phrases, by its name."""
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from os.path import commonprefix
 from typing import Any
 
 from kodata.card import Message
@@ -120,8 +121,7 @@ def _thought(text: str) -> str:
 
 def _common(text: str, other: str) -> int:
     """The number of characters with which both texts begin."""
-    pairs = zip(text, other, strict=False)
-    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(text), len(other)))
+    return len(commonprefix([text, other]))  # noqa: RUF071  (texts, not paths)
 
 
 def _is_opened(prompt: str) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from kodata.metrics.metrics import MEAN
+from kodata.metrics.metrics import MEAN, METRICS
+from kodata.metrics.naturalness.signals import NAMES as NATURALNESS
 from kotune.compare import paired
 from kotune.compare.comparison import Comparison
-from kotune.compare.gains import GainComparison, gain_of, gains
+from kotune.compare.gains import ADDITIVE, GainComparison, gain_of, gains
 from kotune.compare.paired import FEWEST_CLUSTERS, compare, holm
 from kotune.compare.result import Result, titles
 from kotune.compare.verdict import claim, outcome
@@ -87,6 +88,22 @@ def test_a_metric_that_is_no_mean_has_an_interval_and_no_p_value(tmp_path: Path)
     assert math.isnan(f1.p_value) and math.isfinite(f1.ci_low)
     assert math.isfinite(of(rows, "triple_acc").paired.p_value)
     assert "ece" not in {row.metric for row in rows}  # noise makes its gains too large
+
+
+def test_every_metric_is_additive_or_known_not_to_be() -> None:
+    """A new metric must be put here or into ADDITIVE: whether its denominator depends on the
+    answers cannot be seen from outside."""
+    others = {
+        "macro_f1",
+        "ece",
+        "fleiss_kappa",
+        "answer_overlap",
+        "answer_overlap_between",
+        "answer_overlap_gain",
+        "void",
+        *NATURALNESS,
+    }
+    assert METRICS.keys() == ADDITIVE | others and not ADDITIVE & others
 
 
 @pytest.mark.parametrize("adapter", ["lora", "qlora"])

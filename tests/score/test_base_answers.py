@@ -34,6 +34,25 @@ INPUTS = {
     "data": "d",
     **ASKED,
 }
+# Changes of a run, with each of which no answer of another run may be reused.
+OTHER_QUESTIONS: list[dict[str, Any]] = [
+    {"template": "u"},
+    {"tokenizer": "t"},
+    {"tokenizer_config": "c"},
+    {"tokenizer_files": {"model/added_tokens.json": "a"}},
+    {"code": "d"},
+    {"versions": {}},
+    {"device": "cuda"},
+    {"limit": 3},
+    {"merge": ["chat"]},
+    {"test": {TASK: "y"}},
+    {"tasks": {TASK: "n"}},
+]
+OTHER_BASES = [
+    {"base_precision": "nf4"},
+    {"compute_dtype": "bfloat16"},
+    {"model_revision": "1" * 40},
+]
 SAMPLES = f"samples/base/{TASK}.jsonl"
 
 
@@ -94,30 +113,12 @@ def test_the_same_base_asked_the_same_gives_its_answers_and_its_name(root: Path)
     )
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"template": "u"},
-        {"tokenizer": "t"},
-        {"tokenizer_config": "c"},
-        {"tokenizer_files": {"model/added_tokens.json": "a"}},
-        {"code": "d"},
-        {"versions": {}},
-        {"device": "cuda"},
-        {"limit": 3},
-        {"merge": ["chat"]},
-        {"test": {TASK: "y"}},
-        {"tasks": {TASK: "n"}},
-    ],
-)
+@pytest.mark.parametrize("changed", OTHER_QUESTIONS)
 def test_another_question_is_asked_anew(root: Path, changed: dict[str, Any]) -> None:
     assert not taken(root, {**INPUTS, **changed})
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [{"base_precision": "nf4"}, {"compute_dtype": "bfloat16"}, {"model_revision": "1" * 40}],
-)
+@pytest.mark.parametrize("changed", OTHER_BASES)
 def test_another_base_model_is_asked_anew(root: Path, changed: dict[str, Any]) -> None:
     Run(root).update(**changed)
     assert not taken(root)

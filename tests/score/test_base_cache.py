@@ -18,7 +18,13 @@ from kotune.score import base_answers, base_cache
 from kotune.score.samples import note_path, samples_path
 from kotune.score.scoring import _done, _is_unchecked
 from tests.finished import finished
-from tests.score.test_base_answers import INPUTS, TASK, sealed
+from tests.score.test_base_answers import (
+    INPUTS,
+    OTHER_BASES,
+    OTHER_QUESTIONS,
+    TASK,
+    sealed,
+)
 
 
 @pytest.fixture
@@ -68,26 +74,12 @@ def test_answers_of_another_folder_are_reused_and_told_and_not_yet_verified(
     assert _is_unchecked(root, TASK)  # so scoring asks some items again
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"code": "d"},
-        {"versions": {}},
-        {"device": "cuda"},
-        {"limit": 3},
-        {"template": "u"},
-        {"test": {TASK: "y"}},
-        {"tasks": {TASK: "n"}},
-    ],
-)
+@pytest.mark.parametrize("changed", OTHER_QUESTIONS)
 def test_another_question_is_asked_anew(root: Path, changed: dict[str, Any]) -> None:
     assert not taken(root, {**INPUTS, **changed})
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [{"base_precision": "nf4"}, {"compute_dtype": "bfloat16"}, {"model_revision": "1" * 40}],
-)
+@pytest.mark.parametrize("changed", OTHER_BASES)
 def test_another_base_model_is_asked_anew(root: Path, changed: dict[str, Any]) -> None:
     Run(root).update(**changed)
     assert not taken(root)

@@ -1,7 +1,7 @@
 """Confusion matrices and calibration plots."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kotune.display.plots.drawing import (
     DASHED,
@@ -43,18 +43,7 @@ def confusion(
     A cell shows its count and its share of the row. A larger share makes the cell more opaque. The
     colour shows whether the model's answer is right. `axes` has the title of the columns, then
     the title of the rows."""
-    cells = [
-        {
-            "y": gold,
-            "x": answer,
-            "n": f"{n:,}",
-            "share": n / (sum(row) or 1),
-            "percent": f"{n / (sum(row) or 1):.0%}",
-            "fill": "var(--good)" if gold == answer else "var(--bad)",
-        }
-        for gold, row in zip(choices, counts, strict=True)
-        for answer, n in zip(choices, row, strict=True)
-    ]
+    cells = _cells(choices, counts)
     ordinal = {"type": "ordinal", "sort": [*choices], "scale": {"paddingInner": 0.04}}
     shown = {"domain": False, "labelAngle": 0, "labelLimit": 90, "labelColor": "var(--text)"}
     position = {
@@ -86,6 +75,22 @@ def confusion(
         "autosize": FITTED,
         "layer": layers(drawn),
     }
+
+
+def _cells(choices: Sequence[str], counts: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+    """The rows of the plot of a confusion matrix: a row for each cell."""
+    return [
+        {
+            "y": gold,
+            "x": answer,
+            "n": f"{n:,}",
+            "share": n / (sum(row) or 1),
+            "percent": f"{n / (sum(row) or 1):.0%}",
+            "fill": "var(--good)" if gold == answer else "var(--bad)",
+        }
+        for gold, row in zip(choices, counts, strict=True)
+        for answer, n in zip(choices, row, strict=True)
+    ]
 
 
 def reliability(variants: Mapping[str, Sequence[Dot]], axes: tuple[str, str]) -> Spec:
