@@ -56,23 +56,13 @@ def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
 def notes(result: Result, phrases: Phrases) -> list[str]:
     """Notes on the limits of the verdicts, in this order:
 
-    - tasks that were not scored
-    - differences between the runs other than their models
-    - tasks for which the parity proof failed
+    - the warnings()
+    - what a gain does not show
     - whether the claims hold for models, or only for these adapters
     - runs that are not compared, but show the variation of seeds
     - the number of p-values that were adjusted together
 
     The last three are left out if there is no comparison."""
-    first = result.names[result.runs[0].folder]
-    differences = [
-        phrases("unlike", a=first, b=result.names[folder], n=len(rows))
-        for folder, rows in result.differences.items()
-        if rows
-    ]
-    missing = dict.fromkeys(
-        line for run in result.runs for line in not_scored(run.manifest, phrases)
-    )
     scope = (
         [
             _scope(result, phrases),
@@ -83,7 +73,22 @@ def notes(result: Result, phrases: Phrases) -> list[str]:
         else []
     )
     gained = [phrases("gains_scope")] if result.gains else []
-    return [*missing, *differences, *_not_proven(result, phrases), *gained, *scope]
+    return [*warnings(result, phrases), *gained, *scope]
+
+
+def warnings(result: Result, phrases: Phrases) -> list[str]:
+    """Notes on what may make a verdict wrong: tasks that were not scored, differences between the
+    runs other than their models, and tasks for which the parity proof failed."""
+    first = result.names[result.runs[0].folder]
+    differences = [
+        phrases("unlike", a=first, b=result.names[folder], n=len(rows))
+        for folder, rows in result.differences.items()
+        if rows
+    ]
+    missing = dict.fromkeys(
+        line for run in result.runs for line in not_scored(run.manifest, phrases)
+    )
+    return [*missing, *differences, *_not_proven(result, phrases)]
 
 
 def _tests(result: Result, phrases: Phrases) -> str:
