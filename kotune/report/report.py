@@ -10,6 +10,7 @@ from kotune.compare.seeds import groups
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.report import comparison_tables, cost_tables, run_tables
+from kotune.report.figures import level
 from kotune.report.lines import doubts
 from kotune.report.sentences import display_name
 from kotune.runs.finished import Finished
@@ -148,7 +149,7 @@ class Report:
         """The heading of a calibration plot, with the expected calibration errors before and after
         tuning."""
         errors = (calibration.error_base, calibration.error_tuned)
-        base, tuned = map(comparison_tables.number, errors)
+        base, tuned = (level(error, True) for error in errors)
         return self.phrases(
             "calibrated",
             task=f"{self.prefix(calibration.run)}{calibration.task}",
