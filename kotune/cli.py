@@ -11,6 +11,7 @@ from kotune.commands.compare import compare
 from kotune.commands.doctor import doctor
 from kotune.commands.launch import launch
 from kotune.commands.lm_eval import lm_eval
+from kotune.commands.open import open_page
 from kotune.commands.plan import plan
 from kotune.commands.preview import preview
 from kotune.commands.recipes import recipes
@@ -45,6 +46,7 @@ for command in (
     preview,
     compare,
     report,
+    open_page,
     recipes,
     tasks,
     lm_eval,

@@ -6,7 +6,7 @@ from kotune.compare.efficiency import Efficiency
 from kotune.compare.result import Result
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
-from kotune.report.comparison_tables import NOTHING, number
+from kotune.report.figures import NOTHING, number
 
 # Fields of Efficiency with the number format of each: first costs, then gains by tuning.
 FORMS = {

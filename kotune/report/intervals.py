@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 from kotune.compare.comparison import Comparison
 from kotune.compare.seeds import ENOUGH, Part, interval
+from kotune.compare.shares import is_share
 from kotune.compare.verdict import claim, outcome
 from kotune.display.phrases import Phrases
 from kotune.display.plots import SHARES, Group, Interval, Panel, PlotRow, differences
 from kotune.report import comparison_tables
+from kotune.report.figures import change, level
 from kotune.report.report import Report
-from kotune.report.sentences import display_name
+from kotune.report.wording import model_names
 from kotune.runs.finished import Finished
 from kotune.runs.records import UNDEFINED, TaskScores
 from kotune_tasks.card import CRITERIA, cards
@@ -31,12 +33,13 @@ def picture(report: Report) -> list[Panel]:
     that a run computes, and the highest published figure."""
     rows: dict[str, list[PlotRow]] = {}
     lines: dict[str, dict[str, float]] = {}
+    names = model_names(report.result.runs)
     for comparison in report.result.comparisons:
         if not (comparison.is_primary and comparison.is_tuning):
             continue
         base, tuned = (_mean(comparison, variant) for variant in ("base", "tuned"))
         if base and tuned:
-            name = display_name(comparison.b, report.result.names)
+            name = names[comparison.b.run.folder]
             row = PlotRow(name, _values([base, tuned]), [base, tuned])
             rows.setdefault(comparison.task, []).append(row)
             highest = lines.setdefault(comparison.task, {})
@@ -124,7 +127,7 @@ def spans(report: Report) -> list[Panel]:
         for row in (row for of_title in rows.values() for row in of_title)
         for end in (row.intervals[0].low, row.intervals[0].high)
     ]
-    scale = differences(ends, report.phrases("points_unit"))
+    scale = differences(ends)
     return [
         Panel(name, [Group(title, of_title) for title, of_title in rows.items()], scale)
         for name, rows in titled.items()
@@ -136,7 +139,8 @@ def _span(comparison: Comparison, report: Report) -> PlotRow:
     paired = comparison.paired
     value, low, high = (100 * end for end in (paired.difference, paired.ci_low, paired.ci_high))
     label = comparison_tables.sides(comparison, report.numbers, report.phrases)
-    return PlotRow(label, f"{value:+.1f}", [Interval(value, low, high, _mark(comparison))])
+    by = change(paired.difference, True, report.phrases)
+    return PlotRow(label, by, [Interval(value, low, high, _mark(comparison))])
 
 
 def _mark(comparison: Comparison) -> str:
@@ -148,7 +152,7 @@ def _mark(comparison: Comparison) -> str:
 
 def strips(report: Report) -> list[Panel]:
     """The score plots, one for each task. A row is a run's value of a metric before and after
-    tuning. Only the primary metric and metrics with a chance value are plotted.
+    tuning. Only shares are plotted: the primary metric, and metrics with a chance value.
 
     A run is left out of a metric's rows unless both values are between 0 and 1."""
     runs, groups_of = report.result.runs, dict[str, list[Group]]()
@@ -174,7 +178,8 @@ def strips(report: Report) -> list[Panel]:
 def _plotted(run: Finished, task: str) -> list[str]:
     """The names of a task's metrics that are plotted for a run."""
     entry, primary = run.scores[task], cards()[task].primary
-    return [name for name in entry.base if name == primary or name in entry.chance]
+    compared = [name for name in entry.base if name == primary or name in entry.chance]
+    return [name for name in compared if is_share(task, name)]
 
 
 def _sides(entry: TaskScores, name: str) -> list[Interval]:
@@ -196,7 +201,7 @@ def run_label(run: Finished, report: Report) -> str:
 
 def _values(sides: Sequence[Interval]) -> str:
     """The values of base and tuned as text, for example `50.0% → 71.2%`."""
-    return " → ".join(f"{side.value:.1%}" for side in sides)
+    return " → ".join(level(side.value, True) for side in sides)
 
 
 def _references(

@@ -5,11 +5,12 @@ from kotune.compare.answers import Changes, Confusion, Example, changes
 from kotune.compare.calibration import Calibration, calibrations
 from kotune.compare.comparison import Side
 from kotune.compare.efficiency import Loss
-from kotune.compare.result import Result, title_of
+from kotune.compare.result import Result
 from kotune.compare.seeds import groups
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.report import comparison_tables, cost_tables, run_tables
+from kotune.report.figures import level
 from kotune.report.lines import doubts
 from kotune.report.sentences import display_name
 from kotune.runs.finished import Finished
@@ -47,7 +48,7 @@ class Report:
         names of the compared models."""
         (first, *seeds), *models = groups(self.result.runs)
         if models:
-            names = dict.fromkeys(title_of(group[0]) for group in groups(self.result.runs))
+            names = dict.fromkeys(model_names(self.result.runs).values())
             return self.phrases("compare_title", names=" / ".join(names))
         return display_name(Side(first, "tuned", tuple(seeds)), self.result.names)
 
@@ -158,7 +159,7 @@ class Report:
         """The heading of a calibration plot, with the expected calibration errors before and after
         tuning."""
         errors = (calibration.error_base, calibration.error_tuned)
-        base, tuned = map(comparison_tables.number, errors)
+        base, tuned = (level(error, True) for error in errors)
         return self.phrases(
             "calibrated",
             task=f"{self.prefix(calibration.run)}{calibration.task}",

@@ -14,13 +14,12 @@ from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.layout import RECIPE
 from kotune.report import data_tables
+from kotune.report.figures import NOTHING
 from kotune.runs.finished import Finished
 from kotune.runs.manifest import Manifest, ManifestEntry
 from kotune.runs.proof import LabelProof, TaskProof
 from kotune.runs.reading import MAX_YAML
 from kotune.shipped import PROGRAM
-
-NOTHING = "-"  # the text of a cell without a value
 
 
 def data(result: Result, phrases: Phrases) -> Iterator[Table]:

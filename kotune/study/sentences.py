@@ -8,7 +8,7 @@ from kotune.compare.efficiency import Price, cost
 from kotune.compare.verdict import outcome
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount
-from kotune.report.comparison_tables import number
+from kotune.report.figures import number
 from kotune.report.sentences import Verdict
 from kotune.study.curves import AHEAD, OPEN, Place
 from kotune.study.findings import BASELINE, Curve, Estimate, Findings, Pair, Passing, Target

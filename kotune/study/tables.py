@@ -9,7 +9,7 @@ from kotune.compare.efficiency import Price, cost
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.display.words import amount, p_text
-from kotune.report.comparison_tables import NOTHING, number
+from kotune.report.figures import NOTHING, number
 from kotune.report.run_tables import FACTS
 from kotune.study.curves import AHEAD
 from kotune.study.findings import Estimate, Findings

@@ -66,14 +66,14 @@ class Panel(NamedTuple):
 SHARES = Scale(0, 1, {f"{tick}%": tick / 100 for tick in (0, 25, 50, 75, 100)})
 
 
-def differences(ends: Sequence[float], unit: str) -> Scale:
-    """A scale with a line at 0 that shows all of `ends`. Its ticks have a sign and the unit."""
+def differences(ends: Sequence[float]) -> Scale:
+    """A scale with a line at 0 that shows all of `ends`. The texts of its ticks have a sign."""
     low, high = min(0.0, *ends), max(0.0, *ends)
     step = _step((high - low) or 1.0)
     first, last = int(low // step), -int(-high // step)
     if first == last:
         first, last = -1, 1
-    ticks = {f"{step * at:+g}{unit}" if at else "0": step * at for at in range(first, last + 1)}
+    ticks = {f"{step * at:+g}" if at else "0": step * at for at in range(first, last + 1)}
     return Scale(step * first, step * last, ticks, has_zero=True)
 
 
