@@ -25,8 +25,9 @@ NORMAL = NormalDist().inv_cdf(0.975)
 PICTURED = 4  # the maximum number of tasks in the picture of the first screen
 
 
-def picture(report: Report) -> list[Panel]:
-    """The plots of the first screen: each model's primary metric before and after tuning.
+def picture(report: Report, order: Sequence[str]) -> list[Panel]:
+    """The plots of the first screen: each model's primary metric before and after tuning. `order`:
+    the names of the models.
 
     There is a plot for each task whose primary metric is a share, for at most PICTURED tasks. Each
     criterion's first task is preferred. Baselines are chance, the highest value of the baselines
@@ -46,7 +47,11 @@ def picture(report: Report) -> list[Panel]:
             for baseline in _strongest(comparison, report.phrases):
                 highest[baseline.name] = max(baseline.value, highest.get(baseline.name, 0.0))
     return [
-        Panel(_title(task, report), [Group("", rows[task], lines[task])], SHARES)
+        Panel(
+            _title(task, report),
+            [Group("", sorted(rows[task], key=lambda row: order.index(row.label)), lines[task])],
+            SHARES,
+        )
         for task in _pictured(rows)
     ]
 

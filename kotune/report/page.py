@@ -43,7 +43,7 @@ def page(report: Report) -> str:
         models=model_names(result.runs),
         other_claims=_other_claims(short, report),
         claim_notes=[note for note in notes(result, phrases) if note not in short.cautions],
-        picture=picture(report),
+        picture=picture(report, [standing.name for standing in short.scoreboard]),
         answers=side_by_side(report.changes),
         spans=spans(report),
         strips=strips(report),
