@@ -18,7 +18,7 @@ INDENT = "  "
 
 
 class Paragraph(NamedTuple):
-    """A paragraph of an answer.
+    """A paragraph of an answer. BLANK is an empty line.
 
     - `rank`: how early it is left out. A paragraph with rank 0 is never left out.
     - `style`: its colour, as rich names it
@@ -31,21 +31,28 @@ class Paragraph(NamedTuple):
     is_command: bool = False
 
 
+BLANK = Paragraph("", 9)
+
+
 def show(
-    paragraphs: Iterable[Paragraph], phrases: Phrases, console: "Console | None" = None
+    paragraphs: Iterable[Paragraph],
+    phrases: Phrases,
+    console: "Console | None" = None,
+    more: str = "more_lines",
 ) -> None:
-    """Print the paragraphs. If some are left out, a line says how many."""
+    """Print the paragraphs. If some are left out, the phrase `more` says how many, and where they
+    are."""
     from rich.text import Text
 
     console = console or terminal()
     width = min(COLUMNS, console.width) if console.is_terminal else COLUMNS
-    wrapped = [(each, _lines(each, width, console)) for each in paragraphs if each.text]
+    wrapped = [(each, _lines(each, width, console)) for each in paragraphs]
     kept = _fitting(wrapped)
     for each, lines in kept:
         for line in lines:
             console.print(Text(line, each.style), soft_wrap=True)
-    if left_out := len(wrapped) - len(kept):
-        console.print(Text(phrases("more_lines", n=left_out)), soft_wrap=True)
+    if left_out := sum(pair[0] != BLANK and pair not in kept for pair in wrapped):
+        console.print(Text(phrases(more, n=left_out)), soft_wrap=True)
 
 
 Wrapped = tuple[Paragraph, list[str]]  # a paragraph with its lines
@@ -70,6 +77,8 @@ def _lines(paragraph: Paragraph, width: int, console: "Console") -> list[str]:
     from rich.text import Text
 
     text = visible(paragraph.text)
+    if not text:
+        return [""]
     if paragraph.is_command:
         return _command_lines(text, width)
     return [line.plain.rstrip() for line in Text(text).wrap(console, width)]

@@ -146,7 +146,8 @@ def _alone(known: Known) -> Iterator[Step]:
         other = recipe.with_name(recipe.name.replace(a, b))
         if other != recipe and (RECIPES / other.name).is_file():
             compare = command(recipe, typed(other), runs_dir=runs_dir, verb="compare")
-            yield known.step("other_model", command(other, runs_dir=runs_dir), compare)
+            seeds = ("--seeds", f"{len(known.models[0])}")
+            yield known.step("other_model", command(other, *seeds, runs_dir=runs_dir), compare)
     compare = command(recipe, str(UNKNOWN), runs_dir=runs_dir, verb="compare")
     yield known.step("other_recipe", compare)
 
