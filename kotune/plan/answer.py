@@ -15,6 +15,11 @@ def paragraphs(plan: Plan, recipe: Path, words: list[str], phrases: Phrases) -> 
     """The paragraphs of the answer. `words`: the options with which the recipe was planned, for the
     command that runs it."""
     yield Paragraph(PREDICTED, style="bold")
+    counted = plan.counted
+    numbers = {"rows": counted.rows, "tokens": counted.tokens, "steps": plan.schedule.steps}
+    shown = {name: f"{number:,}" for name, number in numbers.items()}
+    kind = "exact" if counted.exact else "estimated"
+    yield Paragraph(phrases.phrase("plan_counts", kind, name=plan.name, **shown), 1)
     yield BLANK
     for gpu_plan in plan.gpu_plans:
         yield Paragraph(verdict(plan, gpu_plan), 1, "green" if gpu_plan.micro else "red")

@@ -92,7 +92,7 @@ def test_the_verdict_comes_first_then_the_criteria_asked_about_then_other_names(
 ) -> None:
     page, text = written(finished(tmp_path / "a"))
     for whole in (page, text):
-        places = [whole.index(f"{name}") for name in ("tuning made quickstart-llama", "one seed")]
+        places = [whole.index(name) for name in ("is better after tuning", "with one seed")]
         headed = re.search(r"(## |<h2>)Reasoning", whole)
         assert headed
         absent = whole.index("No task of these runs measures: Accuracy, Consistency, Naturalness.")
