@@ -47,28 +47,29 @@ def show(
     console = console or terminal()
     width = min(COLUMNS, console.width) if console.is_terminal else COLUMNS
     wrapped = [(each, _lines(each, width, console)) for each in paragraphs]
-    kept = _fitting(wrapped)
+    kept, left_out = _fitting(wrapped)
     for each, lines in kept:
         for line in lines:
             console.print(Text(line, each.style), soft_wrap=True)
-    if left_out := sum(pair[0] != BLANK and pair not in kept for pair in wrapped):
+    if left_out:
         console.print(Text(phrases(more, n=left_out)), soft_wrap=True)
 
 
 Wrapped = tuple[Paragraph, list[str]]  # a paragraph with its lines
 
 
-def _fitting(wrapped: Sequence[Wrapped]) -> list[Wrapped]:
-    """The paragraphs that fit LINES lines, in their order. Of paragraphs with the same rank, the
-    last is left out first. If any is left out, one line stays free to say so."""
-    kept = list(wrapped)
-    while sum(len(lines) for _, lines in kept) > LINES - (len(kept) < len(wrapped)):
+def _fitting(wrapped: Sequence[Wrapped]) -> tuple[list[Wrapped], int]:
+    """The paragraphs that fit LINES lines, in their order, and the number of the others without
+    blank lines. Of paragraphs with the same rank, the last is left out first. If any is left out,
+    one line stays free to say so."""
+    kept, left_out = list(wrapped), 0
+    while sum(len(lines) for _, lines in kept) > LINES - bool(left_out):
         rank = max(paragraph.rank for paragraph, _ in kept)
         if rank == 0:
             break
         last = max(at for at, (paragraph, _) in enumerate(kept) if paragraph.rank == rank)
-        del kept[last]
-    return kept
+        left_out += kept.pop(last)[0] != BLANK
+    return kept, left_out
 
 
 def _lines(paragraph: Paragraph, width: int, console: "Console") -> list[str]:

@@ -90,7 +90,8 @@ def test_two_adapters_of_one_seed_each_differ_and_neither_model_is_called_better
     assert (
         said(runs, adapters)
         == "Reasoning: 50.0% for quickstart-llama, 53.1% for quickstart-deepseek; these two"
-        " adapters differ (+7.8 %p, 95% CI over items 5.1 to 10.6, p = .003, one seed each, 3,000 items)."
+        " adapters differ (+7.8 %p, 95% CI over items 5.1 to 10.6, p = .003, one seed each,"
+        " 3,000 items)."
     )
     assert "두 어댑터의 차이가 유의합니다(+7.8%p" in said(runs, adapters, "ko")
     alike = found(
