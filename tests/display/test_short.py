@@ -36,7 +36,8 @@ def test_the_last_of_the_least_important_goes_first() -> None:
 def test_blank_lines_go_before_any_text_and_are_not_counted() -> None:
     texts = [f"{n}" for n in range(LINES)]
     many = [Paragraph(text, 1) for text in texts]
-    assert shown(*many[:9], BLANK, *many[9:]) == [*texts[:24], "1 more: --all"]
+    assert shown(*many[:9], BLANK, *many[9:]) == texts
+    assert shown(*many[:9], BLANK, *many[9:], many[0]) == [*texts[:24], "2 more: --all"]
     assert shown(*many[:9], BLANK, *many[9:-1]) == [*texts[:9], "", *texts[9:-1]]
     assert shown(*many, BLANK) == texts
 
