@@ -172,10 +172,12 @@ def _verdict(comparison: Comparison, wording: Wording) -> Verdict:
 
 
 def _opposite(each: LabelPart, wording: Wording) -> str:
-    """A sentence on a part of a task in which the other model has the higher value."""
+    """A sentence on a part of a task in which the other model has the higher value. If the
+    variation between seeds is unknown, the sentence names the model's adapter instead."""
     part, phrases = each.part, wording.phrases
     ahead = part.b if part.paired.difference > 0 else part.a
-    kind = ahead.variant if part.is_tuning else "run"
+    of_runs = "run" if part.includes_seeds else "adapter"
+    kind = ahead.variant if part.is_tuning else of_runs
     low, high = sorted(map(abs, (part.paired.ci_low, part.paired.ci_high)))
     return phrases.phrase(
         "opposite",
