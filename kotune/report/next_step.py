@@ -118,7 +118,7 @@ def _more_training(run: Finished) -> tuple[str, str]:
     else in the form `write`, else for twice as many epochs."""
     for number, entry in enumerate(run.manifest.entries):
         if entry.samples is not None:
-            return "more_data", f"data.{number}.samples=all"
+            return "more_data", f"data.{number}.samples=null"
     for number, entry in enumerate(run.manifest.entries):
         source = SOURCES.get(entry.source)
         if source and entry.form != "write" and "write" in source.FORMS:

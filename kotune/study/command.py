@@ -211,7 +211,7 @@ def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
                 again(study, options),
             )
             page, *_ = write(made, out, options.gpu)
-        short.show(answer(made, page), made.say, more="more_in_page")
+        short.show(answer(made, page), Phrases(options.lang), more="more_in_page")
     elif not failed:
         todo = again(study, replace(options, report_only=False))
         raise KotuneError(f"{study.file}: no cell is scored yet; run `{todo}`")

@@ -77,7 +77,7 @@ def test_a_model_at_its_baseline_gets_more_rows_or_writes_or_trains_longer(tmp_p
     assert found.commands == (f"{same}data.0.form=write",)
     manifest = "data/manifest.json"
     few = edited(result, manifest, lambda data: data["entries"][0].update(samples=100))
-    assert step(few).commands == (f"{same}data.0.samples=all",)
+    assert step(few).commands == (f"{same}data.0.samples=null",)
     writes = {"samples": None, "form": "write"}
     long = edited(result, manifest, lambda data: data["entries"][0].update(writes))
     assert step(long).commands == (f"{same}axolotl.num_epochs=4",)

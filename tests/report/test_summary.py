@@ -174,6 +174,11 @@ def test_shares_are_in_percent_and_other_metrics_in_their_own_unit() -> None:
     assert is_share("nli_sample_ko", "macro_f1") and not is_share("nli_sample_ko", "brier")
 
 
+def test_the_primary_metric_of_every_task_is_a_share() -> None:
+    """The lines that a run prints about its scores (lines.score_lines) rely on it."""
+    assert all(card.is_share for card in cards().values())
+
+
 def test_every_metric_with_another_unit_is_one_of_a_task() -> None:
     listed = {each["metric"] for task in cards() for each in settings(task)["metric_list"]}
     assert {*OTHER_UNITS} <= listed | {*NAMES}
