@@ -13,8 +13,8 @@ from kotune.compare.comparison import Comparison
 from kotune.compare.result import Result
 from kotune.compare.seeds import ENOUGH, Runs, groups
 from kotune.compare.verdict import claim, outcome
+from kotune.display.figures import change
 from kotune.display.phrases import Phrases
-from kotune.report.figures import change
 from kotune.report.wording import Wording
 from kotune.runs.again import UNKNOWN, again, recipe_of, runs_dir_of
 from kotune.runs.finished import Finished

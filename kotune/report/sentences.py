@@ -12,9 +12,9 @@ from kotune.compare.paired import FEWEST_CLUSTERS
 from kotune.compare.result import Result
 from kotune.compare.seeds import ENOUGH, groups
 from kotune.compare.verdict import claim, doubted_by, outcome
+from kotune.display.figures import change, interval
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount
-from kotune.report.figures import change, interval
 from kotune.report.lines import not_scored
 from kotune.report.wording import CLAIMED, Wording, display_name, equals
 from kotune.runs.proof import NOT_PROVEN

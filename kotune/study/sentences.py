@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from kotune.compare.efficiency import Price, cost
 from kotune.compare.verdict import outcome
+from kotune.display.figures import level
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount
-from kotune.report.figures import level
 from kotune.report.sentences import Verdict
 from kotune.study.curves import AHEAD, OPEN, Place
 from kotune.study.findings import BASELINE, Curve, Estimate, Findings, Pair, Passing, Target

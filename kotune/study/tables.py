@@ -6,10 +6,10 @@ from statistics import mean
 
 from kotune.compare.comparison import Comparison
 from kotune.compare.efficiency import Price, cost
+from kotune.display.figures import NOTHING, change, interval, level, number
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.display.words import p_text
-from kotune.report.figures import NOTHING, change, interval, level, number
 from kotune.report.run_tables import FACTS
 from kotune.study.curves import AHEAD
 from kotune.study.findings import Estimate, Findings

@@ -48,6 +48,8 @@ def judged(each: Comparison, **figures: Any) -> Comparison:
 
 
 def in_task(result: Result, task: str) -> Result:
-    """The result with each primary comparison made again for another task."""
-    more = [replace(each, task=task) for each in result.comparisons if each.is_primary]
+    """The result with each primary comparison of the first task made again for another task."""
+    first = result.comparisons[0].task
+    of_first = [each for each in result.comparisons if each.is_primary and each.task == first]
+    more = [replace(each, task=task) for each in of_first]
     return replace(result, comparisons=[*result.comparisons, *more])
