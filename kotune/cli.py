@@ -11,12 +11,11 @@ from kotune.commands.compare import compare
 from kotune.commands.doctor import doctor
 from kotune.commands.launch import launch
 from kotune.commands.lm_eval import lm_eval
-from kotune.commands.open import open_page
 from kotune.commands.plan import plan
 from kotune.commands.preview import preview
 from kotune.commands.recipes import recipes
 from kotune.commands.render import render
-from kotune.commands.report import report
+from kotune.commands.report import open_page, report
 from kotune.commands.run import run
 from kotune.commands.study import study
 from kotune.commands.tasks import tasks

@@ -18,7 +18,7 @@ INDENT = "  "
 
 
 class Paragraph(NamedTuple):
-    """A paragraph of an answer.
+    """A paragraph of an answer. BLANK is an empty line.
 
     - `rank`: how early it is left out. A paragraph with rank 0 is never left out.
     - `style`: its colour, as rich names it
@@ -31,37 +31,45 @@ class Paragraph(NamedTuple):
     is_command: bool = False
 
 
+BLANK = Paragraph("", 9)
+
+
 def show(
-    paragraphs: Iterable[Paragraph], phrases: Phrases, console: "Console | None" = None
+    paragraphs: Iterable[Paragraph],
+    phrases: Phrases,
+    console: "Console | None" = None,
+    more: str = "more_lines",
 ) -> None:
-    """Print the paragraphs. If some are left out, a line says how many."""
+    """Print the paragraphs. If some are left out, the phrase `more` says how many, and where they
+    are."""
     from rich.text import Text
 
     console = console or terminal()
     width = min(COLUMNS, console.width) if console.is_terminal else COLUMNS
-    wrapped = [(each, _lines(each, width, console)) for each in paragraphs if each.text]
-    kept = _fitting(wrapped)
+    wrapped = [(each, _lines(each, width, console)) for each in paragraphs]
+    kept, left_out = _fitting(wrapped)
     for each, lines in kept:
         for line in lines:
             console.print(Text(line, each.style), soft_wrap=True)
-    if left_out := len(wrapped) - len(kept):
-        console.print(Text(phrases("more_lines", n=left_out)), soft_wrap=True)
+    if left_out:
+        console.print(Text(phrases(more, n=left_out)), soft_wrap=True)
 
 
 Wrapped = tuple[Paragraph, list[str]]  # a paragraph with its lines
 
 
-def _fitting(wrapped: Sequence[Wrapped]) -> list[Wrapped]:
-    """The paragraphs that fit LINES lines, in their order. Of paragraphs with the same rank, the
-    last is left out first. If any is left out, one line stays free to say so."""
-    kept = list(wrapped)
-    while sum(len(lines) for _, lines in kept) > LINES - (len(kept) < len(wrapped)):
+def _fitting(wrapped: Sequence[Wrapped]) -> tuple[list[Wrapped], int]:
+    """The paragraphs that fit LINES lines, in their order, and the number of the others without
+    blank lines. Of paragraphs with the same rank, the last is left out first. If any is left out,
+    one line stays free to say so."""
+    kept, left_out = list(wrapped), 0
+    while sum(len(lines) for _, lines in kept) > LINES - bool(left_out):
         rank = max(paragraph.rank for paragraph, _ in kept)
         if rank == 0:
             break
         last = max(at for at, (paragraph, _) in enumerate(kept) if paragraph.rank == rank)
-        del kept[last]
-    return kept
+        left_out += kept.pop(last)[0] != BLANK
+    return kept, left_out
 
 
 def _lines(paragraph: Paragraph, width: int, console: "Console") -> list[str]:
@@ -70,6 +78,8 @@ def _lines(paragraph: Paragraph, width: int, console: "Console") -> list[str]:
     from rich.text import Text
 
     text = visible(paragraph.text)
+    if not text:
+        return [""]
     if paragraph.is_command:
         return _command_lines(text, width)
     return [line.plain.rstrip() for line in Text(text).wrap(console, width)]

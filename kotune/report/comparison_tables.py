@@ -14,10 +14,10 @@ from kotune.compare.comparison import Comparison, Side
 from kotune.compare.result import Result
 from kotune.compare.seeds import groups
 from kotune.compare.shares import is_share
+from kotune.display.figures import NOTHING, change, interval, level
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.display.words import p_text
-from kotune.report.figures import NOTHING, change, interval, level
 from kotune.runs.finished import Finished
 from kotune_tasks.card import CRITERIA, cards
 

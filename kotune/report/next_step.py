@@ -13,8 +13,8 @@ from kotune.compare.comparison import Comparison
 from kotune.compare.result import Result
 from kotune.compare.seeds import ENOUGH, Runs, groups
 from kotune.compare.verdict import claim, outcome
+from kotune.display.figures import change
 from kotune.display.phrases import Phrases
-from kotune.report.figures import change
 from kotune.report.wording import Wording
 from kotune.runs.again import UNKNOWN, again, recipe_of, runs_dir_of
 from kotune.runs.finished import Finished
@@ -118,7 +118,7 @@ def _more_training(run: Finished) -> tuple[str, str]:
     else in the form `write`, else for twice as many epochs."""
     for number, entry in enumerate(run.manifest.entries):
         if entry.samples is not None:
-            return "more_data", f"data.{number}.samples=all"
+            return "more_data", f"data.{number}.samples=null"
     for number, entry in enumerate(run.manifest.entries):
         source = SOURCES.get(entry.source)
         if source and entry.form != "write" and "write" in source.FORMS:
@@ -146,7 +146,8 @@ def _alone(known: Known) -> Iterator[Step]:
         other = recipe.with_name(recipe.name.replace(a, b))
         if other != recipe and (RECIPES / other.name).is_file():
             compare = command(recipe, typed(other), runs_dir=runs_dir, verb="compare")
-            yield known.step("other_model", command(other, runs_dir=runs_dir), compare)
+            seeds = ("--seeds", f"{len(known.models[0])}")
+            yield known.step("other_model", command(other, *seeds, runs_dir=runs_dir), compare)
     compare = command(recipe, str(UNKNOWN), runs_dir=runs_dir, verb="compare")
     yield known.step("other_recipe", compare)
 

@@ -7,10 +7,10 @@ from kotune.compare.comparison import Side
 from kotune.compare.efficiency import Loss
 from kotune.compare.result import Result
 from kotune.compare.seeds import groups
+from kotune.display.figures import level
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.report import comparison_tables, cost_tables, run_tables
-from kotune.report.figures import level
 from kotune.report.lines import doubts
 from kotune.report.wording import display_name, model_names
 from kotune.runs.finished import Finished

@@ -10,11 +10,11 @@ from kodata.errors import shown
 from kodata.prepare.output import SPLITS
 from kodata.reading.regular import content
 from kotune.compare.result import Result
+from kotune.display.figures import NOTHING
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.layout import RECIPE
 from kotune.report import data_tables
-from kotune.report.figures import NOTHING
 from kotune.runs.finished import Finished
 from kotune.runs.manifest import Manifest, ManifestEntry
 from kotune.runs.proof import LabelProof, TaskProof

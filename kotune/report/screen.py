@@ -11,7 +11,7 @@ from kotune.compare.result import Result
 from kotune.compare.siblings import siblings
 from kotune.display import short, table
 from kotune.display.phrases import Phrases
-from kotune.display.short import Paragraph
+from kotune.display.short import BLANK, Paragraph
 from kotune.layout import REPORT_PAGE
 from kotune.report import comparison_tables as tables
 from kotune.report import cost_tables
@@ -54,11 +54,13 @@ def _paragraphs(made: Summary, page: Path | None, phrases: Phrases) -> Iterator[
     for number, verdict in enumerate(made.headlines):
         style = STYLES.get(verdict.outcome, UNDECIDED)
         yield Paragraph(verdict.text, 2 if number else 0, style)
+    yield BLANK
     yield from (Paragraph(text, 4) for text in made.models if len(made.models) > 1)
     for verdict in made.gains:
         yield Paragraph(verdict.text, 5, STYLES.get(verdict.outcome, UNDECIDED))
     yield from (Paragraph(text, 3) for text in made.costs)
     yield from (Paragraph(text, 1) for text in made.cautions)
+    yield BLANK
     yield Paragraph(phrases("summary_page", path=page) if page else phrases("summary_no_page"))
     yield Paragraph(made.step.text)
     yield from (Paragraph(command, is_command=True) for command in made.step.commands)

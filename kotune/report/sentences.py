@@ -12,9 +12,9 @@ from kotune.compare.paired import FEWEST_CLUSTERS
 from kotune.compare.result import Result
 from kotune.compare.seeds import ENOUGH, groups
 from kotune.compare.verdict import claim, doubted_by, outcome
+from kotune.display.figures import change, interval
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount
-from kotune.report.figures import change, interval
 from kotune.report.lines import not_scored
 from kotune.report.wording import CLAIMED, Wording, display_name, equals
 from kotune.runs.proof import NOT_PROVEN
@@ -68,6 +68,7 @@ def cautions(result: Result, phrases: Phrases) -> list[str]:
     - differences between the runs other than their models
     - tasks for which the parity proof failed
     - the scope of the claims, if it is adapters and not models
+    - runs that are not compared, but show the variation of seeds
     """
     first = result.names[result.runs[0].folder]
     differences = [
@@ -78,26 +79,26 @@ def cautions(result: Result, phrases: Phrases) -> list[str]:
     missing = dict.fromkeys(
         line for run in result.runs for line in not_scored(run.manifest, phrases)
     )
-    scope = [] if _has_enough_seeds(result) else [_scope(result, phrases)]
-    return [*missing, *differences, *_not_proven(result, phrases), *scope]
+    is_limited = result.comparisons and not _has_enough_seeds(result)
+    scope = [_scope(result, phrases)] if is_limited else []
+    of_seeds = [*scope, *_known_seeds(result, phrases)]
+    return [*missing, *differences, *_not_proven(result, phrases), *of_seeds]
 
 
 def notes(result: Result, phrases: Phrases) -> list[str]:
-    """All notes on the verdicts: the cautions, what a gain means, the scope of the claims, the runs
-    that show the variation of seeds, and how p-values were adjusted."""
-    scope = [_scope(result, phrases)] if _has_enough_seeds(result) else []
+    """All notes on the verdicts: the cautions, what a gain means, the scope of the claims, and how
+    p-values were adjusted."""
+    is_of_models = result.comparisons and _has_enough_seeds(result)
+    scope = [_scope(result, phrases)] if is_of_models else []
     gained = [phrases("gains_scope")] if result.gains else []
-    of_tests = (
-        [*_known_seeds(result, phrases), phrases("how_sure", tests=_tests(result, phrases))]
-        if result.comparisons
-        else []
-    )
+    tests = phrases("how_sure", tests=_tests(result, phrases))
+    of_tests = [tests] if result.comparisons else []
     return [*cautions(result, phrases), *gained, *scope, *of_tests]
 
 
 def _has_enough_seeds(result: Result) -> bool:
-    """Whether every recipe has at least ENOUGH seeds, or nothing is compared."""
-    return all(len(group) >= ENOUGH for group in groups(result.runs)) or not result.comparisons
+    """Whether every recipe has at least ENOUGH seeds."""
+    return all(len(group) >= ENOUGH for group in groups(result.runs))
 
 
 def _tests(result: Result, phrases: Phrases) -> str:
@@ -171,17 +172,19 @@ def _verdict(comparison: Comparison, wording: Wording) -> Verdict:
 
 
 def _opposite(each: LabelPart, wording: Wording) -> str:
-    """A sentence on a part of a task in which the other model has the higher value."""
+    """A sentence on a part of a task in which the other model has the higher value. If the
+    variation between seeds is unknown, the sentence names the model's adapter instead."""
     part, phrases = each.part, wording.phrases
     ahead = part.b if part.paired.difference > 0 else part.a
-    kind = ahead.variant if part.is_tuning else "run"
+    of_runs = "run" if part.includes_seeds else "adapter"
+    kind = ahead.variant if part.is_tuning else of_runs
     low, high = sorted(map(abs, (part.paired.ci_low, part.paired.ci_high)))
     return phrases.phrase(
         "opposite",
         part.metric,
         labels=phrases("and").join(each.labels),
         ahead=phrases.phrase("ahead", kind, name=wording.name(ahead)),
-        by=change(abs(part.paired.difference), True, phrases, low),
+        by=change(abs(part.paired.difference), True, phrases, low, sign=""),
         low=amount(low, True, low),
         high=amount(high, True, low),
         p=equals(part.p_holm),

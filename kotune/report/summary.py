@@ -11,9 +11,9 @@ from kotune.compare.efficiency import Efficiency
 from kotune.compare.result import Result
 from kotune.compare.seeds import Runs, groups
 from kotune.compare.verdict import claim
+from kotune.display.figures import change, level
 from kotune.display.phrases import Phrases
 from kotune.display.words import ADAPTERS, amount
-from kotune.report.figures import change, level
 from kotune.report.next_step import Step, next_step
 from kotune.report.sentences import Verdict, between, cautions, gain_verdicts, tunings
 from kotune.report.wording import Wording

@@ -13,9 +13,9 @@ from kotune.compare.paired import FEWEST_CLUSTERS
 from kotune.compare.result import Result, title_of
 from kotune.compare.seeds import groups
 from kotune.compare.verdict import claim
+from kotune.display.figures import change, level
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount, p_text
-from kotune.report.figures import change, level
 from kotune.runs.finished import Finished
 from kotune_tasks.card import cards
 

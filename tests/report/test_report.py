@@ -92,7 +92,7 @@ def test_the_verdict_comes_first_then_the_criteria_asked_about_then_other_names(
 ) -> None:
     page, text = written(finished(tmp_path / "a"))
     for whole in (page, text):
-        places = [whole.index(f"{name}") for name in ("tuning made quickstart-llama", "one seed")]
+        places = [whole.index(name) for name in ("is better after tuning", "with one seed")]
         headed = re.search(r"(## |<h2>)Reasoning", whole)
         assert headed
         absent = whole.index("No task of these runs measures: Accuracy, Consistency, Naturalness.")
@@ -188,13 +188,13 @@ def test_the_screen_tells_each_tasks_judged_metric_with_the_number_of_its_items(
         "nli_sample_ko": task_scores({"acc": metric(0.25, 900)}, {"acc": metric(0.75, 900)}),
         "ko_naturalness": task_scores(
             {"void": metric(1, 120), "faulty_answers": metric(None, 0)},
-            {"void": metric(0, 120), "faulty_answers": metric(7, 12)},
+            {"void": metric(0, 120), "faulty_answers": metric(0.7, 12)},
         ),
     }
     assert score_lines(scores) == [
-        "nli_sample_ko acc: base 0.250, tuned 0.750 (+0.500, n = 900)",
+        "nli_sample_ko acc: base 25.0%, tuned 75.0% (+50.0 %p, n = 900)",
         (
-            "ko_naturalness faulty_answers: base n/a, tuned 7.000 (n/a, n = 0 and 12); 1 more in"
+            "ko_naturalness faulty_answers: base n/a, tuned 70.0% (n/a, n = 0 and 12); 1 more in"
             " the report"
         ),
     ]
@@ -238,7 +238,7 @@ def test_what_a_proof_covers_is_told_on_the_screen() -> None:
     ]
     score = task_scores({"acc": metric(0.5)}, {"acc": metric(0.5)}, proven="not proven")
     assert score_lines({"nli_sample_ko": score}) == [
-        "nli_sample_ko acc: base 0.500, tuned 0.500 (+0.000, n = 9); NOT PROVEN: no task scores"
+        "nli_sample_ko acc: base 50.0%, tuned 50.0% (+0.0 %p, n = 9); NOT PROVEN: no task scores"
         " the trained prompt"
     ]
 
