@@ -81,9 +81,7 @@ class Browser:
         never left."""
         return [url for url in self._requests.values() if not url.startswith(OURS)]
 
-    def open(
-        self, page: Path, width: int = 1200, media: str = "", scheme: str = "light"
-    ) -> None:
+    def open(self, page: Path, width: int = 1200, media: str = "", scheme: str = "light") -> None:
         """Load a page in a window of this width, on `print` as paper. `scheme`: the reader's
         preference, `light` or `dark`."""
         self.call(

@@ -140,7 +140,9 @@ def _changes(comparison: Comparison, a: Answers, b: Answers, items: Items) -> Ch
         "other": _largest(other, gains),
     }
     examples = [
-        as_example(name, a[key], b[key], items[key]) for name, keys in chosen.items() for key in keys
+        as_example(name, a[key], b[key], items[key])
+        for name, keys in chosen.items()
+        for key in keys
     ]
     counts = len(gains or a), len(won), len(lost), len(other)
     confusions = _confusions(comparison, items, a, b) if comparison.is_tuning else []

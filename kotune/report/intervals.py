@@ -10,10 +10,10 @@ from kotune.compare.comparison import Comparison
 from kotune.compare.seeds import ENOUGH, Part, interval
 from kotune.compare.shares import is_share
 from kotune.compare.verdict import claim, outcome
+from kotune.display.figures import change, level
 from kotune.display.phrases import Phrases
 from kotune.display.plots import SHARES, Group, Interval, Panel, PlotRow, differences
 from kotune.report import comparison_tables
-from kotune.report.figures import change, level
 from kotune.report.report import Report
 from kotune.report.wording import model_names
 from kotune.runs.finished import Finished

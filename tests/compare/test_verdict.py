@@ -22,7 +22,7 @@ from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.words import amount, p_text
 from kotune.report import screen
 from kotune.report.comparison_tables import criteria
-from kotune.report.page import spans
+from kotune.report.intervals import spans
 from kotune.report.report import Report
 from kotune.report.sentences import cautions, notes, verdicts
 from kotune.runs.finished import Finished, load
@@ -119,7 +119,8 @@ def test_adapters_of_one_seed_each_have_no_colour(runs: list[Finished]) -> None:
             with console.capture() as shown:
                 screen.show(result, SAY["en"], console, show_all=show_all)
             assert ("\x1b[32m" in shown.get()) == includes_seeds
-        (span,) = spans(Report(result, SAY["en"]))["Reasoning"][0].rows
+        (panel,) = spans(Report(result, SAY["en"]))
+        (span,) = panel.groups[0].rows
         assert span.intervals[0].kind == ("better" if includes_seeds else "same")
 
 
@@ -160,8 +161,7 @@ def test_where_all_groups_differ_alike_there_is_no_interval_and_no_verdict(
     assert "클러스터 60개의 차이가 모두 같아" in said(runs, alike, "ko")
     (table,) = criteria(Result(runs, [alike], titles(runs), {}), SAY["en"])
     assert "all groups alike" in table.rows[0]
-    page_of_spans = spans(Report(Result(runs, [alike], titles(runs), {}), SAY["en"]))
-    assert page_of_spans == {}
+    assert spans(Report(Result(runs, [alike], titles(runs), {}), SAY["en"])) == []
 
 
 def test_with_fewer_groups_than_the_test_needs_figures_are_told_without_a_verdict(

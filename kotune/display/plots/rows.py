@@ -68,7 +68,7 @@ SHARES = Scale(0, 1, {f"{tick}%": tick / 100 for tick in (0, 25, 50, 75, 100)})
 
 def differences(ends: Sequence[float]) -> Scale:
     """A scale with a line at 0 that shows all of `ends`. The texts of its ticks have a sign."""
-    low, high = min(0.0, *ends), max(0.0, *ends)
+    low, high = min((0.0, *ends)), max((0.0, *ends))
     step = _step((high - low) or 1.0)
     first, last = int(low // step), -int(-high // step)
     if first == last:
