@@ -1,10 +1,10 @@
 """Chooses a few items of which a report shows every model's answers, before and after tuning."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from kotune.compare.answers import AnswerPiece, Changes, Example, as_example
+from kotune.compare.answers import Changes, Example, as_example
 from kotune.runs.finished import Finished
 
 SHOWN = 4  # the maximum number of items

@@ -24,8 +24,8 @@ from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.errors import KotuneError
 from kotune.report import lines
 from kotune.report.comparison_tables import criteria, signals
-from kotune.report.lines import doubts, score_lines
 from kotune.report.intervals import _pictured, picture, spans, strips
+from kotune.report.lines import doubts, score_lines
 from kotune.report.page import curves
 from kotune.report.report import Report
 from kotune.report.writing import write, write_as
