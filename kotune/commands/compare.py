@@ -72,4 +72,5 @@ def compare(
         else:
             compare_screen.show(result, phrases, page=html, show_all=show_all)
         for path in write_as(Report(result, phrases), html, md) if html or md else ():
-            echo(phrases("written", path=path), err=as_json)
+            if as_json or show_all or path != html:  # the short answer has the page's path
+                echo(phrases("written", path=path), err=as_json)

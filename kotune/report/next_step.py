@@ -143,8 +143,10 @@ def _alone(known: Known) -> Iterator[Step]:
     facts = known.result.runs[0].record.as_json()
     recipe, runs_dir = recipe_of(facts), runs_dir_of(facts)
     for a, b in (MODELS, MODELS[::-1]):
+        if a not in recipe.name:
+            continue
         other = recipe.with_name(recipe.name.replace(a, b))
-        if other != recipe and (RECIPES / other.name).is_file():
+        if (RECIPES / f"{other.stem}.yml").is_file():
             compare = command(recipe, typed(other), runs_dir=runs_dir, verb="compare")
             seeds = ("--seeds", f"{len(known.models[0])}")
             yield known.step("other_model", command(other, *seeds, runs_dir=runs_dir), compare)

@@ -50,15 +50,15 @@ def show_run(folder: Path, phrases: Phrases, show_all: bool) -> None:
 
 def _paragraphs(made: Summary, page: Path | None, phrases: Phrases) -> Iterator[Paragraph]:
     """The paragraphs of the short answer. The first verdict, the page and the next step are never
-    left out. Then follow cautions, the other verdicts, costs, models and gains."""
+    left out. Then follow cautions, costs, the other verdicts, models and gains."""
     for number, verdict in enumerate(made.headlines):
         style = STYLES.get(verdict.outcome, UNDECIDED)
-        yield Paragraph(verdict.text, 2 if number else 0, style)
+        yield Paragraph(verdict.text, 3 if number else 0, style)
     yield BLANK
     yield from (Paragraph(text, 4) for text in made.models if len(made.models) > 1)
     for verdict in made.gains:
         yield Paragraph(verdict.text, 5, STYLES.get(verdict.outcome, UNDECIDED))
-    yield from (Paragraph(text, 3) for text in made.costs)
+    yield from (Paragraph(text, 2) for text in made.costs)
     yield from (Paragraph(text, 1) for text in made.cautions)
     yield BLANK
     yield Paragraph(phrases("summary_page", path=page) if page else phrases("summary_no_page"))

@@ -23,8 +23,8 @@ from kotune_tasks.card import cards
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim and its sentence. `outcome`: a result of kotune.compare.verdict.claim(), for example
-    `better` if b is better than a."""
+    """A claim and its sentence. `outcome`: a result of kotune.compare.verdict.claim(). Sentences on
+    two models name the winner, so their outcome is `better` also if it is a."""
 
     outcome: str
     text: str
@@ -168,7 +168,13 @@ def _verdict(comparison: Comparison, wording: Wording) -> Verdict:
     if cards()[comparison.task].criterion == "naturalness":
         more.append(phrases("not_judged_by_people"))
     text = phrases.phrase(f"verdict_{kind}", claimed, **wording.places(comparison))
-    return Verdict(claimed, " ".join([text, *more]))
+    result = claimed if comparison.is_tuning else _of_winner(claimed)
+    return Verdict(result, " ".join([text, *more]))
+
+
+def _of_winner(claimed: str) -> str:
+    """The outcome of a sentence that names the winner of two models."""
+    return "better" if claimed == "worse" else claimed
 
 
 def _opposite(each: LabelPart, wording: Wording) -> str:
@@ -206,7 +212,7 @@ def _gain_verdict(gain: GainComparison, wording: Wording) -> Verdict:
     claimed, phrases = claim(gain), wording.phrases
     text = phrases.phrase("verdict_gains", claimed, **wording.of_gains(gain))
     also = _unlike(gain, wording.result.gains, phrases) if claimed in CLAIMED else []
-    return Verdict(claimed, " ".join([text, *_doubt(gain, phrases), *also]))
+    return Verdict(_of_winner(claimed), " ".join([text, *_doubt(gain, phrases), *also]))
 
 
 def _unlike(

@@ -111,6 +111,8 @@ def test_a_model_alone_is_compared_with_the_other_recipe(tmp_path: Path, languag
     other = next_step(result, say)
     assert other.commands == ("./cli.py compare recipes/made_0.yml RECIPE",)
     recipe = "./cli.py run recipes/quickstart_deepseek.yml --set seed=42 --runs-dir r"
+    strange = edited(result, "run.json", lambda record: record.update(command="./cli.py run ."))
+    assert next_step(strange, say).commands == ("./cli.py compare . RECIPE",)
     known = edited(result, "run.json", lambda record: record.update(command=recipe))
     assert next_step(known, say).commands == (
         "./cli.py run recipes/quickstart_llama.yml --seeds 3 --runs-dir r",
@@ -150,7 +152,7 @@ def test_a_decided_comparison_goes_on_to_the_other_criteria_and_then_to_less_dat
     assert len(groups(result.runs)) == 2
     found = step(result)
     assert found.commands == ("./cli.py tasks",)
-    assert "Accuracy, Consistency, Naturalness not measured" in found.text
+    assert "measure Accuracy, Consistency, Naturalness too" in found.text
     # The tasks that are added have the figures of the first, which is better where it is higher.
     whole = with_all_criteria(result)
     better = [each for each in whole.comparisons if not each.is_lower_better or not each.is_primary]

@@ -100,6 +100,7 @@ def test_the_verdict_comes_first_then_the_criteria_asked_about_then_other_names(
         assert headed
         absent = whole.index("No task of these runs measures: Accuracy, Consistency, Naturalness.")
         order = [*places, headed.start(), absent]
+        assert whole is page or "./cli.py run recipes/made.yml --seeds 3" in whole
         assert order == sorted(order)
         assert not re.search(r"(## |<h3>)(Accuracy|Consistency|Naturalness)", whole)
 
