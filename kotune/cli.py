@@ -15,7 +15,7 @@ from kotune.commands.plan import plan
 from kotune.commands.preview import preview
 from kotune.commands.recipes import recipes
 from kotune.commands.render import render
-from kotune.commands.report import report
+from kotune.commands.report import open_page, report
 from kotune.commands.run import run
 from kotune.commands.study import study
 from kotune.commands.tasks import tasks
@@ -45,6 +45,7 @@ for command in (
     preview,
     compare,
     report,
+    open_page,
     recipes,
     tasks,
     lm_eval,

@@ -81,8 +81,9 @@ class Browser:
         never left."""
         return [url for url in self._requests.values() if not url.startswith(OURS)]
 
-    def open(self, page: Path, width: int = 1200, media: str = "") -> None:
-        """Load a page in a window of this width, on `print` as paper."""
+    def open(self, page: Path, width: int = 1200, media: str = "", scheme: str = "light") -> None:
+        """Load a page in a window of this width, on `print` as paper. `scheme`: the reader's
+        preference, `light` or `dark`."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -90,7 +91,8 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        self.call("Emulation.setEmulatedMedia", media=media)
+        preferred = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", media=media, features=preferred)
         told = self.call("Page.navigate", url=page.absolute().as_uri())
         assert "errorText" not in told, told
         self.wait_for("Page.loadEventFired")

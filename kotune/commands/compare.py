@@ -7,6 +7,7 @@ import click
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import (
     RecipeFile,
+    all_option,
     html_option,
     json_option,
     lang_option,
@@ -21,6 +22,7 @@ from kotune.display.terminal import echo
 @click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RecipeFile())
 @lang_option
+@all_option
 @html_option
 @md_option
 @json_option
@@ -30,6 +32,7 @@ from kotune.display.terminal import echo
 def compare(
     runs: tuple[Path, ...],
     lang: str,
+    show_all: bool,
     as_json: bool,
     runs_dir: Path,
     html: Path | None,
@@ -67,6 +70,7 @@ def compare(
         if as_json:
             echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
         else:
-            compare_screen.show(result, phrases)
+            compare_screen.show(result, phrases, page=html, show_all=show_all)
         for path in write_as(Report(result, phrases), html, md) if html or md else ():
-            echo(phrases("written", path=path), err=as_json)
+            if as_json or show_all or path != html:  # the short answer has the page's path
+                echo(phrases("written", path=path), err=as_json)

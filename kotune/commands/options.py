@@ -112,6 +112,9 @@ fresh_base_option = click.option(
     is_flag=True,
     help="Score the base model, even if another run or the cache has its answers.",
 )
+all_option = click.option(
+    "--all", "show_all", is_flag=True, help="Print all tables instead of a short answer."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 lang_option = click.option(
     "--lang",

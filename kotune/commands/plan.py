@@ -6,6 +6,7 @@ import click
 
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import (
+    all_option,
     json_option,
     price_option,
     rate_option,
@@ -29,6 +30,7 @@ from kotune.display.terminal import echo
 )
 @price_option
 @rate_option
+@all_option
 @json_option
 def plan(
     recipe: Path,
@@ -37,6 +39,7 @@ def plan(
     gpus: tuple[str, ...],
     price: float | None,
     won_per_dollar: float | None,
+    show_all: bool,
     as_json: bool,
 ) -> None:
     """Predict tokens, steps, memory, time and cost of RECIPE on each GPU.
@@ -48,18 +51,25 @@ def plan(
     import json
 
     from kotune.compare.efficiency import Price
+    from kotune.display import short
+    from kotune.display.phrases import LANGUAGES, Phrases
     from kotune.errors import KotuneError
+    from kotune.plan import answer, screen
     from kotune.plan import plan as plans
-    from kotune.plan import screen
     from kotune.plan.as_json import as_json as in_json
+    from kotune.runs.folder import as_options
 
     unwind_when_terminated()
     hourly = Price.of(price, won_per_dollar)
     result = plans.make(recipe, overrides, gpus, hourly, seeds=seeds)
     if as_json:
         echo(json.dumps(in_json(result), ensure_ascii=False, indent=2, allow_nan=False))
-    else:
+    elif show_all:
         screen.show(result)
+    else:
+        phrases, words = Phrases(LANGUAGES[0]), as_options(overrides, None, LANGUAGES[0])
+        words += ["--seeds", f"{seeds}"] if seeds else []
+        short.show(answer.paragraphs(result, recipe, words, phrases), phrases)
     if not result.fits:
         raise KotuneError(
             f"{recipe}: does not fit, not even with a micro-batch of 1; change: {result.advice}"

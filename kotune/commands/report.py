@@ -1,5 +1,8 @@
-"""Write a run's report again."""
+"""Write a run's report again, or open it in the browser."""
 
+import os
+import sys
+import webbrowser
 from pathlib import Path
 
 import click
@@ -39,3 +42,51 @@ def report(
     folder, *others = find_all(run, runs_dir)
     for path in write(folder, Phrases(lang), hourly, others):
         echo(path)
+
+
+@click.command("open")
+@click.argument("target", metavar="RUN", type=RecipeFile())
+@runs_dir_option
+def open_page(target: Path, runs_dir: Path) -> None:
+    """Open the report of RUN in the browser, and print its path.
+
+    RUN is a run folder, a recipe, a study, or an HTML page. Without a browser, only the path is
+    printed."""
+    page = _page(target, runs_dir)
+    if _has_browser():
+        webbrowser.open(page.resolve().as_uri())
+    echo(page)
+
+
+def _page(target: Path, runs_dir: Path) -> Path:
+    """The page of a run, a recipe or a study. Raises RecipeError if there is none. The message has
+    the command that writes it."""
+    from kotune.compare.siblings import find_all
+    from kotune.errors import RecipeError
+    from kotune.layout import REPORT_PAGE
+    from kotune.runs import guard
+    from kotune.runs.folder import command
+
+    if target.suffix == ".html":
+        page, remedy = target, f"{command(Path('RUN'), '--html', str(target), verb='compare')}"
+    else:
+        of_study = runs_dir / target.stem
+        is_study = target.suffix in (".yml", ".yaml") and (of_study / REPORT_PAGE).is_file()
+        folder = of_study if is_study else find_all(target, runs_dir)[0]
+        guard.check(folder)
+        page, remedy = folder / REPORT_PAGE, command(folder, verb="report")
+    if not page.is_file():
+        raise RecipeError(f"{page}: there is no page; write it with `{remedy}`")
+    return page
+
+
+def _has_browser() -> bool:
+    """Whether a browser with a window can be opened. On Linux without a display, the standard
+    library would start a text browser, which takes over the terminal."""
+    windows = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    if sys.platform == "linux" and not any(map(os.environ.get, windows)):
+        return False
+    try:
+        return bool(webbrowser.get())
+    except webbrowser.Error:
+        return False

@@ -8,6 +8,7 @@ import click
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import (
     PassThrough,
+    all_option,
     device_option,
     fresh_base_option,
     lang_option,
@@ -17,6 +18,8 @@ from kotune.commands.options import (
     seeds_option,
     set_option,
 )
+from kotune.display.phrases import Phrases
+from kotune.display.terminal import echo
 from kotune.runs.folder import STAGES
 from kotune.worker.device import Device
 
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 @runs_dir_option
 @click.option("--dry-run", is_flag=True, help="List the stages to do; write nothing.")
 @lang_option
+@all_option
 @device_option
 @fresh_base_option
 @click.option(
@@ -54,6 +58,7 @@ def run(
     runs_dir: Path,
     dry_run: bool,
     lang: str,
+    show_all: bool,
     device: Device | None,
     fresh_base: bool,
     launcher: str | None,
@@ -81,4 +86,9 @@ def run(
         device=device,
         fresh_base=fresh_base,
     )
-    of_seeds.run(recipe, options, Screen())
+    runs = of_seeds.run(recipe, options, Screen())
+    if until == STAGES[-1] and not dry_run:
+        from kotune.report.screen import show_run
+
+        echo("")
+        show_run(runs[0].root, Phrases(lang), show_all)

@@ -41,6 +41,7 @@ class Example:
     """One item with the answers of two models. `a` and `b`: the answers in pieces. Long texts are
     shortened."""
 
+    doc_hash: str
     guid: str
     outcome: str  # `won` or `lost` by b; `other` if no metric has a value for single items
     question: str
@@ -139,7 +140,9 @@ def _changes(comparison: Comparison, a: Answers, b: Answers, items: Items) -> Ch
         "other": _largest(other, gains),
     }
     examples = [
-        _example(name, a[key], b[key], items[key]) for name, keys in chosen.items() for key in keys
+        as_example(name, a[key], b[key], items[key])
+        for name, keys in chosen.items()
+        for key in keys
     ]
     counts = len(gains or a), len(won), len(lost), len(other)
     confusions = _confusions(comparison, items, a, b) if comparison.is_tuning else []
@@ -180,12 +183,13 @@ def _largest(keys: list[str], gains: dict[str, float]) -> list[str]:
     return sorted(dict.fromkeys(spaced_first), key=lambda key: -abs(gains.get(key, 0)))[:EXAMPLES]
 
 
-def _example(outcome: str, a: Answer, b: Answer, item: Item) -> Example:
+def as_example(outcome: str, a: Answer, b: Answer, item: Item) -> Example:
+    """An item as an example, with its answers by two models."""
     # marked() takes time that grows with the square of a text's length. So texts are shortened
     # first.
     pieces = marked(*(shortened(_text(answer.prediction, item)) for answer in (a, b)))
     question, gold = shortened(item.question), _text(a.gold, item)
-    return Example(a.guid, outcome, question, gold, *pieces, _is_right(a), _is_right(b))
+    return Example(a.doc_hash, a.guid, outcome, question, gold, *pieces, _is_right(a), _is_right(b))
 
 
 def _is_right(answer: Answer) -> bool | None:

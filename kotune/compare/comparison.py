@@ -18,6 +18,7 @@ from kodata.metrics.resampling import Metric
 from kotune.compare import seeds
 from kotune.compare.matching import shared_items
 from kotune.compare.paired import Paired, compare, holm
+from kotune.compare.shares import is_share
 from kotune.display.json_rows import JsonRow, finite
 from kotune.errors import KotuneError
 from kotune.runs.finished import Finished
@@ -107,9 +108,9 @@ class Comparison:
 
     @property
     def is_share(self) -> bool:
-        """Whether the primary metric of the task is a share, from 0 to 1. Differences of shares are
-        shown in percentage points."""
-        return cards()[self.task].is_share
+        """Whether the metric is a share, from 0 to 1. Differences of shares are shown in percentage
+        points."""
+        return is_share(self.task, self.metric)
 
     def row(self) -> JsonRow:
         """The comparison as --json prints it."""

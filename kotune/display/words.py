@@ -5,16 +5,16 @@ import math
 ADAPTERS = {"lora": "LoRA", "qlora": "QLoRA"}
 
 
-def amount(value: float, is_share: bool, nearest: float = math.inf) -> str:
-    """A difference as text. If it is a difference of shares (`is_share`), it is shown in percentage
-    points.
+def amount(value: float, is_share: bool, nearest: float = math.inf, sign: str = "") -> str:
+    """A difference as text, without its unit. If it is a difference of shares (`is_share`), it is
+    in percentage points. `sign`: `+` to write the sign of positive numbers too.
 
     `nearest` is the end of the confidence interval that is nearest to 0. The text has enough digits
     to distinguish this end from 0, but at most nine."""
     scale, digits = (100, 1) if is_share else (1, 3)
     while digits < 9 and not round(abs(scale * nearest), digits):
         digits += 1
-    return f"{round(scale * value, digits) + 0:.{digits}f}"
+    return f"{round(scale * value, digits) + 0:{sign}.{digits}f}"
 
 
 def p_text(p_value: float | None) -> str:

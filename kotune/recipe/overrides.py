@@ -49,8 +49,12 @@ def apply(raw: strict_yaml.Written, override: str) -> None:
 def with_seed(overrides: Sequence[str], seed: int) -> tuple[str, ...]:
     """The overrides for a run with one seed: those given, without `seed` and `seeds`, and then
     `seed=N`."""
-    kept = (each for each in overrides if each.partition("=")[0].split(".")[0] not in REPLACED)
-    return (*kept, f"seed={seed}")
+    return (*without_seed(overrides), f"seed={seed}")
+
+
+def without_seed(overrides: Sequence[str]) -> list[str]:
+    """The overrides without `seed` and `seeds`."""
+    return [each for each in overrides if each.partition("=")[0].split(".")[0] not in REPLACED]
 
 
 def _item(parent: Any, name: str, where: str) -> Any:

@@ -13,6 +13,8 @@ from kotune.compare.breakdowns import Slice
 from kotune.compare.comparison import Comparison, Side
 from kotune.compare.result import Result
 from kotune.compare.seeds import groups
+from kotune.compare.shares import is_share
+from kotune.display.figures import NOTHING, change, interval, level
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.display.words import p_text
@@ -32,7 +34,6 @@ FIGURES = (
     "detectable",
     "chance",
 )
-NOTHING = "-"  # the text of a cell without a value
 SHOWN = 40  # the maximum number of characters that are shown of a value that differs between runs
 
 
@@ -43,7 +44,7 @@ def criteria(result: Result, phrases: Phrases) -> list[Table]:
     `result` must have at least one comparison."""
     numbers = {run.folder: place for place, run in enumerate(result.runs, 1)}
     words = ("task", "compared", "metric") if len(numbers) > 1 else ("task", "metric")
-    head, tables = tuple(map(phrases, (*words, *FIGURES))), []
+    head, tables = _headings((*words, *FIGURES), result, phrases), []
     for name in CRITERIA:
         compared = [
             comparison
@@ -68,6 +69,14 @@ def criteria(result: Result, phrases: Phrases) -> list[Table]:
     if tables and absent:
         tables[-1].notes.append(phrases("not_asked", criteria=absent))
     return tables
+
+
+def _headings(names: Sequence[str], result: Result, phrases: Phrases) -> Row:
+    """The column headings with these names. If only base and tuned models are compared, the columns
+    `from` and `to` are headed `before` and `after`."""
+    is_tuning = all(comparison.is_tuning for comparison in result.comparisons)
+    renamed = {"from": "before", "to": "after"} if is_tuning else {}
+    return tuple(phrases(renamed.get(name, name)) for name in names)
 
 
 def _is_void(comparison: Comparison) -> bool:
@@ -129,7 +138,7 @@ def seeds(result: Result, phrases: Phrases) -> Iterator[Table]:
             _run_numbers(comparison.b, numbers),
             comparison.task,
             comparison.metric,
-            *_spread(comparison),
+            *_spread(comparison, phrases),
         )
         for comparison in tuned
     ]
@@ -140,32 +149,35 @@ def seeds(result: Result, phrases: Phrases) -> Iterator[Table]:
         )
 
 
-def _spread(comparison: Comparison) -> Row:
+def _spread(comparison: Comparison, phrases: Phrases) -> Row:
     """The cells with the value of each seed of the tuned model, and with the mean, standard
     deviation and range of these values."""
-    values = comparison.values[1]
+    values, share = comparison.values[1], comparison.is_share
     texts = (
-        f"{run.record.seed}: {number(value)}"
+        f"{run.record.seed}: {level(value, share)}"
         for run, value in zip(comparison.b.runs, values, strict=True)
     )
-    ends = f"{number(min(values))} ~ {number(max(values))}"
-    return ", ".join(texts), number(mean(values)), number(stdev(values)), ends
+    ends = f"{level(min(values), share)} ~ {level(max(values), share)}"
+    deviation = change(stdev(values), share, phrases, sign="")
+    return ", ".join(texts), level(mean(values), share), deviation, ends
 
 
 def _figures(comparison: Comparison, phrases: Phrases) -> Row:
     """The number cells of a comparison, in the order of FIGURES."""
     paired, chance = comparison.paired, cards()[comparison.task].chance.get(comparison.metric)
+    share = comparison.is_share
+    ends = interval(paired.ci_low, paired.ci_high, share)
     return (
-        number(paired.value_a),
-        number(paired.value_b),
-        number(paired.difference, "+.3f"),
-        phrases("alike") if paired.is_alike else _interval(paired.ci_low, paired.ci_high),
+        level(paired.value_a, share),
+        level(paired.value_b, share),
+        change(paired.difference, share, phrases),
+        phrases("alike") if paired.is_alike else ends,
         p_text(paired.p_value),
         p_text(comparison.p_holm),
         p_text(paired.p_mcnemar),
         f"{paired.n:,} / {paired.groups:,}",
-        number(paired.detectable),
-        number(chance),
+        change(paired.detectable, share, phrases, sign=""),
+        level(chance, share),
     )
 
 
@@ -217,8 +229,9 @@ def _baseline_cells(result: Result, run: Finished, task: str, phrases: Phrases) 
 
     Chance and published figures are not compared, so they have no difference."""
     primary, blank = cards()[task].primary, (NOTHING,) * 4
+    share = cards()[task].is_share
     if primary in (chance := run.scores[task].chance):
-        yield phrases("chance"), number(chance[primary]), *blank, NOTHING
+        yield phrases("chance"), level(chance[primary], share), *blank, NOTHING
     for comparison in result.baselines:
         if comparison.a.run is run and comparison.task == task:
             cells = _figures(comparison, phrases)
@@ -237,7 +250,7 @@ def _baseline_cells(result: Result, run: Finished, task: str, phrases: Phrases) 
     for figure in run.scores[task].published:
         if figure.metric == primary:
             source = f"{figure.source} ({figure.split})"
-            yield phrases.word("lines", figure.name), number(figure.value), *blank, source
+            yield phrases.word("lines", figure.name), level(figure.value, share), *blank, source
 
 
 def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
@@ -251,11 +264,9 @@ def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
                 if name in kinds["native"] and name in SIGNALS:
                     values = [entry.base[name].value, entry.tuned[name].value]
                     beside = [kind.get(name) for kind in kinds.values()]
-                    rows += (
-                        [(*named, name, *map(number, (*values, *beside)))]
-                        if values != [None, None]
-                        else []
-                    )
+                    share = is_share(task, name)
+                    shown = (level(value, share) for value in (*values, *beside))
+                    rows += [(*named, name, *shown)] if values != [None, None] else []
     head = (*(("run", "task") if len(result.runs) > 1 else ("task",)), "metric")
     if rows:
         full_head = (
@@ -275,7 +286,7 @@ def breakdowns(result: Result, phrases: Phrases) -> Iterator[Table]:
         if len(numbers) > 1
         else ("kind_of_item", "items_with")
     )
-    head = tuple(map(phrases, (*words, "n", "from", "to", "difference", "interval")))
+    head = _headings((*words, "n", "from", "to", "difference", "interval"), result, phrases)
     tables: dict[tuple[str, str], list[Row]] = {}
     for breakdown in result.breakdowns:
         named = (
@@ -284,7 +295,7 @@ def breakdowns(result: Result, phrases: Phrases) -> Iterator[Table]:
             breakdown.value,
         )
         tables.setdefault((breakdown.comparison.task, breakdown.metric), []).append(
-            (*named[-len(words) :], *_part(breakdown.part))
+            (*named[-len(words) :], *_part(breakdown.part, phrases))
         )
     for (task, metric), rows in tables.items():
         yield Table(
@@ -296,10 +307,13 @@ def breakdowns(result: Result, phrases: Phrases) -> Iterator[Table]:
         )
 
 
-def _part(part: Slice) -> Row:
-    """The number cells of a part: items and clusters, both values, difference, and interval."""
-    figures = (number(part.value_a), number(part.value_b), number(part.difference, "+.3f"))
-    return f"{part.n:,} / {part.groups:,}", *figures, _interval(part.ci_low, part.ci_high)
+def _part(part: Slice, phrases: Phrases) -> Row:
+    """The number cells of a part: items and clusters, both shares of right answers, their
+    difference, and its interval."""
+    values = (level(part.value_a, True), level(part.value_b, True))
+    difference = change(part.difference, True, phrases)
+    ends = interval(part.ci_low, part.ci_high, True)
+    return f"{part.n:,} / {part.groups:,}", *values, difference, ends
 
 
 def gains(result: Result, phrases: Phrases) -> Iterator[Table]:
@@ -312,12 +326,12 @@ def gains(result: Result, phrases: Phrases) -> Iterator[Table]:
     rows = []
     for gain in result.gains:
         figures = dict(zip(FIGURES, _figures(gain, phrases), strict=True))
-        values = (*gain.bases, gain.paired.value_a, gain.paired.value_b)
-        forms = (".3f", ".3f", "+.3f", "+.3f")
+        gained = (gain.paired.value_a, gain.paired.value_b)
         rows.append(
             (
                 *_named(gain, numbers, phrases),
-                *(number(of, form) for of, form in zip(values, forms, strict=True)),
+                *(level(base, gain.is_share) for base in gain.bases),
+                *(change(points, gain.is_share, phrases) for points in gained),
                 *(figures[name] for name in head[7:]),
             )
         )
@@ -343,17 +357,8 @@ def label_parts(result: Result, phrases: Phrases) -> Iterator[Table]:
         shown = (figures[name] for name in head[4:])
         rows.append((each.part.task, compared, part, ", ".join(each.labels), *shown))
     if rows:
-        titles = tuple(map(phrases, head))
+        titles = _headings(head, result, phrases)
         yield Table(phrases("parts_title"), titles, rows, 4, [phrases("parts_note")])
-
-
-def _interval(low: float, high: float) -> str:
-    return NOTHING if math.isnan(low) else f"{number(low, '+.3f')} ~ {number(high, '+.3f')}"
-
-
-def number(value: float | None, form: str = ".3f") -> str:
-    """A number as text in the format `form`. A dash for None, NaN and infinity."""
-    return NOTHING if value is None or not math.isfinite(value) else f"{value:{form}}"
 
 
 def not_the_same(result: Result, phrases: Phrases) -> Iterator[Table]:

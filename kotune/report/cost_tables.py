@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from kotune.compare.efficiency import Efficiency
 from kotune.compare.result import Result
+from kotune.display.figures import NOTHING, number
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
-from kotune.report.comparison_tables import NOTHING, number
 
 # Fields of Efficiency with the number format of each: first costs, then gains by tuning.
 FORMS = {

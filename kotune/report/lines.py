@@ -60,10 +60,11 @@ def _score_line(task: str, metric: str, entry: TaskScores) -> str:
 
 
 def _difference(base: MetricValue, tuned: MetricValue) -> str:
-    """The tuned value minus the base value as text. `n/a` if one of them is undefined."""
+    """The tuned value minus the base value in percentage points, because every primary metric is a
+    share. `n/a` if one of them is undefined."""
     if base.value is None or tuned.value is None:
         return "n/a"
-    return f"{tuned.value - base.value:+.3f}"
+    return f"{100 * (tuned.value - base.value):+.1f} %p"
 
 
 def _item_counts(base: MetricValue, tuned: MetricValue) -> str:
@@ -73,10 +74,11 @@ def _item_counts(base: MetricValue, tuned: MetricValue) -> str:
 
 
 def _value(metric: MetricValue) -> str:
-    """A metric's value with its standard error, for example `0.712 ± 0.020`."""
+    """A primary metric's value with its standard error, for example `71.2 ± 2.0%`."""
     if metric.value is None:
         return "n/a"
-    return f"{metric.value:.3f}" + (f" ± {metric.stderr:.3f}" if metric.stderr is not None else "")
+    error = f" ± {100 * metric.stderr:.1f}" if metric.stderr is not None else ""
+    return f"{100 * metric.value:.1f}{error}%"
 
 
 def proven(proof: Parity) -> Iterator[str]:

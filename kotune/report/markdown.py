@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from kodata.errors import visible
 from kotune.compare.answers import AnswerPiece, Changes, Example
 from kotune.display.table import escaped, markdown
+from kotune.report.next_step import next_step
 from kotune.report.report import Report
 from kotune.report.sentences import notes, verdicts
 
@@ -17,6 +18,7 @@ def in_markdown(report: Report) -> str:
         "\n".join(_runs(report)),
         *(f"**{escaped(verdict.text)}**" for verdict in verdicts(result, phrases)),
         *map(escaped, notes(result, phrases)),
+        escaped(str(next_step(result, phrases))),
         *map(markdown, report.results()),
         *([escaped(phrases("columns_note"))] if result.comparisons else []),
         *map(markdown, (*report.differences(), *report.costs())),

@@ -7,17 +7,18 @@ from kotune.compare.comparison import Side
 from kotune.compare.efficiency import Loss
 from kotune.compare.result import Result
 from kotune.compare.seeds import groups
+from kotune.display.figures import level
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.report import comparison_tables, cost_tables, run_tables
 from kotune.report.lines import doubts
-from kotune.report.sentences import display_name
+from kotune.report.wording import display_name, model_names
 from kotune.runs.finished import Finished
 
 
 class Report:
     """The content of the HTML page and of the Markdown, in one language. To add a table to both,
-    add it to `results`, `differences`, `costs` or `origins`.
+    add it to `metrics`, `baselines`, `kinds`, `differences`, `costs` or `origins`.
 
     - `has_several`: whether the report covers several runs
     - `numbers`: the number of each run in the list of runs, by the run's folder
@@ -43,11 +44,12 @@ class Report:
 
     @property
     def title(self) -> str:
-        """The name of the model if all runs are seeds of one recipe. Otherwise a title for a
-        comparison of several models."""
+        """The name of the model if all runs are seeds of one recipe. Otherwise a title with the
+        names of the compared models."""
         (first, *seeds), *models = groups(self.result.runs)
         if models:
-            return self.phrases("compare_title")
+            names = dict.fromkeys(model_names(self.result.runs).values())
+            return self.phrases("compare_title", names=" / ".join(names))
         return display_name(Side(first, "tuned", tuple(seeds)), self.result.names)
 
     def name(self, run: Finished) -> str:
@@ -55,24 +57,33 @@ class Report:
         return self.result.names[run.folder]
 
     def results(self) -> list[Table]:
-        """Tables of comparisons by criterion, of gains, by label, of seeds, of baselines, of
-        signals of natural Korean, and of comparisons over parts of the items. Empty if nothing was
-        scored."""
+        """All tables of results. Empty if nothing was scored."""
+        return [*self.metrics(), *self.baselines(), *self.kinds()]
+
+    def metrics(self) -> list[Table]:
+        """Tables of comparisons by criterion, of gains, by label, and of seeds."""
         if not self.result.comparisons:
             return []
-        criteria = comparison_tables.criteria(self.result, self.phrases)
-        kinds = comparison_tables.breakdowns(self.result, self.phrases)
-        seeds = comparison_tables.seeds(self.result, self.phrases)
-        signals = comparison_tables.signals(self.result, self.phrases)
+        tables = comparison_tables
         return [
-            *criteria,
-            *comparison_tables.gains(self.result, self.phrases),
-            *comparison_tables.label_parts(self.result, self.phrases),
-            *seeds,
-            comparison_tables.references(self.result, self.phrases),
-            *signals,
-            *kinds,
+            *tables.criteria(self.result, self.phrases),
+            *tables.gains(self.result, self.phrases),
+            *tables.label_parts(self.result, self.phrases),
+            *tables.seeds(self.result, self.phrases),
         ]
+
+    def baselines(self) -> list[Table]:
+        """Tables of baselines, and of signals of natural Korean."""
+        if not self.result.comparisons:
+            return []
+        return [
+            comparison_tables.references(self.result, self.phrases),
+            *comparison_tables.signals(self.result, self.phrases),
+        ]
+
+    def kinds(self) -> list[Table]:
+        """Tables of comparisons over parts of the items."""
+        return list(comparison_tables.breakdowns(self.result, self.phrases))
 
     def differences(self) -> list[Table]:
         """Tables of the differences between each later run and the first run, other than their
@@ -148,7 +159,7 @@ class Report:
         """The heading of a calibration plot, with the expected calibration errors before and after
         tuning."""
         errors = (calibration.error_base, calibration.error_tuned)
-        base, tuned = map(comparison_tables.number, errors)
+        base, tuned = (level(error, True) for error in errors)
         return self.phrases(
             "calibrated",
             task=f"{self.prefix(calibration.run)}{calibration.task}",

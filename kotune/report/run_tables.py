@@ -10,6 +10,7 @@ from kodata.errors import shown
 from kodata.prepare.output import SPLITS
 from kodata.reading.regular import content
 from kotune.compare.result import Result
+from kotune.display.figures import NOTHING
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.layout import RECIPE
@@ -19,8 +20,6 @@ from kotune.runs.manifest import Manifest, ManifestEntry
 from kotune.runs.proof import LabelProof, TaskProof
 from kotune.runs.reading import MAX_YAML
 from kotune.shipped import PROGRAM
-
-NOTHING = "-"  # the text of a cell without a value
 
 
 def data(result: Result, phrases: Phrases) -> Iterator[Table]:

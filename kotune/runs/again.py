@@ -5,10 +5,12 @@ is checked before it is used."""
 
 import re
 import shlex
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from kotune.display.phrases import LANGUAGES
+from kotune.recipe.overrides import without_seed
 from kotune.recipe.schema import Limit
 from kotune.runs.folder import RUNS, as_options, command
 from kotune.runs.job import LAUNCHERS
@@ -27,24 +29,38 @@ COUNTS = re.compile(
 )
 
 
-def again(record: object) -> str:
+def again(record: object, changes: Sequence[str] = (), seeds: int | None = None) -> str:
     """The command that repeats a run, quoted for a shell. `record`: the value in run.json, of any
     type. Values that are missing or invalid are left out or replaced by placeholders.
 
-    The options --set, --limit, --lang, --device cpu, --runs-dir and --launcher are repeated."""
+    The options --set, --limit, --lang, --device cpu, --runs-dir and --launcher are repeated.
+    `changes`: further values of --set. `seeds`: the number of seeds to run instead of the run's
+    own seed."""
     facts = record if isinstance(record, dict) else {}
     words = _words(facts.get("command"))
     name, *passed = _launcher(facts.get("launcher"))
     overrides, limit = parsed(facts.get("overrides"), list[str]) or [], facts.get("limit")
+    overrides = overrides if all(map(str.isprintable, overrides)) else []
     options = as_options(
-        overrides if all(map(str.isprintable, overrides)) else [],
+        [*(without_seed(overrides) if seeds else overrides), *changes],
         limit if fits(limit, Limit) else None,
         lang if (lang := _option_value("--lang", words)) in LANGUAGES else LANGUAGES[0],
     )
+    options += ["--seeds", str(seeds)] if seeds else []
     options += ["--device", "cpu"] if _option_value("--device", words) == "cpu" else []
     options += ["--launcher", name] if name else []
-    runs_dir = Path(_option_value("--runs-dir", words) or RUNS)
-    return command(_recipe(words), *options, runs_dir=runs_dir, passed=passed)
+    return command(_recipe(words), *options, runs_dir=runs_dir_of(record), passed=passed)
+
+
+def recipe_of(record: object) -> Path:
+    """The recipe of a run, as in the command in its run.json. UNKNOWN if there is none."""
+    return _recipe(_words(record.get("command") if isinstance(record, dict) else None))
+
+
+def runs_dir_of(record: object) -> Path:
+    """The folder of runs in which a run was made, as in the command in its run.json."""
+    words = _words(record.get("command") if isinstance(record, dict) else None)
+    return Path(_option_value("--runs-dir", words) or RUNS)
 
 
 def _words(text: object) -> list[str]:

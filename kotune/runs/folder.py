@@ -40,13 +40,13 @@ T = TypeVar("T")
 def command(
     recipe: Path, *words: str, runs_dir: Path = RUNS, passed: Sequence[str] = (), verb: str = "run"
 ) -> str:
-    """The command that runs a recipe or a study, quoted for a shell.
+    """The command that runs a recipe or a study, or another command about it, quoted for a shell.
 
-    - `recipe`: the file of the recipe or study
+    - `recipe`: the file of the recipe or study, or a run folder
     - `words`: further options
     - `runs_dir`: the value of --runs-dir, which is left out if it is the default
     - `passed`: the arguments after `--`
-    - `verb`: `run`, or `study` for a study
+    - `verb`: the name of the command
     """
     folder = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
     return shlex.join(

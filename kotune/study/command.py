@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kotune import pipeline
 from kotune.compare.efficiency import Price
+from kotune.display import short
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, RecipeError
@@ -187,7 +188,7 @@ def _report_line(study: Study, options: StudyOptions) -> str:
 def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
     """Run the missing cells, unless only a report is asked for, and write the report. Raises
     KotuneError if cells failed, or if no cell is scored."""
-    from kotune.study.report import StudyReport
+    from kotune.study.report import StudyReport, answer
     from kotune.study.writing import write
 
     of_cells = pipeline.RunOptions(
@@ -209,8 +210,8 @@ def _run(study: Study, options: StudyOptions, echo: Echo) -> None:
                 options.hourly,
                 again(study, options),
             )
-            for path in write(made, out, options.gpu):
-                echo(str(path))
+            page, *_ = write(made, out, options.gpu)
+        short.show(answer(made, page), Phrases(options.lang), more="more_in_page")
     elif not failed:
         todo = again(study, replace(options, report_only=False))
         raise KotuneError(f"{study.file}: no cell is scored yet; run `{todo}`")

@@ -31,16 +31,16 @@ def figure(words: Sentences) -> Figure:
     sizes = sorted({point.rows for point in findings.scores.points})
     x = plots.Axis(say("study_axis"), log=True, ticks=sizes if len(sizes) <= TICKS else ())
     down = " ↓" if findings.scores.better < 0 else ""
-    y = plots.Axis(f"{findings.scores.metric}{down}", form=".2~f" if card.is_share else "~g")
+    y = plots.Axis(f"{findings.scores.metric}{down}", form=".0%" if card.is_share else "~g")
     description = "; ".join(
-        f"{point.arm}, {point.rows:,}: {findings.estimate(index).value:.3f}"
+        f"{point.arm}, {point.rows:,}: {words.level(findings.estimate(index).value)}"
         for index, point in enumerate(findings.scores.points)
     )
     baselines = tables.named_baselines(findings, say)
     spec = plots.lines(
-        list(series(findings)), x, y, {f"{value:.3f}": value for value in baselines.values()}
+        list(series(findings)), x, y, {words.level(value): value for value in baselines.values()}
     )
-    across = say("study_dashed", lines=tables.in_words(baselines)) if baselines else ""
+    across = say("study_dashed", lines=tables.in_words(baselines, words)) if baselines else ""
     return Figure(
         f"{say('study_axis')}, {findings.scores.task} {findings.scores.metric}. {across}",
         plots.svg(spec, description),

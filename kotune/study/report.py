@@ -2,13 +2,17 @@
 folders of the study's cells."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from kotune.compare.efficiency import Price
 from kotune.compare.seeds import ENOUGH
 from kotune.display.json_rows import JsonRow
 from kotune.display.phrases import Phrases
+from kotune.display.short import BLANK, Paragraph
 from kotune.display.table import Table
+from kotune.report.screen import STYLES
 from kotune.report.sentences import Verdict
+from kotune.runs.folder import command
 from kotune.study import tables
 from kotune.study.as_json import task_json, tried_json
 from kotune.study.file import Study
@@ -81,13 +85,13 @@ class StudyReport:
 
     def notes(self) -> list[str]:
         """Notes about the limits of the verdicts."""
+        return [*self.limits(), self.say("study_how_sure")]
+
+    def limits(self) -> list[str]:
+        """Notes on a missing target task, and on points with few seeds."""
         has_few_seeds = any(len(point.runs) < ENOUGH for point in self.points)
         absent = [] if self.target else [self.say("study_no_target", task=self.study.target_task)]
-        return [
-            *absent,
-            self.say("study_how_sure"),
-            *([self.say("study_few_seeds")] if has_few_seeds else []),
-        ]
+        return absent + ([self.say("study_few_seeds")] if has_few_seeds else [])
 
     def of_all(self) -> Iterator[Table]:
         """The tables that do not belong to a single task."""
@@ -125,3 +129,17 @@ class StudyReport:
                 for step in self.steps
             ],
         }
+
+
+def answer(report: StudyReport, page: Path) -> Iterator[Paragraph]:
+    """The short answer of a study: its sentences, their limits, and the command that opens its
+    page."""
+    yield Paragraph(report.lead)
+    yield BLANK
+    for verdict in report.verdicts():
+        yield Paragraph(verdict.text, 2, STYLES.get(verdict.outcome, ""))
+    yield from (Paragraph(text, 1) for text in report.limits())
+    yield BLANK
+    yield Paragraph(report.say("summary_page", path=page))
+    yield Paragraph(report.say("study_next"))
+    yield Paragraph(command(page.parent, verb="open"), is_command=True)

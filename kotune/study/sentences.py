@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from kotune.compare.efficiency import Price, cost
 from kotune.compare.verdict import outcome
+from kotune.display.figures import level
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount
-from kotune.report.comparison_tables import number
 from kotune.report.sentences import Verdict
 from kotune.study.curves import AHEAD, OPEN, Place
 from kotune.study.findings import BASELINE, Curve, Estimate, Findings, Pair, Passing, Target
@@ -35,6 +35,10 @@ class Sentences:
     def is_share(self) -> bool:
         """Whether the metric is a share. Differences are then shown in percentage points."""
         return cards()[self.findings.scores.task].is_share
+
+    def level(self, value: float) -> str:
+        """A value of the metric as text."""
+        return level(value, self.is_share)
 
     def verdicts(self) -> Iterator[Verdict]:
         """The verdicts: which arm gains more by training, at which sizes arms differ, how many rows
@@ -118,7 +122,8 @@ class Sentences:
         for passing in self.findings.passings:
             if passing.arm == arm:
                 target = passing.target
-                aim = self.say("study_aim", target=self.named(target), value=number(target.value))
+                value = self.level(target.value)
+                aim = self.say("study_aim", target=self.named(target), value=value)
                 same.setdefault(self._passing(passing), []).append(aim)
         parts = "; ".join(f"{', '.join(aims)}: {where}" for where, aims in same.items())
         return self.say("study_passes", **self.of, arm=arm, told=parts)

@@ -6,10 +6,10 @@ from statistics import mean
 
 from kotune.compare.comparison import Comparison
 from kotune.compare.efficiency import Price, cost
+from kotune.display.figures import NOTHING, change, interval, level, number
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
-from kotune.display.words import amount, p_text
-from kotune.report.comparison_tables import NOTHING, number
+from kotune.display.words import p_text
 from kotune.report.run_tables import FACTS
 from kotune.study.curves import AHEAD
 from kotune.study.findings import Estimate, Findings
@@ -40,12 +40,12 @@ def curve(words: Sentences) -> Table:
         estimate = findings.estimate(index)
         base = findings.estimate(findings.scores.base(point.arm))
         seeds = ", ".join(str(run.record.seed) for run in point.runs)
-        figures = (number(estimate.value), _interval(estimate, ".3f"), number(base.value))
-        rows.append((point.arm, seeds, f"{point.rows:,}", *figures, *_spent(point, words.price)))
+        values = (words.level(estimate.value), _ends(estimate, words), words.level(base.value))
+        rows.append((point.arm, seeds, f"{point.rows:,}", *values, *_spent(point, words.price)))
     items = {"n": f"{findings.scores.n:,}", "groups": f"{findings.scores.groups:,}"}
     notes = [say("study_curve_note", **items)]
     if baselines := named_baselines(findings, say):
-        notes.append(say("study_lines_note", lines=in_words(baselines)))
+        notes.append(say("study_lines_note", lines=in_words(baselines, words)))
     head = (
         "study_arm",
         "seed",
@@ -67,9 +67,9 @@ def named_baselines(findings: Findings, say: Phrases) -> dict[str, float]:
     }
 
 
-def in_words(baselines: Mapping[str, float]) -> str:
+def in_words(baselines: Mapping[str, float], words: Sentences) -> str:
     """Baselines with their values, as one line of text."""
-    return "; ".join(f"{name} {number(value)}" for name, value in baselines.items())
+    return "; ".join(f"{name} {words.level(value)}" for name, value in baselines.items())
 
 
 def _spent(point: Point, price: Price | None) -> Row:
@@ -87,7 +87,7 @@ def targets(words: Sentences) -> Table:
         ends = (rounded(end) or NOTHING for end in passing.place[:2])
         target, kind = passing.target, say.word("study_state", state(passing.place))
         named = (words.named(target), passing.arm, kind, how)
-        rows.append((*named, number(target.value), *ends, words.spent(passing) or NOTHING))
+        rows.append((*named, words.level(target.value), *ends, words.spent(passing) or NOTHING))
     head = ("target", "arm", "result", "from", "value", "more_than", "at_most", "spent")
     return Table(
         say("study_targets", **words.of), _head(say, *head), rows, 4, [say("study_targets_note")]
@@ -99,7 +99,7 @@ def pairs(words: Sentences) -> Table:
     that both arms have. A size is a number of training rows."""
     findings, say = words.findings, words.say
     rows = [
-        (f"{pair.a} → {pair.b}", f"{rows:,}", *_difference(comparison))
+        (f"{pair.a} → {pair.b}", f"{rows:,}", *_difference(comparison, say))
         for pair in findings.pairs
         for rows, comparison in pair.sizes
     ]
@@ -114,15 +114,15 @@ def pairs(words: Sentences) -> Table:
     return Table(say("study_pairs", **words.of), head, rows, 1, [*notes, say("study_pairs_note")])
 
 
-def _difference(comparison: Comparison) -> Row:
+def _difference(comparison: Comparison, say: Phrases) -> Row:
     """The table cells of one comparison: both scores, their difference and its interval, p-value,
     adjusted p-value (Holm), and the numbers of items and groups."""
-    paired = comparison.paired
+    paired, share = comparison.paired, comparison.is_share
     return (
-        number(paired.value_a),
-        number(paired.value_b),
-        number(paired.difference, "+.3f"),
-        _interval(Estimate(paired.difference, paired.ci_low, paired.ci_high), "+.3f"),
+        level(paired.value_a, share),
+        level(paired.value_b, share),
+        change(paired.difference, share, say),
+        interval(paired.ci_low, paired.ci_high, share),
         p_text(paired.p_value),
         p_text(comparison.p_holm),
         f"{paired.n:,} / {paired.groups:,}",
@@ -137,8 +137,8 @@ def seed_variation(words: Sentences) -> Table:
         (
             floor.arm,
             f"{floor.degrees}",
-            amount(floor.deviation, words.is_share),
-            amount(floor.difference, words.is_share),
+            change(floor.deviation, words.is_share, say, sign=""),
+            change(floor.difference, words.is_share, say, sign=""),
         )
         for floor in words.findings.floors
     ]
@@ -154,11 +154,11 @@ def laws(words: Sentences) -> Table:
     for fitted in findings.curves.values():
         exponent = predicted = gain = NOTHING
         if not fitted.why:
-            gain = _interval(fitted.more, "+.3f")
+            gain = interval(fitted.more.low, fitted.more.high, words.is_share)
         if not fitted.why and not fitted.is_flat:
             exponent = f"{fitted.exponent[0]:.2f} ~ {fitted.exponent[1]:.2f}"
             size = AHEAD * findings.scores.sizes(fitted.arm)[-1]
-            predicted = number(fitted.at([size])[0].value)
+            predicted = words.level(fitted.at([size])[0].value)
         result = (
             say.word("study_why", fitted.why)
             if fitted.why
@@ -294,8 +294,8 @@ def _head(say: Phrases, *keys: str) -> Row:
     return tuple(say(key if key == "value" else f"study_{key}") for key in keys)
 
 
-def _interval(estimate: Estimate, form: str) -> str:
-    """Both ends of an interval in the number format `form`; NOTHING if the interval is unknown."""
+def _ends(estimate: Estimate, words: Sentences) -> str:
+    """Both ends of a value's interval; NOTHING if the interval is unknown."""
     if math.isnan(estimate.low):
         return NOTHING
-    return f"{estimate.low:{form}} ~ {estimate.high:{form}}"
+    return f"{words.level(estimate.low)} ~ {words.level(estimate.high)}"

@@ -508,12 +508,12 @@ def test_the_table_of_lines_has_chance_measured_and_published_lines_and_says_wha
     write_json(folders[1] / "scores.json", scores)
     table = references(Result.of(load(folders)), Phrases("en"))
     assert [(row[0], row[3], row[4]) for row in table.rows] == [
-        ("1", "chance", "0.333"),
-        ("1", "classifier on the overlap of both sentences", "0.333"),
-        ("2", "chance", "0.333"),
-        ("2", "Some-BERT", "0.875"),
+        ("1", "chance", "33.3%"),
+        ("1", "classifier on the overlap of both sentences", "33.3%"),
+        ("2", "chance", "33.3%"),
+        ("2", "Some-BERT", "87.5%"),
     ]
-    assert table.rows[1][5].startswith("+0.3") and table.rows[1][8] == "150 / 50"
+    assert table.rows[1][5].startswith("+3") and table.rows[1][8] == "150 / 50"
     assert table.rows[3][9] == "https://example.org (dev)"
     assert {len(row) for row in table.rows} == {len(table.head)}
     absent = (
@@ -538,16 +538,12 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(
     assert pairs == [f"nli_sample_ko acc {side}" for side in sides]
     assert not re.search(r"<script|<link|url\((?!data:)|(?:src|href)=", page)
     assert page.index('<section class="alert">') > page.index("NOT THE SAME")
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith(
-        "Reasoning (nli_sample_ko, acc): tuning made quickstart-llama, LoRA better by "
-    )
-    assert "NOT THE SAME" in done.stdout
+    assert re.match(r"Reasoning: 7.* No difference found between\sthese two", done.stdout)
+    assert "NOT THE SAME" in done.stdout and done.stdout.lower().count("page: kept.html") == 1
+    lines = cli("compare", "a", "b", "--all").stdout.splitlines()
     assert [line.split() for line in lines if line.split()[:1] == ["seed"]] == [["seed", "42", "1"]]
-    assert (
-        "추론(nli_sample_ko, acc): quickstart-llama, LoRA 모델은 튜닝 후"
-        in cli("compare", "a", "--lang", "ko").stdout
-    )
+    korean = cli("compare", "a", "--lang", "ko").stdout
+    assert korean.startswith("추론: quickstart-llama 모델은 튜닝 후 개선되었습니다.")
 
 
 @pytest.mark.parametrize(

@@ -177,19 +177,20 @@ def row_of(runs: list[Finished], includes_seeds: bool = True) -> GainComparison:
 def test_the_sentence_says_from_where_each_model_gained(tmp_path: Path) -> None:
     runs = two(tmp_path)
     row = row_of(runs)
-    llama, deepseek = "quickstart-llama, LoRA", "quickstart-deepseek, LoRA"
     assert said(runs, row, "en") == (
-        f"Reasoning (nli_sample_ko, acc): {deepseek} gained 10.0 points more than {llama} by tuning"
-        f" (5.0 to 15.0), p = .003, n = 150. {deepseek} gained 20.0 points from 40.0%,"
-        f" {llama} gained 10.0 points from 60.0%."
+        "Reasoning: quickstart-deepseek gained more points, 20.0 %p from 40.0% against 10.0 %p from"
+        " 60.0% for quickstart-llama (+10.0 %p, 95% CI 5.0 to 15.0, p = .003, one seed each, 150"
+        " items)."
     )
-    assert "10.0%p 큽니다" in said(runs, row, "ko")
+    assert "quickstart-deepseek 모델이 더 큽니다. quickstart-deepseek 모델은 40.0%에서" in said(
+        runs, row, "ko"
+    )
     less = row.paired._replace(difference=-0.1, ci_low=-0.15, ci_high=-0.05)
-    assert f"{llama} gained 10.0 points more" in said(runs, replace(row, paired=less), "en")
+    assert "quickstart-llama gained more points" in said(runs, replace(row, paired=less), "en")
     few = replace(row, paired=row.paired._replace(groups=FEWEST_CLUSTERS - 1))
-    assert "no verdict on the gains" in said(runs, few, "en")
+    assert "no verdict on points gained" in said(runs, few, "en")
     same = replace(row, p_holm=0.2)
-    assert "minimum detectable difference" in said(runs, same, "en")
+    assert "would have been seen with 80% power" in said(runs, same, "en")
     for language in LANGUAGES:
         assert "40.0%" in said(runs, same, language) and "60.0%" in said(runs, same, language)
 
@@ -197,8 +198,8 @@ def test_the_sentence_says_from_where_each_model_gained(tmp_path: Path) -> None:
 def test_one_seed_a_side_speaks_of_adapters(tmp_path: Path) -> None:
     runs = two(tmp_path)
     text = said(runs, row_of(runs, includes_seeds=False), "en")
-    assert "the gains of these two adapters differ by 10.0 points (items: 5.0 to 15.0)" in text
-    assert "Another seed moves such a gain" in text and "more than" not in text
+    assert "the gains of these two adapters differ (+10.0 %p, 95% CI over items 5.0 to" in text
+    assert "gained more" not in text
     assert "두 어댑터의 향상 폭 차이" in said(runs, row_of(runs, includes_seeds=False), "ko")
 
 
@@ -218,7 +219,7 @@ def test_metrics_by_which_it_is_otherwise_are_named_in_the_same_breath(tmp_path:
     part = replace(others[1], metric="acc_time", paired=others[1].paired._replace(n=30))
     result = Result(runs, [], titles(runs), {}, gains=[row, *others, part])
     text = verdicts(result, Phrases("en"))[0].text
-    assert "no difference is found: macro_f1 +0.000 (-0.034 ~ +0.035)." in text
+    assert "no difference is found: macro_f1 +0.0 %p (-3.4 ~ +3.5)." in text
     assert "the other way round: brier -0.100 (-0.120 ~ -0.080)." in text
     assert "triple_acc" not in text and "acc_time" not in text
     unclear = replace(result, gains=[replace(row, p_holm=0.5), *others])

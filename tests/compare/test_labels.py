@@ -19,7 +19,8 @@ from kotune.compare.verdict import outcome
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.report.comparison_tables import label_parts as tables
 from kotune.report.report import Report
-from kotune.report.sentences import verdicts
+from kotune.report.sentences import _opposite, verdicts
+from kotune.report.wording import Wording
 from kotune.runs.finished import Finished, load
 from kotune.runs.folder import read_json, sha256, write_json, write_text
 from tests.finished import RELATIONS, Made, Row, finished
@@ -135,18 +136,20 @@ def test_a_part_with_the_opposite_sign_is_told_with_the_verdict(tmp_path: Path) 
     result = Result.of(runs)
     whole = between(runs)
     assert outcome(whole) == "worse"
-    texts = {say: verdicts(result, Phrases(say))[2].text for say in LANGUAGES}
+    texts = {say: verdicts(result, Phrases(say))[0].text for say in LANGUAGES}
     parts = [each for each in result.label_parts if not each.whole.is_tuning]
     part = of(parts, RELATIONS[0], RELATIONS[2])
     assert part.is_opposite and part.part.paired.difference > 0
     by = f"{100 * part.part.paired.difference:.1f}"
-    told = (
-        "Between 함의 and 모순 alone it is the other way round: quickstart-deepseek, LoRA is ahead"
-    )
-    assert f"{told} by {by} points (" in texts["en"]
-    assert f"반대로 quickstart-deepseek, LoRA 모델의 균형 정확도가 {by}%p 높습니다" in texts["ko"]
+    told, name = "But between 함의 and 모순 alone, ", "quickstart-deepseek"
+    # Each side has one seed, so nothing is said of the models.
+    ahead = f"is ahead by {by} %p of balanced accuracy (95% CI"
+    assert f"{told}the adapter of {name} {ahead}" in texts["en"]
+    assert f"반대로 {name} 어댑터의 균형 정확도가 {by}%p 높습니다" in texts["ko"]
+    models = replace(part, part=replace(part.part, includes_seeds=True))
+    assert f"{told}{name} {ahead}" in _opposite(models, Wording(result, Phrases("en")))
     assert not any(each.is_opposite for each in result.label_parts if each.whole.is_tuning)
-    assert "other way round" not in verdicts(result, Phrases("en"))[0].text
+    assert "alone" not in verdicts(result, Phrases("en"))[1].text
 
 
 def test_after_tuning_the_untuned_model_can_be_ahead(tmp_path: Path) -> None:
@@ -154,7 +157,7 @@ def test_after_tuning_the_untuned_model_can_be_ahead(tmp_path: Path) -> None:
     runs = load([rewrite(folder, answers(NEUTRAL, 2))])
     result = Result.of(runs)
     text = verdicts(result, Phrases("en"))[0].text
-    assert "better by" in text and "alone it is the other way round: the untuned model is" in text
+    assert "better after tuning" in text and " alone, the untuned model is ahead by" in text
     assert "튜닝 전 모델의 균형 정확도" in verdicts(result, Phrases("ko"))[0].text
 
 

@@ -205,12 +205,12 @@ def test_three_seeds_are_compared_as_one_model_and_each_is_shown(tmp_path: Path)
         ("1+2+3", "nli_sample_ko", "acc"),
         ("4+5+6", "nli_sample_ko", "acc"),
     ]
-    told = ", ".join(f"{s}: {v:.3f}" for s, v in zip(SEEDS, values, strict=True))
+    told = ", ".join(f"{s}: {v:.1%}" for s, v in zip(SEEDS, values, strict=True))
     assert table.rows[0][3:] == (
         told,
-        f"{np.mean(values):.3f}",
-        f"{np.std(values, ddof=1):.3f}",
-        f"{min(values):.3f} ~ {max(values):.3f}",
+        f"{np.mean(values):.1%}",
+        f"{100 * np.std(values, ddof=1):.1f} %p",
+        f"{min(values):.1%} ~ {max(values):.1%}",
     )
     assert {line[1] for line in criteria(result, Phrases("en"))[0].rows[:4]} == {
         "1+2+3\u00a0base\u00a0→\u00a01+2+3\u00a0tuned"
@@ -237,7 +237,7 @@ def test_only_three_seeds_speak_of_the_model(tmp_path: Path) -> None:
         assert any(models in note for note in notes(enough, say)) and adapters not in " ".join(
             notes(enough, say)
         )
-        assert "(seed=42, 7, 8)" in verdicts(enough, say)[0].text
+        assert ("3 seeds" if language == "en" else "시드 3개") in verdicts(enough, say)[0].text
         assert any(adapters in note and "(seed=42, 7, 8)" in note for note in notes(some, say))
         assert any(adapters in note for note in notes(two, say)) and not any(
             "seed=42, 7, 8" in note for note in notes(two, say)

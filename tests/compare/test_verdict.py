@@ -22,15 +22,15 @@ from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.words import amount, p_text
 from kotune.report import screen
 from kotune.report.comparison_tables import criteria
-from kotune.report.page import spans
+from kotune.report.intervals import spans
 from kotune.report.report import Report
-from kotune.report.sentences import notes, verdicts
+from kotune.report.sentences import cautions, notes, verdicts
 from kotune.runs.finished import Finished, load
 from kotune_tasks.card import cards
 from tests.finished import Made, finished
 
 SAY = {language: Phrases(language) for language in LANGUAGES}
-CLAIMS = re.compile("better|worse|개선|악화|우수")
+CLAIMS = re.compile("(?<!lower is )better|worse|ahead|gained more|개선|악화|우수")
 
 
 @pytest.fixture(scope="module")
@@ -67,20 +67,19 @@ def said(runs: list[Finished], one: Comparison, language: str = "en") -> str:
     return verdicts(Result(runs, [one], titles(runs), {}), SAY[language])[0].text
 
 
-def test_a_clear_difference_is_told_in_points_with_its_interval(runs: list[Finished]) -> None:
+def test_a_clear_difference_names_the_winner_and_the_values(runs: list[Finished]) -> None:
     assert (
         said(runs, found(runs))
-        == "Reasoning (nli_sample_ko, acc): quickstart-deepseek, LoRA is better than"
-        " quickstart-llama, LoRA by 3.1 points (1.2 to 5.0), p = .003, n = 3,000."
+        == "Reasoning: quickstart-deepseek is ahead, 53.1% against 50.0% for quickstart-llama"
+        " (+3.1 %p, 95% CI 1.2 to 5.0, p = .003, one seed each, 3,000 items)."
     )
     assert (
         said(runs, found(runs), "ko")
-        == "추론(nli_sample_ko, acc): quickstart-deepseek, LoRA 모델이 quickstart-llama, LoRA"
-        " 모델보다 3.1%p 우수합니다(95% 신뢰구간 1.2~5.0, 보정 p값 = .003, n = 3,000)."
+        == "추론: quickstart-deepseek 모델이 quickstart-llama 모델보다 우수합니다. 53.1% 대 50.0%"
+        "(+3.1%p, 95% 신뢰구간 1.2~5.0, 보정 p값 = .003, 시드 각 1개, 문항 3,000개)."
     )
-    assert "tuning made quickstart-llama, LoRA better by 3.1 points (1.2 to 5.0)" in said(
-        runs, found(runs, between=False)
-    )
+    tuned = "quickstart-llama is better after tuning, 53.1% against 50.0% before (+3.1 %p, 95% CI"
+    assert tuned in said(runs, found(runs, between=False))
 
 
 def test_two_adapters_of_one_seed_each_differ_and_neither_model_is_called_better(
@@ -90,20 +89,21 @@ def test_two_adapters_of_one_seed_each_differ_and_neither_model_is_called_better
     assert (outcome(adapters), claim(adapters)) == ("worse", "adapters_differ")
     assert (
         said(runs, adapters)
-        == "Reasoning (nli_sample_ko, acc): these two adapters differ by 7.8 points (items: 5.1 to"
-        " 10.6), n = 3,000: quickstart-llama, LoRA has 0.500, quickstart-deepseek, LoRA has 0.531."
-        " Another seed moves such a score by several points: --seeds 3 compares the models."
+        == "Reasoning: 50.0% for quickstart-llama, 53.1% for quickstart-deepseek; these two"
+        " adapters differ (+7.8 %p, 95% CI over items 5.1 to 10.6, p = .003, one seed each,"
+        " 3,000 items)."
     )
-    assert "두 어댑터의 차이는 7.8" in said(runs, adapters, "ko")
+    assert "두 어댑터의 차이가 유의합니다(+7.8%p" in said(runs, adapters, "ko")
     alike = found(
         runs, difference=-0.003, ci_low=-0.02, ci_high=0.014, p_holm=0.71, includes_seeds=False
     )
     assert claim(alike) == "adapters_same"
-    assert "no difference found between these two adapters" in said(runs, alike)
+    assert "No difference found between these two adapters" in said(runs, alike)
     for one in (adapters, alike):
         for language in LANGUAGES:
             assert not CLAIMS.search(said(runs, one, language))
-            assert "--seeds 3" in said(runs, one, language)
+            result = Result(runs, [one], titles(runs), {})
+            assert any("--seeds 3" in note for note in cautions(result, SAY[language]))
     void = found(runs, value_b=math.nan, includes_seeds=False)
     assert claim(void) == "void"
     tuning = found(runs, between=False)
@@ -115,33 +115,38 @@ def test_adapters_of_one_seed_each_have_no_colour(runs: list[Finished]) -> None:
     for includes_seeds in (False, True):
         one = found(runs, includes_seeds=includes_seeds)
         result = Result(runs, [one], titles(runs), {run.folder: [] for run in runs[1:]})
-        with console.capture() as shown:
-            screen.show(result, SAY["en"], console)
-        assert ("\x1b[32m" in shown.get()) == includes_seeds
-        (span,) = spans(Report(result, SAY["en"]))["Reasoning"][0].rows
+        for show_all in (False, True):
+            with console.capture() as shown:
+                screen.show(result, SAY["en"], console, show_all=show_all)
+            assert ("\x1b[32m" in shown.get()) == includes_seeds
+        (panel,) = spans(Report(result, SAY["en"]))
+        (span,) = panel.groups[0].rows
         assert span.intervals[0].kind == ("better" if includes_seeds else "same")
 
 
-def test_a_lower_figure_is_worse_and_its_sizes_are_told_without_a_sign(
-    runs: list[Finished],
-) -> None:
-    lower = found(runs, difference=-0.031, ci_low=-0.05, ci_high=-0.012)
-    assert "is worse than quickstart-llama, LoRA by 3.1 points (1.2 to 5.0)" in said(runs, lower)
-    assert "quickstart-llama, LoRA 모델이 quickstart-deepseek, LoRA 모델보다 3.1%p 우수" in said(
-        runs, lower, "ko"
+def test_the_winner_comes_first_whatever_the_order_of_the_runs(runs: list[Finished]) -> None:
+    lower = {"value_b": 0.469, "difference": -0.031, "ci_low": -0.05, "ci_high": -0.012}
+    told = "quickstart-llama is ahead, 50.0% against 46.9% for quickstart-deepseek (+3.1 %p, 95% CI"
+    assert told in said(runs, found(runs, **lower))
+    assert (
+        "추론: quickstart-llama 모델이 quickstart-deepseek 모델보다 우수합니다. 50.0% 대"
+        in said(runs, found(runs, **lower), "ko")
     )
-    brier = found(runs, "brier", difference=-0.031, ci_low=-0.05, ci_high=-0.012)
+    brier = found(runs, "brier", **lower)
     assert outcome(brier) == "better"
+    told = "(brier, lower is better): quickstart-deepseek is ahead, 0.469 against 0.500"
+    assert told in said(runs, brier) and "(-0.031, 95% CI -0.050 to -0.012" in said(runs, brier)
 
 
 def test_no_difference_says_what_would_have_been_seen(runs: list[Finished]) -> None:
     unclear = found(runs, difference=-0.003, ci_low=-0.02, ci_high=0.014, p_holm=0.71)
     assert "no difference found" in said(runs, unclear)
     told = (
-        "-0.3 points (-2.0 to 1.4), p = .710, n = 3,000; minimum detectable difference: 2.6 points"
+        "(+0.3 %p, 95% CI -1.4 to 2.0, p = .710, one seed each, 3,000 items; 2.6 %p would have been"
+        " seen with 80% power)."
     )
     assert told in said(runs, unclear)
-    assert "최소 검출 가능 차이는 2.6%p입니다(검정력 80%, 보정 전)" in said(runs, unclear, "ko")
+    assert "최소 검출 가능 차이는 2.6%p입니다(검정력 80%)" in said(runs, unclear, "ko")
 
 
 def test_where_all_groups_differ_alike_there_is_no_interval_and_no_verdict(
@@ -151,13 +156,12 @@ def test_where_all_groups_differ_alike_there_is_no_interval_and_no_verdict(
     paired = compare(MEAN, [0.0] * 180, [1.0, 0.0, 0.0] * 60, [at // 3 for at in range(180)])
     alike = replace(found(runs), paired=paired, p_holm=paired.p_value)
     assert outcome(alike) == "alike" and paired.p_value < 0.001
-    told = "33.3 points, n = 180. All 60 groups have the same difference: no interval."
+    told = "(+33.3 %p, one seed each, 180 items). All 60 groups have the same difference: no"
     assert told in said(runs, alike)
     assert "클러스터 60개의 차이가 모두 같아" in said(runs, alike, "ko")
     (table,) = criteria(Result(runs, [alike], titles(runs), {}), SAY["en"])
     assert "all groups alike" in table.rows[0]
-    page_of_spans = spans(Report(Result(runs, [alike], titles(runs), {}), SAY["en"]))
-    assert page_of_spans == {}
+    assert spans(Report(Result(runs, [alike], titles(runs), {}), SAY["en"])) == []
 
 
 def test_with_fewer_groups_than_the_test_needs_figures_are_told_without_a_verdict(
@@ -166,8 +170,8 @@ def test_with_fewer_groups_than_the_test_needs_figures_are_told_without_a_verdic
     few, enough = (found(runs, groups=n) for n in (FEWEST_CLUSTERS - 1, FEWEST_CLUSTERS))
     assert (outcome(few), outcome(enough)) == ("few", "better")
     told = (
-        "3.1 points (1.2 to 5.0), n = 3,000. These items form 49 groups. A verdict needs 50: with"
-        " fewer, the test finds too many differences that do not exist."
+        "(+3.1 %p, 95% CI 1.2 to 5.0, one seed each, 3,000 items). These items form 49 groups. A"
+        " verdict needs 50: with fewer, the test finds too many differences that do not exist."
     )
     assert told in said(runs, few)
     assert "클러스터가 49개입니다" in said(runs, few, "ko")
@@ -219,11 +223,13 @@ def test_a_metric_that_is_no_share_keeps_its_own_unit(
         ci_high=0.11,
         detectable=5.0,
     )
-    assert "by 4.0 points (1.2 to 11.0)" in said(runs, told)
+    assert "1.0% for quickstart-llama (+4.0 %p, 95% CI 1.2 to 11.0," in said(runs, told)
     no_share = replace(cards()["ko_naturalness"], scale=1)
     monkeypatch.setitem(cards(), "ko_naturalness", no_share)
     profile = replace(told, task="ko_naturalness", metric="function_profile")
-    assert "by 0.040 (0.013 to 0.110)" in said(runs, profile)  # a logarithm, whatever its size
+    assert "0.010 for quickstart-llama (+0.040, 95% CI 0.013 to 0.110," in said(
+        runs, profile
+    )  # a logarithm, whatever its size
 
 
 @pytest.mark.parametrize(
@@ -305,7 +311,7 @@ def test_nothing_is_claimed_without_support(
     for language in LANGUAGES:
         text = said(runs, one, language)
         assert bool(CLAIMS.search(text)) == supported == (outcome(one) in ("better", "worse"))
-        assert ("(0.0 to" in text or "(0.0~" in text) <= (not supported)
+        assert ("CI 0.0 to" in text or "신뢰구간 0.0~" in text) <= (not supported)
 
 
 def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
@@ -322,10 +328,10 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
     assert told.outcome == "worse"
     assert (
         told.text
-        == "Reasoning (nli_sample_ko, acc): quickstart-llama, LoRA after tuning, compared with"
-        " baselines (differences in brackets): better than always the most frequent label"
-        " (+33.1); no difference found from classifier on the hypothesis alone (+2.0); worse"
-        " than classifier on the overlap of both sentences (-3.3)."
+        == "Reasoning: quickstart-llama after tuning (53.1%), compared with baselines (differences"
+        " in brackets): better than always the most frequent label (+33.1 %p); no difference found"
+        " from classifier on the hypothesis alone (+2.0 %p); worse than classifier on the overlap"
+        " of both sentences (-3.3 %p)."
     )
     (korean,) = verdicts(result, SAY["ko"])
     assert korean.text.index("+33.1") < korean.text.index("+2.0") < korean.text.index("-3.3")

@@ -10,19 +10,12 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from kotune.display import plots
+from kotune.display.page import PAGES
 from tests.conftest import ROOT
 
 pytest.importorskip("vl_convert")
+jinja2 = pytest.importorskip("jinja2")
 HOSTILE = '<script>window.ran = 1</script>" onload="ran'
-SIDES = [plots.Interval(0.3, 0.2, 0.4, "base"), plots.Interval(0.7, 0.6, 0.8, "tuned")]
-GROUPS = [
-    plots.Group("nli acc", [plots.PlotRow("", "+3.1", [plots.Interval(3.1, 1.2, 5.0, "better")])]),
-    plots.Group(
-        HOSTILE,
-        [plots.PlotRow(HOSTILE, "0.341 → 0.714", SIDES)],
-        {"우연 수준": 0.333, "가장 흔한 레이블만 답하기": 0.335, HOSTILE: 0.9},
-    ),
-]
 SERIES = [
     plots.Series(
         "가",
@@ -34,7 +27,6 @@ SERIES = [
     plots.Series(HOSTILE, [plots.PlotPoint(100, 0.5), plots.PlotPoint(1000, 0.7)], plots.colour(7)),
 ]
 SPECS: dict[str, plots.Spec] = {
-    "intervals": plots.intervals(GROUPS, plots.Axis("점", form="+~f"), (-1, 6), zero=0),
     "lines": plots.lines(
         SERIES,
         plots.Axis("예시", log=True),
@@ -89,15 +81,63 @@ def test_a_plot_asks_nothing_of_the_network_and_makes_no_ids() -> None:
         plots.svg(clipped, "")
 
 
-def test_names_of_references_that_would_touch_stand_on_lines_of_their_own() -> None:
-    def height(*values: float) -> float:
-        held = {f"a rather long name {at}": value for at, value in enumerate(values)}
-        row = plots.PlotRow("", "", [plots.Interval(0.5, 0.4, 0.6, "tuned")])
-        return float(
-            plots.intervals([plots.Group("", [row], held)], plots.Axis(""), (0, 1))["height"]
-        )
+SIDES = [plots.Interval(0.3, 0.2, 0.4, "base"), plots.Interval(0.7, 0.6, 0.8, "tuned", (0.6, 0.8))]
+GROUPS = [
+    plots.Group(
+        HOSTILE,
+        [plots.PlotRow(HOSTILE, "34.1% → 71.4%", SIDES)],
+        {"가장 흔한 레이블만 답하기": 0.9, HOSTILE: 0.25},
+    ),
+]
 
-    assert height(0.1, 0.9) == height(0.1) < height(0.1, 0.11) < height(0.1, 0.11, 0.12)
+
+def environment() -> Any:
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True)
+
+
+def test_rows_are_text_beside_bars_whose_positions_are_shares_of_their_width() -> None:
+    template = environment().from_string(
+        '{% from "parts.html.jinja" import panels %}{{ panels(drawn) }}'
+    )
+    page = template.render(drawn=[plots.Panel(HOSTILE, GROUPS, plots.SHARES)])
+    assert "<script" not in page and page.count("&lt;script&gt;window.ran") == 4
+    bars = fromstring(f"<page>{page}</page>").findall(".//svg")
+    row, low, high, ticks = bars
+    circles = [(one.get("cx"), one.get("cy")) for one in row.iter("circle")]
+    assert circles == [
+        ("30.00%", "30%"),
+        *(("60.00%", "70%"), ("80.00%", "70%")),  # each seed
+        ("70.00%", "70%"),
+    ]
+    (interval,) = [one for one in row.findall("g/line") if one.get("x1") == "20.00%"]
+    assert (interval.get("x2"), interval.get("y1")) == ("40.00%", "30%")
+    dashed = [
+        [one.get("x1") for one in bar.iter("line") if one.get("class") == "dashed"] for bar in bars
+    ]
+    # The line of the lowest baseline ends in its own row, before the next row begins.
+    assert dashed == [["25.00%", "90.00%"], ["90.00%", "25.00%"], ["90.00%"], []]
+    assert [one.text for one in ticks.iter("text")] == ["0%", "25%", "50%", "75%", "100%"]
+    assert [bar.find("circle").get("cx") for bar in (low, high)] == ["25.00%", "90.00%"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "ticks"),
+    [
+        ((-7, 38.2), ["-20", "0", "+20", "+40"]),
+        ((3, 50), ["0", "+20", "+40", "+60"]),
+        ((-0.3, 0.2), ["-0.4", "-0.2", "0", "+0.2"]),
+        ((), ["-0.5", "0", "+0.5"]),
+        ((1e-9, 1e18), ["0", "+5e+17", "+1e+18"]),
+    ],
+)
+def test_a_scale_of_differences_has_0_and_round_ticks_to_both_ends(
+    ends: tuple[float, ...], ticks: list[str]
+) -> None:
+    scale = plots.differences(ends)
+    assert (list(scale.ticks), scale.has_zero) == (ticks, True)
+    assert scale.at(scale.low) == "0.00%" and scale.at(scale.high) == "100.00%"
+    assert all(scale.low <= end <= scale.high for end in ends)
+    assert plots.SHARES.at(-1) == "0.00%" and plots.SHARES.at(7) == "100.00%"
 
 
 def test_a_logarithmic_axis_counts_in_ones_twos_and_fives() -> None:

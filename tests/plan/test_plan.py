@@ -2,6 +2,7 @@
 say so."""
 
 import dataclasses
+import io
 import json
 import math
 import os
@@ -14,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
 from benchmarks import plan as benchmark
 from kotune.compare.efficiency import Price
+from kotune.display import short
+from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.errors import RecipeError
 from kotune.models import presets
-from kotune.plan import clock, counting, gpus, memory, screen, shapes, work
+from kotune.plan import answer, clock, counting, gpus, memory, screen, shapes, work
 from kotune.plan import plan as plans
 from kotune.plan.as_json import as_json
 from kotune.plan.counting import Counted
@@ -320,6 +325,33 @@ def test_estimates_of_the_shipped_sample_have_its_rows_and_those_of_the_real_fil
     # Eleven percentiles stand for 25,000 lengths.
     assert published.mean == pytest.approx(read.mean, rel=0.05)
     assert published.longest == pytest.approx(read.longest, rel=0.1)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_short_answer_has_a_line_for_each_gpu_and_the_command_that_runs_it(
+    language: str,
+) -> None:
+    plan, phrases = made(price=Price(2500)), Phrases(language)
+    told = list(answer.paragraphs(plan, Path("a.yml"), ["--seeds", "3"], phrases))
+    verdicts = [screen.verdict(plan, gpu_plan) for gpu_plan in plan.gpu_plans]
+    assert [each.text for each in told if each.text in verdicts] == verdicts
+    assert (told[-1].text, told[-1].is_command) == ("./cli.py run a.yml --seeds 3", True)
+    assert any("fp16" in each.text and each.text.startswith("t4: ") for each in told)
+    assert any("24,748" in each.text for each in told)
+    console = Console(file=io.StringIO(), width=300)
+    with console.capture() as captured:
+        short.show(told, phrases, console)
+    lines = captured.get().splitlines()
+    assert len(lines) <= short.LINES and max(map(cell_len, lines)) <= short.COLUMNS
+    assert lines[0] == screen.PREDICTED
+
+
+def test_a_plan_that_fits_nowhere_has_no_command() -> None:
+    plan = made()
+    none = [dataclasses.replace(each, micro=None) for each in plan.gpu_plans]
+    plan = dataclasses.replace(plan, gpu_plans=none)
+    told = list(answer.paragraphs(plan, Path("a.yml"), [], Phrases("en")))
+    assert not any(each.is_command for each in told)
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])

@@ -91,6 +91,7 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], list[str]
 
     monkeypatch.setattr("kotune.study.report.StudyReport", report)
     monkeypatch.setattr("kotune.study.writing.write", write)
+    monkeypatch.setattr("kotune.study.report.answer", lambda *_: ())
     return told
 
 

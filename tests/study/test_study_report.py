@@ -2,6 +2,7 @@
 than its cells carry."""
 
 import html
+import io
 import json
 import math
 import re
@@ -12,10 +13,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from kotune.compare import paired
 from kotune.compare.efficiency import Price
 from kotune.compare.verdict import outcome
+from kotune.display import short
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.errors import KotuneError
 from kotune.runs.finished import Finished
@@ -378,18 +381,30 @@ def test_verdicts_come_first_and_say_what_was_asked(full: report.StudyReport) ->
     assert "worse with 1,000, 4,000, 8,000, 16,000" in told[1]
     assert any(
         re.search(
-            r"llama passes .* 90% of the best gain \(0\.\d+\): between [\d,]+ and [\d,]+ rows \(.*"
+            r"llama passes .* 90% .* gain \(\d+\.\d%\): between [\d,]+ and [\d,]+ rows \(.*"
             r" won\)",
             one,
         )
         for one in told
     )
     assert any(
-        re.search(r"deepseek passes .* 90% of the best gain \(0\.\d+\): not with up to 16,000", one)
+        re.search(
+            r"deepseek passes .* 90% of the best gain \(\d+\.\d%\): not with up to 16,000", one
+        )
         for one in told
     )
     assert any("32,000 rows instead of 16,000 would gain" in one for one in told)
     assert full.notes() == [Phrases("en")("study_how_sure")]
+
+
+def test_a_study_ends_in_a_short_answer(full: report.StudyReport) -> None:
+    console = Console(file=io.StringIO(), width=300)
+    with console.capture() as captured:
+        short.show(report.answer(full, Path("runs/a/report.html")), full.say, console)
+    lines = captured.get().splitlines()
+    assert len(lines) <= short.LINES and max(map(len, lines)) <= short.COLUMNS
+    assert lines[0] == full.lead and lines[-1] == "  ./cli.py open runs/a"
+    assert "".join(full.verdicts()[0].text.split()) in "".join("".join(lines).split())
 
 
 def test_nothing_is_said_first_where_not_all_cells_have_the_target_task(
@@ -433,7 +448,7 @@ def test_page_markdown_and_json_hold_the_same_figures(tmp_path: Path, language: 
     found = json.loads(told)
     assert len(found["cells"]) == 11 and len(found["failed"]) == 1
     point = found["tasks"][TASK]["points"][0]
-    assert f"{point['value']:.3f}" in text and f"{point['low']:.3f} ~ {point['high']:.3f}" in text
+    assert f"{point['value']:.1%}" in text and f"{point['low']:.1%} ~ {point['high']:.1%}" in text
 
 
 def test_the_next_step_lists_what_is_not_trained_on_with_leaks_that_are_counted_where_both_lie_here(
@@ -507,7 +522,8 @@ def test_a_plot_joins_points_without_a_law_and_follows_a_law_to_twice_the_larges
 
 
 def test_a_value_that_is_not_known_is_a_dash() -> None:
-    assert tables._interval(Estimate(0.5, math.nan, math.nan), ".3f") == "-"
+    words: Any = SimpleNamespace(level=str)
+    assert tables._ends(Estimate(0.5, math.nan, math.nan), words) == "-"
 
 
 @needs_browser

@@ -3,8 +3,8 @@ without a network. Colours are CSS variables of the page, so a plot follows the 
 and print styles."""
 
 from kotune.display.plots.curves import PlotPoint, Series, lines
-from kotune.display.plots.drawing import SHARES, WIDTH, Axis, Spec, colour, svg
-from kotune.display.plots.rows import Group, Interval, PlotRow, intervals
+from kotune.display.plots.drawing import WIDTH, Axis, Spec, colour, svg
+from kotune.display.plots.rows import SHARES, Group, Interval, Panel, PlotRow, Scale, differences
 from kotune.display.plots.squares import Dot, confusion, reliability
 
 __all__ = [
@@ -14,13 +14,15 @@ __all__ = [
     "Dot",
     "Group",
     "Interval",
+    "Panel",
     "PlotPoint",
     "PlotRow",
+    "Scale",
     "Series",
     "Spec",
     "colour",
     "confusion",
-    "intervals",
+    "differences",
     "lines",
     "reliability",
     "svg",

@@ -84,7 +84,7 @@ def lines(
         ),
         (
             named,
-            {"type": "text", "align": "left", "dx": 4, "fill": "var(--bad)"},
+            {"type": "text", "align": "left", "dx": 4, "fill": "var(--quiet)"},
             {"y": up, "x": {"value": "width"}, "text": {"field": "text"}},
         ),
     )

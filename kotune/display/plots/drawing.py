@@ -13,19 +13,13 @@ Spec = dict[str, Any]
 WIDTH = 344  # pixels; fits a phone
 TEXT, LINE = 12, 15  # pixels: font size and line height
 RUNS = 6  # number of colours for runs before they repeat
-SHARES = (0, 0.25, 0.5, 0.75, 1)  # axis ticks for shares, which range from 0 to 1
+SHARE_TICKS = (0, 0.25, 0.5, 0.75, 1)  # of shares, which range from 0 to 1
 # The line colour and the fill colour of each kind of mark.
 KINDS = {
     "base": ("var(--quiet)", "var(--page)"),
-    "tuned": ("var(--good)", "var(--good)"),
-    "better": ("var(--good)", "var(--good)"),
-    "worse": ("var(--bad)", "var(--bad)"),
-    "same": ("var(--quiet)", "var(--page)"),
-    "few": ("var(--quiet)", "var(--page)"),
+    "tuned": ("var(--tuned)", "var(--tuned)"),
 }
-DASHED: Spec = {"strokeDash": [4, 3], "strokeWidth": 1.5, "stroke": "var(--bad)"}
-# Text with an outline in the page's colour, so that lines behind it stay readable.
-CLEAR: Spec = {"type": "text", "stroke": "var(--page)", "strokeWidth": 4, "strokeJoin": "round"}
+DASHED: Spec = {"strokeDash": [4, 3], "strokeWidth": 1.5, "stroke": "var(--quiet)"}
 CONFIG: Spec = {
     "font": "Noto Sans KR",
     "aria": False,

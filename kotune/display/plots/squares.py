@@ -7,7 +7,7 @@ from kotune.display.plots.drawing import (
     DASHED,
     FITTED,
     KINDS,
-    SHARES,
+    SHARE_TICKS,
     TEXT,
     WIDTH,
     Axis,
@@ -111,7 +111,7 @@ def reliability(variants: Mapping[str, Sequence[Dot]], axes: tuple[str, str]) ->
     ]
     position = {
         name: channel(
-            name, Axis(title, form=".2~f", ticks=SHARES), {"domain": [0, 1]}, labelFlush=True
+            name, Axis(title, form=".2~f", ticks=SHARE_TICKS), {"domain": [0, 1]}, labelFlush=True
         )
         for name, title in zip("xy", axes, strict=True)
     }

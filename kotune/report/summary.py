@@ -1,0 +1,211 @@
+"""The answer of a comparison in a few lines, for the first screen of a page and for the terminal:
+which model is ahead, each model before and after tuning, gains, costs, and the next step."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import fmean
+
+from kotune.compare.comparison import Comparison
+from kotune.compare.efficiency import Efficiency
+from kotune.compare.result import Result
+from kotune.compare.seeds import Runs, groups
+from kotune.compare.verdict import claim
+from kotune.display.figures import change, level
+from kotune.display.phrases import Phrases
+from kotune.display.words import ADAPTERS, amount
+from kotune.report.next_step import Step, next_step
+from kotune.report.sentences import Verdict, between, cautions, gain_verdicts, tunings
+from kotune.report.wording import Wording
+from kotune_tasks.card import CRITERIA, cards
+
+# The certainty of a cell, by the claim about the tuned model compared with its base model.
+CERTAINTY = {"better": "up", "worse": "down", "same": "same", "void": "none"}
+UNDECIDED = "open"  # the certainty for all other claims
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A model's result on a criterion.
+
+    - `value`: the value after tuning, for example `72.3%`
+    - `change`: the value after tuning minus the value before, for example `+13.4 %p`
+    - `certainty`: `up` or `down` for a significant change for the better or the worse, `same` if no
+      change was found, `open` if there is no verdict, `none` if there is no value
+    - `text`: the certainty in words, with the confidence interval
+    """
+
+    value: str
+    change: str
+    certainty: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A row of the scoreboard: a model, and its cell for each column. None if the model was not
+    scored on the column's task."""
+
+    name: str
+    cells: dict[str, Cell | None]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The lines of a summary.
+
+    - `headlines`: a verdict for each task. It compares the tuned models. If there is only one
+      model, it compares the tuned with the base model.
+    - `models`: for each model, a line with its values before and after tuning
+    - `gains`: verdicts on which model gained more by tuning
+    - `costs`: for each model, a line with the time and cost of all its seeds
+    - `scoreboard`: a row for each model. The best model by the first measured column comes first.
+    - `criteria`: the keys of the columns, in order. A key is the name of a criterion. If several
+      tasks have this criterion, their keys are headings with the name of the task.
+    - `cautions`: sentences on what limits the verdicts
+    - `step`: the next step
+    """
+
+    headlines: list[Verdict]
+    models: list[str]
+    gains: list[Verdict]
+    costs: list[str]
+    scoreboard: list[Standing]
+    criteria: list[str]
+    cautions: list[str]
+    step: Step
+
+    @property
+    def next(self) -> str:
+        """The next step in one line."""
+        return str(self.step)
+
+
+def summary(result: Result, phrases: Phrases) -> Summary:
+    """The summary of a result."""
+    wording = Wording(result, phrases)
+    ranked = _ranked(result)
+    columns = _columns(wording)
+    return Summary(
+        headlines=between(result, phrases) or tunings(result, phrases),
+        models=[_model(group, wording) for group in ranked],
+        gains=gain_verdicts(result, phrases),
+        costs=[_cost(group, wording) for group in ranked],
+        scoreboard=[_standing(group, columns, wording) for group in ranked],
+        criteria=list(columns),
+        cautions=cautions(result, phrases),
+        step=next_step(result, phrases),
+    )
+
+
+def _ranked(result: Result) -> list[Runs]:
+    """The runs of each model. The models are sorted by their values on the first task after tuning,
+    the best first. Models without a value come last."""
+
+    def key(group: Runs) -> tuple[bool, float]:
+        value, sign = math.nan, 1
+        for each in _tunings(result, group)[:1]:
+            value, sign = each.paired.value_b, 1 if each.is_lower_better else -1
+        return math.isnan(value), 0.0 if math.isnan(value) else sign * value
+
+    return sorted(groups(result.runs), key=key)
+
+
+def _tunings(result: Result, group: Runs) -> list[Comparison]:
+    """The comparisons of a model's tuned with its base variant by primary metrics, sorted by
+    criterion."""
+    made = [
+        each
+        for each in result.comparisons
+        if each.is_primary and each.is_tuning and each.b.run is group[0]
+    ]
+    return sorted(made, key=lambda each: CRITERIA.index(cards()[each.task].criterion))
+
+
+def _columns(wording: Wording) -> dict[str, str | None]:
+    """The task of each column of the scoreboard, by the column's key. None for a criterion without
+    a task."""
+    tasks = {
+        each.task: None for each in wording.result.comparisons if each.is_primary and each.is_tuning
+    }
+    columns: dict[str, str | None] = {}
+    for criterion in CRITERIA:
+        own = [task for task in tasks if cards()[task].criterion == criterion]
+        word = wording.phrases.word("criteria", criterion)
+        if len(own) > 1:
+            columns |= {wording.phrases("about", criterion=word, more=task): task for task in own}
+        else:
+            columns[criterion] = own[0] if own else None
+    return columns
+
+
+def _standing(group: Runs, columns: dict[str, str | None], wording: Wording) -> Standing:
+    made = {each.task: _cell(each, wording.phrases) for each in _tunings(wording.result, group)}
+    cells = {key: made.get(task) if task else None for key, task in columns.items()}
+    return Standing(wording.names[group[0].folder], cells)
+
+
+def _cell(comparison: Comparison, phrases: Phrases) -> Cell:
+    paired, share = comparison.paired, comparison.is_share
+    certainty = CERTAINTY.get(claim(comparison), UNDECIDED)
+    text = phrases.word("certainty", certainty)
+    if not math.isnan(paired.ci_low):
+        low, high = (amount(end, share) for end in (paired.ci_low, paired.ci_high))
+        text = phrases("certain", text=text, low=low, high=high)
+    value, by = level(paired.value_b, share), change(paired.difference, share, phrases)
+    return Cell(value, by, certainty, text)
+
+
+def _model(group: Runs, wording: Wording) -> str:
+    """A model's name, adapter and seeds, and its values before and after tuning."""
+    run, phrases = group[0], wording.phrases
+    seeds = ", ".join(str(each.record.seed) for each in group)
+    values = "; ".join(_values(each, phrases) for each in _tunings(wording.result, group))
+    return phrases.phrase(
+        "summary_model",
+        "several" if len(group) > 1 else "one",
+        name=wording.names[run.folder],
+        adapter=ADAPTERS.get(run.recipe.adapter, run.recipe.adapter),
+        seeds=seeds,
+        values=values or phrases("summary_not_scored"),
+    )
+
+
+def _values(comparison: Comparison, phrases: Phrases) -> str:
+    """The values of a task's primary metric before and after tuning, with the difference."""
+    cell, share = _cell(comparison, phrases), comparison.is_share
+    return phrases(
+        "summary_values",
+        task=comparison.task,
+        metric=comparison.metric + (" ↓" if comparison.is_lower_better else ""),
+        before=level(comparison.paired.value_a, share),
+        after=cell.value,
+        change=cell.change,
+        text=cell.text,
+    )
+
+
+def _cost(group: Runs, wording: Wording) -> str:
+    """The time and cost of a model's runs, and the points that it gained for each minute of
+    training."""
+    phrases, result = wording.phrases, wording.result
+    pairs = zip(result.runs, result.efficiency(), strict=True)
+    facts = [each for run, each in pairs if run in group]
+    minutes = sum(sum(each.seconds.values()) for each in facts) / 60
+    kind = "several" if len(group) > 1 else "one"
+    parts = [phrases.phrase("summary_minutes", kind, n=f"{minutes:,.1f}", seeds=len(group))]
+    if won := [each.cost.won for each in facts if each.cost]:
+        parts.append(phrases("summary_won", n=f"{sum(won):,.0f}"))
+    parts += _pace(facts, _tunings(result, group), phrases)
+    return phrases("summary_cost", name=wording.names[group[0].folder], parts=", ".join(parts))
+
+
+def _pace(facts: list[Efficiency], made: list[Comparison], phrases: Phrases) -> Iterator[str]:
+    """The points gained for each minute of training, by the first task whose primary metric is a
+    share."""
+    minutes = fmean(each.seconds["train"] for each in facts) / 60
+    shares = [each for each in made if each.is_share and math.isfinite(each.paired.difference)]
+    for each in shares[:1] if minutes else ():
+        gained = (-1 if each.is_lower_better else 1) * each.paired.difference
+        pace = change(gained / minutes, True, phrases)
+        yield phrases("summary_pace", pace=pace, about=each.task)
