@@ -78,8 +78,7 @@ class RunOptions:
     def command(self, recipe_file: Path) -> str:
         """The command that starts the same run again, quoted for a shell. `until` and `dry_run` are
         left out."""
-        words = as_options(self.overrides, self.limit, self.lang)
-        words += ["--seeds", str(self.seeds)] if self.seeds else []
+        words = as_options(self.overrides, self.limit, self.lang, self.seeds)
         words += ["--device", self.device] if self.device else []
         words += ["--fresh-base"] if self.fresh_base else []
         name, *arguments = self.launcher or ("",)
