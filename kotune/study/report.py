@@ -87,7 +87,15 @@ class StudyReport:
             *absent,
             self.say("study_how_sure"),
             *([self.say("study_few_seeds")] if has_few_seeds else []),
+            *self._of_adapters(),
         ]
+
+    def _of_adapters(self) -> Iterator[str]:
+        """A note that names the arms whose results hold only for their adapters, because they have
+        too few seeds. Yields nothing if there are none."""
+        scores = [words.findings.scores for words in self.words.values()][:1]
+        if few := [arm for each in scores for arm in each.arms if not each.has_seeds(arm)]:
+            yield self.say("study_adapters", arms="; ".join(few))
 
     def of_all(self) -> Iterator[Table]:
         """The tables that do not belong to a single task."""
