@@ -169,10 +169,12 @@ def _verdict(comparison: Comparison, result: Result, phrases: Phrases) -> Verdic
 
 
 def _opposite(each: LabelPart, names: dict[Path, str], phrases: Phrases) -> str:
-    """A sentence on a part of a task in which the other model has the higher value."""
+    """A sentence on a part of a task in which the other model has the higher value. If the
+    variation between seeds is unknown, the sentence names the model's adapter instead."""
     part = each.part
     ahead = part.b if part.paired.difference > 0 else part.a
-    kind = ahead.variant if part.is_tuning else "run"
+    of_runs = "run" if part.includes_seeds else "adapter"
+    kind = ahead.variant if part.is_tuning else of_runs
     return phrases.phrase(
         "opposite",
         part.metric,

@@ -19,7 +19,7 @@ from kotune.compare.verdict import outcome
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.report.comparison_tables import label_parts as tables
 from kotune.report.report import Report
-from kotune.report.sentences import verdicts
+from kotune.report.sentences import _opposite, verdicts
 from kotune.runs.finished import Finished, load
 from kotune.runs.folder import read_json, sha256, write_json, write_text
 from tests.finished import RELATIONS, Made, Row, finished
@@ -140,11 +140,13 @@ def test_a_part_with_the_opposite_sign_is_told_with_the_verdict(tmp_path: Path) 
     part = of(parts, RELATIONS[0], RELATIONS[2])
     assert part.is_opposite and part.part.paired.difference > 0
     by = f"{100 * part.part.paired.difference:.1f}"
-    told = (
-        "Between 함의 and 모순 alone it is the other way round: quickstart-deepseek, LoRA is ahead"
-    )
-    assert f"{told} by {by} points (" in texts["en"]
-    assert f"반대로 quickstart-deepseek, LoRA 모델의 균형 정확도가 {by}%p 높습니다" in texts["ko"]
+    told = "Between 함의 and 모순 alone it is the other way round: "
+    name = "quickstart-deepseek, LoRA"
+    # Each side has one seed, so nothing is said of the models.
+    assert f"{told}the adapter of {name} is ahead by {by} points (" in texts["en"]
+    assert f"반대로 {name} 어댑터의 균형 정확도가 {by}%p 높습니다" in texts["ko"]
+    models = replace(part, part=replace(part.part, includes_seeds=True))
+    assert f"{told}{name} is ahead by" in _opposite(models, result.names, Phrases("en"))
     assert not any(each.is_opposite for each in result.label_parts if each.whole.is_tuning)
     assert "other way round" not in verdicts(result, Phrases("en"))[0].text
 
