@@ -192,8 +192,8 @@ def _score(job: Job, screen: Screen) -> None:
     for line in base_answers.list_rejected(job.run.root, job.tasks):
         screen.say(line)
     scores = read_model(job.run.path(SCORES), dict[str, TaskScores])
-    for run in dict.fromkeys(entry.base_from for entry in scores.values() if entry.base_from):
-        screen.say(f"the base model's answers are reused from {run}")
+    for line in base_answers.list_reused(job.run.root, scores):
+        screen.say(line)
     for line in base_cache.keep(job.run.root, inputs, job.tasks):
         screen.say(line)
     for line in lines.score_lines(scores):

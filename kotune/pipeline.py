@@ -78,8 +78,7 @@ class RunOptions:
     def command(self, recipe_file: Path) -> str:
         """The command that starts the same run again, quoted for a shell. `until` and `dry_run` are
         left out."""
-        words = as_options(self.overrides, self.limit, self.lang)
-        words += ["--seeds", str(self.seeds)] if self.seeds else []
+        words = as_options(self.overrides, self.limit, self.lang, self.seeds)
         words += ["--device", self.device] if self.device else []
         words += ["--fresh-base"] if self.fresh_base else []
         name, *arguments = self.launcher or ("",)
@@ -141,7 +140,7 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
             with server.up(job.run.root) if is_shared else nullcontext():
                 execute(job, options.until, screen, facts)
     except KeyboardInterrupt as stop:
-        stop.add_note(f"what is done is kept{_progress(job)}; go on with: {facts['command']}")
+        stop.add_note(stopped(job.run, options.command(recipe_file)))
         raise
     return job.run
 
@@ -169,11 +168,12 @@ def _check_launcher(launcher: Launcher) -> None:
         )
 
 
-def _progress(job: Job) -> str:
-    """The part of a message about the step from which training can continue. Empty if there is no
-    checkpoint."""
-    step = last_good_step(job.run.path(CHECKPOINTS))
-    return f", including training up to step {step}" if step else ""
+def stopped(run: Run, command: str) -> str:
+    """The message of an interrupted run: what is kept, and the command that continues. If there is
+    a checkpoint, the message has its step."""
+    step = last_good_step(run.path(CHECKPOINTS))
+    kept = f", including training up to step {step}" if step else ""
+    return f"what is done is kept{kept}; go on with: {command}"
 
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> None:

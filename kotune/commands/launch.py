@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kotune.commands.options import PassThrough, RecipeFile, lang_option, limit_option, set_option
+from kotune.commands.options import (
+    PassThrough,
+    RecipeFile,
+    lang_option,
+    limit_option,
+    seeds_option,
+    set_option,
+)
 from kotune.display.terminal import echo
 
 if TYPE_CHECKING:
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
 )
 @set_option
 @limit_option
+@seeds_option
 @lang_option
 @click.option(
     "--bucket", metavar="URI", help="Keep SkyPilot's runs in this existing bucket: s3://NAME."
@@ -35,6 +43,7 @@ def launch(
     engine: str,
     overrides: tuple[str, ...],
     limit: "Limit",
+    seeds: int | None,
     lang: str,
     bucket: str | None,
     dry_run: bool,
@@ -47,6 +56,6 @@ def launch(
     from kotune.launch.engine import LaunchOptions, Submission
 
     submissions = [Submission(recipe, overrides) for recipe in recipes]
-    options = LaunchOptions(limit, lang, bucket, passed)
+    options = LaunchOptions(limit, lang, bucket, passed, seeds=seeds)
     launched = engines.prepare(submissions, engine, options)
     engines.start(launched, engine, dry_run, echo)

@@ -29,17 +29,18 @@ def report(
 ) -> None:
     """Write report.html and report.md of RUN again.
 
-    Only files of run folders are read. RUN is a run folder or a recipe. For a recipe, the report
-    covers all its scored seeds in --runs-dir, and is written to the folder of the first. Runs with
+    Only files of run folders are read. RUN is a run folder or a recipe. The report covers all
+    scored seeds of its recipe: for a run folder those beside it, for a recipe those in --runs-dir.
+    It is written to the run folder, or to that of the recipe's first seed. For a recipe, runs with
     --limit are used only if no run was scored over all items."""
     from kotune.compare.efficiency import Price
-    from kotune.compare.siblings import find_all
+    from kotune.compare.siblings import find_model
     from kotune.display.phrases import Phrases
     from kotune.report.writing import write
 
     unwind_when_terminated()
     hourly = Price.of(price, won_per_dollar)
-    folder, *others = find_all(run, runs_dir)
+    folder, *others = find_model(run, runs_dir)
     for path in write(folder, Phrases(lang), hourly, others):
         echo(path)
 

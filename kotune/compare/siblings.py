@@ -57,6 +57,18 @@ def find_all(given: Path, runs_dir: Path) -> list[Path]:
     return [run.folder for run in sorted(runs, key=lambda run: _sort_key(run.record.seed, named))]
 
 
+def find_model(given: Path, runs_dir: Path) -> list[Path]:
+    """The run folders of the model that `given` stands for. They are those of find_all(), except
+    that a run folder is followed by those of its siblings.
+
+    Raises the errors of find_all(), and KotuneError if a given run folder cannot be read."""
+    folder, *others = find_all(given, runs_dir)
+    if given.is_dir():
+        with explain_malformed(folder):
+            others = [other.folder for other in siblings(Finished(folder))]
+    return [folder, *others]
+
+
 def _sort_key(seed: int, named: Sequence[int]) -> tuple[int, int]:
     """The sort key of a seed. `named`: the seeds that the recipe lists. They are sorted by their
     place in the list. Other seeds follow by size."""

@@ -40,20 +40,22 @@ def outcome(comparison: Comparison) -> str:
 def claim(comparison: Comparison) -> str:
     """What a report claims about a comparison of models by a primary metric. It is the outcome(),
     except for two tuned models whose variation between seeds is unknown. For these, the claim is
-    only about the adapters:
-
-    - `adapters_differ` instead of `better` and `worse`: the adapters differ
-    - `adapters_same` instead of `same`: no difference between the adapters is supported
-    """
+    only about the adapters (of_adapters)."""
     result = outcome(comparison)
     if comparison.is_tuning or comparison.includes_seeds:
         return result
-    of_adapters = {
-        "better": "adapters_differ",
-        "worse": "adapters_differ",
-        "same": "adapters_same",
-    }
-    return of_adapters.get(result, result)
+    return of_adapters(result)
+
+
+def of_adapters(result: str) -> str:
+    """The claim about two adapters, for a result of outcome():
+
+    - `adapters_differ` instead of `better` and `worse`: the adapters differ
+    - `adapters_same` instead of `same`: no difference between the adapters is supported
+    - any other result is unchanged
+    """
+    claims = {"better": "adapters_differ", "worse": "adapters_differ", "same": "adapters_same"}
+    return claims.get(result, result)
 
 
 def doubted_by(comparison: Comparison) -> str | None:

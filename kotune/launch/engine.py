@@ -43,7 +43,7 @@ Submissions = dict[Submission, Recipe]
 class LaunchOptions:
     """The command-line options that apply to all submissions of a launch.
 
-    - `limit`, `lang`: as in `run`
+    - `limit`, `lang`, `seeds`: as in `run`
     - `bucket`: the address of the bucket for the runs, such as `s3://NAME`; None without a bucket
     - `passed`: arguments for the engine's own program, which gets them unchanged
     - `name`: the name of the launch; if empty, the name of the first recipe's file is used"""
@@ -53,10 +53,12 @@ class LaunchOptions:
     bucket: str | None = None
     passed: tuple[str, ...] = ()
     name: str = ""
+    seeds: int | None = None
 
     def arguments(self, submission: Submission) -> list[str]:
         """The arguments of `./cli.py run` for a submission."""
-        return [typed(submission.recipe), *as_options(submission.overrides, self.limit, self.lang)]
+        options = as_options(submission.overrides, self.limit, self.lang, self.seeds)
+        return [typed(submission.recipe), *options]
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,9 @@ def prepare(submissions: Iterable[Submission], engine: str, options: LaunchOptio
     starts no process.
 
     Raises RecipeError for an invalid recipe, an unknown engine, a bucket that the engine cannot
-    use, a path that fails paths.check(), or a file outside the folder that the engine can read.
-    Also raises RecipeError if the engine needs a checkout but kotune is an installed package."""
+    use, a bad number of seeds, a path that fails paths.check(), or a file outside the folder that
+    the engine can read. Also raises RecipeError if the engine needs a checkout but kotune is an
+    installed package."""
     if engine not in ENGINES:
         raise RecipeError(f"--on {shown(engine)}: unknown engine{did_you_mean(engine, ENGINES)}")
     if ENGINES[engine].needs_checkout and not IS_CHECKOUT:
@@ -52,6 +53,8 @@ def prepare(submissions: Iterable[Submission], engine: str, options: LaunchOptio
     loaded = {
         submission: load(submission.recipe, submission.overrides) for submission in submissions
     }
+    for recipe in loaded.values():
+        recipe.all_seeds(options.seeds)  # raises for a bad number of seeds
     paths.check(loaded)
     return ENGINES[engine].prepare(loaded, options)
 

@@ -54,11 +54,14 @@ def command(
     )
 
 
-def as_options(overrides: Iterable[str], limit: int | str | None, lang: str) -> list[str]:
-    """The options --set, --limit and --lang with the given values. Options with their default value
-    are omitted."""
+def as_options(
+    overrides: Iterable[str], limit: int | str | None, lang: str, seeds: int | None = None
+) -> list[str]:
+    """The options --set, --limit, --seeds and --lang with the given values. Options with their
+    default value are omitted."""
     words = [word for override in overrides for word in ("--set", override)]
     words += ["--limit", str(limit)] if limit else []
+    words += ["--seeds", str(seeds)] if seeds else []
     return words + (["--lang", lang] if lang != LANGUAGES[0] else [])
 
 

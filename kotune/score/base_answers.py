@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -120,6 +120,19 @@ def list_checked(root: Path, tasks: Iterable[str]) -> dict[str, dict[str, object
         for task, note in notes.items()
         if note and note.origin and note.checked
     }
+
+
+def list_reused(root: Path, scores: Mapping[str, TaskScores]) -> list[str]:
+    """A message for each run whose base answers the run folder `root` reused. `scores`: the content
+    of its scores.json. A run from the user's cache may lie in another folder, also with the name of
+    this run, or be removed."""
+    runs = dict.fromkeys(entry.base_from for entry in scores.values() if entry.base_from)
+    here = {path.name for path in root.parent.iterdir()} - {root.name}
+    return [
+        f"the base model's answers are reused from {run}"
+        + ("" if run in here else ", which is not in this folder of runs")
+        for run in runs
+    ]
 
 
 def list_rejected(root: Path, tasks: Iterable[str]) -> list[str]:

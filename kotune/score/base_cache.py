@@ -40,8 +40,8 @@ def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
     """Copy base answers from the cache into the run folder `root`, for the tasks whose base answers
     it does not have. `inputs`: the inputs of this run's score stage.
 
-    Returns a message for each task whose answers are reused, and for each entry that cannot be
-    used."""
+    Returns a message for each entry that cannot be used. What is reused in the end is known only
+    after scoring, which verifies the answers (base_answers.list_reused)."""
     try:
         folder = _require_private(_require_private(digests.cache_folder()) / FOLDER)
     except FileNotFoundError:  # nothing is kept yet
@@ -75,8 +75,8 @@ def keep(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
 
 
 def _fetch(path: Path, root: Path, task: str) -> str:
-    """Copy the entry `path` into the run folder `root`. Returns a message for the screen; empty if
-    there is no such entry."""
+    """Copy the entry `path` into the run folder `root`. Returns a message if it cannot be used;
+    empty if it is copied, or if there is no such entry."""
     try:
         _require_private(path)
         with opened(path, MAX_LINES) as file:
@@ -87,7 +87,7 @@ def _fetch(path: Path, root: Path, task: str) -> str:
         return ""
     except FAILURES as error:
         return f"base answers of {task} in the cache are not used: {_reason(error)}"
-    return f"base answers of {task} are reused from the cache; the run {note.origin} kept them"
+    return ""
 
 
 def _note(line: bytes, path: Path) -> Note:

@@ -109,6 +109,21 @@ def over_seeds(values: "Array") -> "Array":
     return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
 
 
+def freedom_of_seeds(values: "Array") -> float:
+    """The degrees of freedom of the variance between the seeds of one arm, pooled over sizes.
+    `values`: as in of_seeds()."""
+    import numpy as np
+
+    have = np.isfinite(values).reshape(-1, *values.shape[-2:])[0]
+    return float((have.sum(axis=-1) - 1).clip(0).sum())
+
+
+def are_enough(values: "Array") -> bool:
+    """Whether the variance between the seeds of one arm is known. It needs two degrees of freedom,
+    which three seeds (ENOUGH) at one size give. `values`: as in of_seeds()."""
+    return freedom_of_seeds(values) >= seeds.ENOUGH - 1
+
+
 def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
     """The parts of the covariance that come from the seeds of one arm, with their degrees of
     freedom.
@@ -118,15 +133,14 @@ def of_seeds(values: "Array", within: "Array") -> list[tuple["Array", float]]:
     - `within` (..., K): the part of the variance between seeds that the choice of items causes,
       known from resampling. It is subtracted.
 
-    The variance is pooled over sizes. The result is empty if there are fewer than two degrees of
-    freedom, which three seeds (ENOUGH) at one size give."""
+    The variance is pooled over sizes. The result is empty if are_enough() is False."""
     import numpy as np
 
     have = np.isfinite(values).reshape(-1, *values.shape[-2:])[0].astype(float)
     both = have @ have.T
     count = both.diagonal()
-    free, common = float((count - 1).clip(0).sum()), values.shape[-1] - 1.0
-    if free < seeds.ENOUGH - 1:
+    free, common = freedom_of_seeds(values), values.shape[-1] - 1.0
+    if not are_enough(values):
         return []
     moved = np.nan_to_num(values - over_seeds(values)[..., None])
     products = moved @ np.swapaxes(moved, -1, -2)

@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from kodata.errors import did_you_mean
 from kotune.errors import RecipeError
 from kotune.recipe import reading, strict_yaml
+from kotune.recipe.overrides import with_seed
 from kotune.recipe.reading import problem_list, validation_problems
 from kotune.recipe.schema import Limit, Recipe, Strict
 from kotune.recipe.schema import limit as parsed_limit
@@ -88,7 +89,8 @@ class Cell:
     """One run of a study.
 
     - `recipe`: the path of the recipe
-    - `overrides`: the cell's values, in the form KEY=VALUE of --set
+    - `overrides`: the cell's values, in the form KEY=VALUE of --set; `seed`, too, if the recipe has
+      `seeds`
     - `name`: the recipe's name, then KEY=VALUE for each key that varies
     - `arm`: the name of the arm: the recipe's name, and the values of the ARMS keys that vary
     - `entry`: the index of the data entry whose size varies; 0 if no size varies
@@ -257,6 +259,8 @@ def _cell(file: Path, values: Mapping[str, Value], name: str, recipe_name: str) 
     RecipeError if the recipe with these values has problems."""
     overrides = tuple(_override(key, value) for key, value in values.items())
     resolved = reading.load(file, overrides)
+    if resolved.seeds:  # otherwise, the command of the cell would train all seeds of the recipe
+        overrides = with_seed(overrides, resolved.seed)
     size = next((key for key in values if SIZE_KEY.fullmatch(key)), "data.0.samples")
     return Cell(
         file,

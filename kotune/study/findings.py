@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kotune.compare import seeds
 from kotune.compare.comparison import Comparison
 from kotune.compare.paired import Paired, holm
-from kotune.compare.verdict import outcome
+from kotune.compare.verdict import claim
 from kotune.study import curves
 from kotune.study.curves import Law, Measured, Place
 from kotune.study.file import ARMS
@@ -31,17 +31,10 @@ if TYPE_CHECKING:
 BASELINE = "hypothesis_only"  # the baseline that is a target, on tasks that have it
 SHARES = (0.8, 0.9)  # shares of the best gain that are used as targets
 UNLIKELY = 0.01  # a power law whose misfit has a smaller p-value is rejected
-# For each outcome of a comparison, an interval that stands for the interval of the difference. Only
-# the signs of its ends are used.
-CLAIMED = {
-    "better": (1, 1),
-    "worse": (-1, -1),
-    "same": (-1, 1),
-    "few": (-1, 1),
-    "alike": (-1, 1),
-    "undefined": (-1, 1),
-    "void": (-1, 1),
-}
+# For each claim about two models, an interval that stands for the interval of the difference. Only
+# the signs of its ends are used. For every other claim, the sign is UNSURE.
+CLAIMED = {"better": (1, 1), "worse": (-1, -1)}
+UNSURE = (-1, 1)
 SINGULAR = 1e-14  # a covariance with a smaller eigenvalue is treated as singular
 ADAPTER = ARMS.index("adapter")
 
@@ -140,6 +133,12 @@ class Pair:
     more: Estimate | None
     crossings: list[Place]
     is_fitted: bool
+
+    @property
+    def includes_seeds(self) -> bool:
+        """Whether the variation between seeds is known for both arms. If not, what is found holds
+        only for these adapters."""
+        return self.sizes[0][1].includes_seeds
 
 
 @dataclass(frozen=True)
@@ -324,7 +323,9 @@ class Findings:
         crossings = self._fitted_crossings(a, b)
         is_fitted = crossings is not None
         if crossings is None:
-            crossings = curves.ranges(shared, [CLAIMED[outcome(each)] for each in comparisons])
+            crossings = curves.ranges(
+                shared, [CLAIMED.get(claim(each), UNSURE) for each in comparisons]
+            )
         sizes = list(zip(shared, comparisons, strict=True))
         yield Pair(a, b, sizes, more, crossings, is_fitted)
 
@@ -359,7 +360,13 @@ class Findings:
         each = [tuple(values[np.isfinite(values)].tolist()) for values in scores.values[[a, b]]]
         variant_a, variant_b = (scores.points[index].variant for index in (a, b))
         return Comparison(
-            scores.task, scores.metric, variant_a, variant_b, test, values=(each[0], each[1])
+            scores.task,
+            scores.metric,
+            variant_a,
+            variant_b,
+            test,
+            values=(each[0], each[1]),
+            includes_seeds=all(scores.has_seeds(scores.points[index].arm) for index in (a, b)),
         )
 
     @cached_property

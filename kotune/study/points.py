@@ -182,6 +182,10 @@ class Scores:
         """The sizes of an arm, ascending."""
         return [self.points[index].rows for index in self.arms[arm]]
 
+    def has_seeds(self, arm: str) -> bool:
+        """Whether an arm has enough seeds for the variance between seeds (curves.are_enough)."""
+        return curves.are_enough(self.values[self.arms[arm]])
+
     def sum(self, weights: dict[int, float]) -> "Array":
         """The weights of a weighted sum as an array, which is a row for Measured.through().
         `weights`: the weight of each point, base model or baseline, by its index in `measured`."""

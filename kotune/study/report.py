@@ -88,10 +88,18 @@ class StudyReport:
         return [*self.limits(), self.say("study_how_sure")]
 
     def limits(self) -> list[str]:
-        """Notes on a missing target task, and on points with few seeds."""
+        """Notes on a missing target task, on points with few seeds, and on arms with few seeds."""
         has_few_seeds = any(len(point.runs) < ENOUGH for point in self.points)
         absent = [] if self.target else [self.say("study_no_target", task=self.study.target_task)]
-        return absent + ([self.say("study_few_seeds")] if has_few_seeds else [])
+        few = [self.say("study_few_seeds")] if has_few_seeds else []
+        return [*absent, *few, *self._of_adapters()]
+
+    def _of_adapters(self) -> Iterator[str]:
+        """A note that names the arms whose results hold only for their adapters, because they have
+        too few seeds. Yields nothing if there are none."""
+        scores = [words.findings.scores for words in self.words.values()][:1]
+        if few := [arm for each in scores for arm in each.arms if not each.has_seeds(arm)]:
+            yield self.say("study_adapters", arms="; ".join(few))
 
     def of_all(self) -> Iterator[Table]:
         """The tables that do not belong to a single task."""

@@ -14,7 +14,7 @@ from kotune.display.phrases import Phrases
 from kotune.display.progress import Screen
 from kotune.pipeline import RunOptions
 from kotune.recipe.overrides import with_seed
-from kotune.recipe.reading import load
+from kotune.recipe.reading import load, run_name
 from kotune.report import writing
 from kotune.runs.finished import Finished
 from kotune.runs.folder import STAGES, Run
@@ -33,16 +33,18 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> list[Run]:
     if seeds == recipe.all_seeds() == (recipe.seed,):
         return [_one(recipe_file, replace(options, seeds=None), screen, None)]
     runs: list[Run] = []
-    try:
-        with chosen(options.device), server.up():
-            for number, seed in enumerate(seeds, 1):
-                screen.title(f"{recipe_file.stem}, seed {seed} ({number} of {len(seeds)})")
-                overrides = with_seed(options.overrides, seed)
-                of_seed = replace(options, overrides=overrides, seeds=None)
+    with chosen(options.device), server.up():
+        for number, seed in enumerate(seeds, 1):
+            screen.title(f"{recipe_file.stem}, seed {seed} ({number} of {len(seeds)})")
+            overrides = with_seed(options.overrides, seed)
+            of_seed = replace(options, overrides=overrides, seeds=None)
+            try:
                 runs.append(_one(recipe_file, of_seed, screen, runs[0] if runs else None))
-    except KeyboardInterrupt as stop:
-        stop.__notes__ = [f"what is done is kept; go on with: {options.command(recipe_file)}"]
-        raise
+            except KeyboardInterrupt as stop:
+                name = run_name(recipe_file, load(recipe_file, overrides), options.limit)
+                go_on = options.command(recipe_file)
+                stop.__notes__ = [pipeline.stopped(Run(options.runs_dir / name), go_on)]
+                raise
     return runs
 
 

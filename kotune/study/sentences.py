@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kotune.compare.efficiency import Price, cost
-from kotune.compare.verdict import outcome
+from kotune.compare.paired import FEWEST_CLUSTERS
+from kotune.compare.verdict import claim, of_adapters
 from kotune.display.figures import level
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount
@@ -52,8 +53,12 @@ class Sentences:
 
     def _learns(self, pair: Pair, more: Estimate) -> Verdict:
         """A verdict on whether b gains more by training than a. `more`: the difference
-        (Pair.more)."""
-        result = _result(more)
+        (Pair.more). If the variation between seeds is unknown, it is about the adapters. Nothing is
+        claimed if there are too few clusters, as in verdict.outcome()."""
+        result = _result(more) if pair.includes_seeds else of_adapters(_result(more))
+        groups = self.findings.scores.groups
+        if groups < FEWEST_CLUSTERS and result != "undefined":
+            result = "few"
         text = self.say.phrase(
             "study_learns",
             result,
@@ -61,6 +66,8 @@ class Sentences:
             a=pair.a,
             b=pair.b,
             rows=f"{pair.sizes[-1][0]:,}",
+            groups=f"{groups:,}",
+            fewest=f"{FEWEST_CLUSTERS}",
             **self._figures(more, abs(more.value)),
         )
         return Verdict(result, text)
@@ -75,7 +82,7 @@ class Sentences:
     def _differs(self, pair: Pair) -> Verdict:
         """A verdict on the sizes at which b is better or worse than a, and on where the curves
         cross."""
-        results = {rows: outcome(comparison) for rows, comparison in pair.sizes}
+        results = {rows: claim(comparison) for rows, comparison in pair.sizes}
         sizes = {
             kind: [rows for rows, result in results.items() if result == kind]
             for kind in self.say.words("study_differs")
@@ -85,7 +92,8 @@ class Sentences:
             for kind, of_kind in sizes.items()
             if of_kind
         )
-        text = self.say("study_pair", **self.of, a=pair.a, b=pair.b, told=parts)
+        about = "models" if pair.includes_seeds else "adapters"
+        text = self.say.phrase("study_pair", about, **self.of, a=pair.a, b=pair.b, told=parts)
         whole = [kind for kind, of_kind in sizes.items() if len(of_kind) == len(results)]
         return Verdict(whole[0] if whole else "same", f"{text} {self.crosses(pair)}".strip())
 
@@ -126,7 +134,18 @@ class Sentences:
                 aim = self.say("study_aim", target=self.named(target), value=value)
                 same.setdefault(self._passing(passing), []).append(aim)
         parts = "; ".join(f"{', '.join(aims)}: {where}" for where, aims in same.items())
-        return self.say("study_passes", **self.of, arm=arm, told=parts)
+        about = "models" if self._holds_for_models(arm) else "adapters"
+        return self.say.phrase("study_passes", about, **self.of, arm=arm, told=parts)
+
+    def _holds_for_models(self, arm: str) -> bool:
+        """Whether the sentence about an arm and its targets holds for the tuned models, not only
+        for these adapters. It needs the variation between seeds of this arm, and of all arms that a
+        target depends on."""
+        points = self.findings.scores.points
+        targets = (target.weights for target in self.findings.targets)
+        indices = (index for weights in targets for each in weights for index in each)
+        arms = {arm, *(points[index].arm for index in indices if index < len(points))}
+        return all(map(self.findings.scores.has_seeds, arms))
 
     def _passing(self, passing: Passing) -> str:
         """A part of a sentence: where an arm passes a target, and the time and cost of training."""

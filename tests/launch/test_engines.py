@@ -235,6 +235,18 @@ def test_a_run_in_a_container_has_the_name_that_it_has_without_one(here: Path) -
     assert command[-4:] == ["run", "recipe.yml", "--set", "seed=7"]
 
 
+@pytest.mark.parametrize("engine", engines.ENGINES)
+def test_the_number_of_seeds_reaches_the_run(cli: Cli, here: Path, engine: str) -> None:
+    words = ["launch", *RECIPES, "--on", engine, "--limit", "quick", "--dry-run"]
+    words += ["--bucket", BUCKET] if engine == "sky" else []
+    for seeds, times in (["--seeds", "2"], len(RECIPES)), ([], 0):
+        done = cli(*words, *seeds)
+        assert done.returncode == 0, done.stderr
+        written = done.stdout if engine == "docker" else (here / done.stdout.split()[1]).read_text()
+        assert written.count("--limit quick --seeds 2") == written.count("--seeds") == times
+    assert_one_message(cli(*words, "--seeds", "0"), 2, "--seeds 0: give a number of seeds, 1 to 10")
+
+
 def test_what_a_recipe_names_of_this_machines_files_is_found(here: Path) -> None:
     for name in ("model", "nsmc"):
         (here / name).mkdir()

@@ -17,7 +17,7 @@ from kotune.runs.folder import Run, read_json, write_json
 from kotune.score import base_answers, base_cache
 from kotune.score.samples import note_path, samples_path
 from kotune.score.scoring import _done, _is_unchecked
-from tests.finished import finished
+from tests.finished import finished, task_scores
 from tests.score.test_base_answers import (
     INPUTS,
     OTHER_BASES,
@@ -60,11 +60,10 @@ def taken(root: Path, inputs: dict[str, Any] = INPUTS) -> bool:
     return note_path(root, TASK, "base").exists()
 
 
-def test_answers_of_another_folder_are_reused_and_told_and_not_yet_verified(
+def test_answers_of_another_folder_are_reused_and_not_yet_verified_and_so_not_yet_told(
     root: Path, other: Path
 ) -> None:
-    (message,) = base_cache.reuse(root, INPUTS, [TASK])
-    assert TASK in message and "cache" in message and "run other" in message
+    assert base_cache.reuse(root, INPUTS, [TASK]) == []
     assert samples_path(root, "base", TASK).read_bytes() == (
         (other / samples("base", TASK)).read_bytes()
     )
@@ -287,7 +286,19 @@ def test_fresh_base_asks_anew_and_forgets_what_was_reused(root: Path, tmp_path: 
     assert bodies._reuse(job, INPUTS) == [] and not note_path(root, TASK, "base").exists()
     job = Job(recipe, Run(root), "cpu", None)
     job.__dict__["tasks"] = {TASK: None}
-    assert len(bodies._reuse(job, INPUTS)) == 1 and note_path(root, TASK, "base").exists()
+    assert bodies._reuse(job, INPUTS) == [] and note_path(root, TASK, "base").exists()
+
+
+def test_reused_answers_are_told_once_with_the_run_that_has_them(root: Path) -> None:
+    (root.parent / "here").mkdir()
+    runs = ("here", "far", "here", None, root.name)
+    scores = {f"{at}": task_scores({}, {}, base_from=run) for at, run in enumerate(runs)}
+    told, elsewhere = "the base model's answers are reused from", "which is not in this folder"
+    assert base_answers.list_reused(root, scores) == [
+        f"{told} here",
+        f"{told} far, {elsewhere} of runs",
+        f"{told} {root.name}, {elsewhere} of runs",
+    ]
 
 
 def test_a_sibling_comes_before_the_cache(root: Path, other: Path) -> None:

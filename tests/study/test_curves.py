@@ -102,13 +102,20 @@ def scored(of: Scenario, rng: Any) -> Measured:
 
 def findings(of: Scenario, case: Measured) -> Findings:
     """Of one study, as of the runs of a real one."""
-    runs = [(SimpleNamespace(recipe={"model": arm}),) * of.seeds for arm in (0, 1)]
+    recipes = [SimpleNamespace(as_json=lambda arm=arm: {"model": arm}) for arm in (0, 1)]
+    runs = [(SimpleNamespace(recipe=recipe),) * of.seeds for recipe in recipes]
     points: Any = [
-        SimpleNamespace(arm=f"{arm}", rows=size, runs=runs[arm], side=None, seconds=size / 10)
+        SimpleNamespace(
+            arm=f"{arm}",
+            rows=size,
+            runs=runs[arm],
+            variant=SimpleNamespace(run=arm),
+            seconds=size / 10,
+        )
         for arm in (0, 1)
         for size in of.sizes
     ]
-    values = np.full((len(case.means), 1), np.nan)
+    values = np.zeros((len(case.means), of.seeds))  # only how many seeds there are counts
     return Findings(
         Scores("nli_sample_ko", points, (), values, case, of.premises * TOGETHER, of.premises)
     )
@@ -233,6 +240,7 @@ def test_two_arms_that_are_alike_are_seldom_called_different(seeds: int) -> None
         (pair,) = findings(alike, scored(alike, rng)).pairs
         claimed += any(outcome(one) in ("better", "worse") for _, one in pair.sizes)
     assert claimed / CASES <= 0.07
+    assert pair.includes_seeds is (seeds > 1)  # with one seed, only adapters are called different
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from kotune.compare import paired
 from kotune.compare.siblings import find_all, siblings
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, RecipeError, StageError
+from kotune.layout import CHECKPOINTS
 from kotune.pipeline import RunOptions
 from kotune.recipe.reading import load, run_name
 from kotune.runs.finished import Finished, find
@@ -118,15 +119,23 @@ def test_the_report_is_of_one_seed_first_and_is_renewed_after_each(
     assert "(seed=42, 1, 2)" in report_of(42)
 
 
-def test_a_stopped_command_says_how_to_go_on_with_all_seeds(start: Start, runs: Runs) -> None:
+def test_a_stopped_command_says_how_to_go_on_with_all_seeds(
+    start: Start, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stop = KeyboardInterrupt()
     stop.add_note("go on with: ./cli.py run a.yml --set seed=1")
     runs.errors = {1: stop}
+    go_on = "go on with: ./cli.py run a.yml --limit 4 --seeds 3"
     with pytest.raises(KeyboardInterrupt) as raised:
         start("", seeds=3, limit=4)
-    assert raised.value.__notes__ == [
-        "what is done is kept; go on with: ./cli.py run a.yml --limit 4 --seeds 3"
-    ]
+    assert raised.value.__notes__ == [f"what is done is kept; {go_on}"]
+    of_seed = RUNS / run_name(Path("a.yml"), load(Path("a.yml"), ("seed=1",)), 4)
+    steps = {of_seed / CHECKPOINTS: 60}
+    monkeypatch.setattr(pipeline, "last_good_step", lambda folder: steps.get(folder, 0))
+    with pytest.raises(KeyboardInterrupt) as raised:
+        start("", seeds=3, limit=4)
+    kept = "what is done is kept, including training up to step 60"
+    assert raised.value.__notes__ == [f"{kept}; {go_on}"]
 
 
 @pytest.mark.parametrize(
@@ -219,5 +228,16 @@ def test_compare_and_report_count_the_seeds_of_a_recipe_as_one_model(
         f"{folder_of(42)}/report.md",
     ]
     assert "(seed=42, 1, 2)" in report_of(42)
+
+
+def test_the_report_of_a_run_folder_is_of_the_model_too(start: Start, cli: Cli) -> None:
+    """So that it does not replace the report on all seeds by one on the first seed alone."""
+    start()
+    assert cli("report", folder_of(42), "--lang", "ko").returncode == 0
+    assert report_of(42).startswith("# quickstart-llama, LoRA (seed=42, 1, 2)\n")
+    assert "시드" in report_of(42)
     assert cli("report", folder_of(1)).returncode == 0
-    assert report_of(1).startswith("# quickstart-llama, LoRA\n")
+    assert report_of(1).startswith("# quickstart-llama, LoRA (seed=1, 2, 42)\n")
+    write_text(folder_of(42) / "scores.json", "{")
+    done = cli("report", folder_of(42))
+    assert_one_message(done, 1, "scores.json")

@@ -124,6 +124,9 @@ def test_a_recipes_own_seeds_are_not_repeated_in_a_study(write: Callable[[str], 
     write_text(Path("a.yml"), RECIPE.format("llama") + "seeds: [5, 6]\n")
     plain = file.load(write("recipes: [a.yml]\nvary: {data.0.samples: [80, all]}\n"))
     assert [(cell.samples, cell.seed) for cell in plain.cells] == [(80, 5), (None, 5)]
+    assert [cell.overrides for cell in plain.cells] == [
+        (f"data.0.samples={samples}", "seed=5") for samples in ("80", "null")
+    ]  # so that an engine's `run` trains one seed, too
     varied = file.load(write("recipes: [a.yml]\nvary: {seed: [6, 7]}\n"))
     assert [cell.resolved.all_seeds() for cell in varied.cells] == [(6,), (7,)]
 

@@ -198,7 +198,7 @@ def test_arms_that_differ_in_two_things_are_not_compared_and_adapters_tuned_with
     ]
     told = [verdict.text for verdict in Sentences(found, Phrases("en"), None).verdicts()]
     assert (
-        sum("learned" in text for text in told) == 2
+        sum("gains of these adapters" in text for text in told) == 2
         and sum("compared with" in text for text in told) == 4
     )
     apart = findings(tmp_path / "b", Grid((250,), (1,), arms=("llama", "deepseek qlora")))
@@ -405,6 +405,52 @@ def test_a_study_ends_in_a_short_answer(full: report.StudyReport) -> None:
     assert len(lines) <= short.LINES and max(map(len, lines)) <= short.COLUMNS
     assert lines[0] == full.lead and lines[-1] == "  ./cli.py open runs/a"
     assert "".join(full.verdicts()[0].text.split()) in "".join("".join(lines).split())
+
+
+def test_arms_of_one_seed_are_not_called_better_because_a_seed_does_not_speak_for_a_model(
+    tmp_path: Path,
+) -> None:
+    sizes = (250, 1000, 4000)
+    reports = {}
+    for seeds in ((1,), (1, 2)):
+        study, cells = made(tmp_path / str(seeds), Grid(sizes, seeds))
+        reports[seeds] = report.StudyReport(study, (cells, []), Phrases("en"), None)
+    one, two = reports.values()
+    (gains, pair, *passes) = one.verdicts()
+    assert (gains.outcome, pair.outcome) == ("adapters_differ", "same")
+    assert "the gains of these adapters, deepseek and llama, differ by" in gains.text
+    assert "these adapters, deepseek compared with llama" in pair.text
+    assert "they differ with 4,000" in pair.text and "Whether and where the curves cross" in (
+        pair.text
+    )
+    assert all("these adapters of" in verdict.text for verdict in passes)
+    assert not re.search("better|worse|learned", " ".join(each.text for each in one.verdicts()))
+    assert "at all sizes together: llama; deepseek." in one.notes()[-1]
+    (found,) = found_in(one).pairs
+    assert found.crossings == [OPEN] and not found.includes_seeds
+    assert outcome(found.sizes[-1][1]) == "worse"  # for these adapters
+    (gains, pair, *passes) = two.verdicts()
+    assert gains.outcome == "worse" and "worse with 1,000, 4,000" in pair.text
+    assert not any("adapters" in text for text in [*two.notes(), *(each.text for each in passes)])
+
+
+def test_an_arm_of_one_seed_beside_one_of_three_is_the_only_one_that_is_named(
+    tmp_path: Path,
+) -> None:
+    study, cells = made(tmp_path, Grid((250, 1000), (1, 2, 3)))
+    mixed = [each for each in cells if each.cell.arm == "llama" or each.cell.seed == 1]
+    told = report.StudyReport(study, (mixed, []), Phrases("en"), None)
+    assert "at all sizes together: deepseek." in told.notes()[-1]
+    gains, _, of_llama, of_deepseek = (verdict.text for verdict in told.verdicts())
+    assert "of these adapters" in gains
+    assert "which llama passes" in of_llama and "these adapters of deepseek" in of_deepseek
+
+
+def test_few_groups_of_items_give_no_verdict_on_gains(tmp_path: Path) -> None:
+    study, cells = made(tmp_path, Grid((250, 4000), (1, 2, 3), premises=40))
+    told = report.StudyReport(study, (cells, []), Phrases("en"), None)
+    first = next(iter(told.verdicts()))
+    assert first.outcome == "few" and "The items have 40 groups; a verdict needs 50." in first.text
 
 
 def test_nothing_is_said_first_where_not_all_cells_have_the_target_task(
