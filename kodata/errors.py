@@ -1,10 +1,36 @@
-"""The errors that kodata raises for mistakes of the user and failures of the hub, and functions
-that format values for error messages."""
+"""The errors that kodata raises for mistakes of the user and failures of the hub, the class of
+messages that can be translated, and functions that format values for messages."""
 
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from reprlib import Repr
+from typing import Self
+
+
+class Translatable(str):
+    """An English message that can also be shown in another language, with the same values.
+    kotune.display.phrases.translation does this. A copy or a pickle of it is plain English text.
+
+    `template`: the message with {placeholders}; `values`: the value of each placeholder. A value
+    that is Translatable too is also translated."""
+
+    template: str
+    values: dict[str, object]
+
+    def __new__(cls, template: str, /, **values: object) -> Self:
+        text = super().__new__(cls, template.format(**values))
+        text.template, text.values = template, values
+        return text
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
+def joined(separator: str, parts: Iterable[str]) -> Translatable:
+    """The parts as one message, in which each part can still be translated."""
+    values = {f"part{number}": part for number, part in enumerate(parts)}
+    return Translatable(separator.join(f"{{{name}}}" for name in values), **values)
 
 
 class UserError(Exception):

@@ -11,10 +11,12 @@ from types import TracebackType
 
 import click
 
+from kotune.commands.language import TranslatedCommand, chosen, paragraphs
+from kotune.display.phrases.translation import lookup
 from kotune.display.terminal import echo
 
 
-class Commands(click.Group):
+class Commands(TranslatedCommand, click.Group):
     """The group of all commands. It handles the errors of all commands in one place."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -62,13 +64,14 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List each command with the whole first sentence of its help. click would cut it off."""
         with formatter.section("Commands"):
-            names = self.list_commands(ctx)
-            formatter.write_dl([(name, _summary(self.commands[name])) for name in names])
+            names, language = self.list_commands(ctx), chosen(ctx)
+            formatter.write_dl([(name, _summary(self.commands[name], language)) for name in names])
 
 
-def _summary(command: click.Command) -> str:
-    """The first sentence of a command's help, on one line."""
-    sentence, _, _ = inspect.cleandoc(command.help or "").replace("\n", " ").partition(". ")
+def _summary(command: click.Command, language: str) -> str:
+    """The first sentence of a command's help in a language, on one line."""
+    first, *_ = paragraphs(inspect.cleandoc(command.help or ""))
+    sentence, _, _ = lookup(first, language).partition(". ")
     return sentence.rstrip(".") + "."
 
 

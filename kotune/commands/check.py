@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
+from kotune.commands.language import TranslatedCommand
 from kotune.commands.options import recipe_argument, set_option
 from kotune.display.terminal import echo
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 USERS_CHATS = ("chat", "aihub_dialogue")  # sources whose answers may have thoughts
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @recipe_argument
 @set_option
 def check(recipe: Path, overrides: tuple[str, ...]) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
+from kotune.commands.language import TranslatedCommand, lang_option
 from kotune.commands.options import (
     RecipeFile,
     html_option,
     json_option,
-    lang_option,
     md_option,
     price_option,
     rate_option,
@@ -18,7 +18,7 @@ from kotune.commands.options import (
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RecipeFile())
 @lang_option
 @html_option

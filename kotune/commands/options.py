@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kotune.display.phrases import LANGUAGES
+from kotune.commands.language import TranslatedCommand
 from kotune.runs.folder import RUNS
 
 if TYPE_CHECKING:
     from kotune.recipe.schema import Limit
 
 
-class PassThrough(click.Command):
+class PassThrough(TranslatedCommand):
     """A command that passes the arguments after `--` unchanged to another program. The command's
     function gets them as the parameter `passed`."""
 
@@ -113,13 +113,6 @@ fresh_base_option = click.option(
     help="Score the base model, even if another run or the cache has its answers.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-lang_option = click.option(
-    "--lang",
-    type=click.Choice(LANGUAGES),
-    default="en",
-    show_default=True,
-    help="Use this language.",
-)
 runs_dir_option = click.option(
     "--runs-dir",
     type=click.Path(path_type=Path),

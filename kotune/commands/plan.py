@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
+from kotune.commands.language import TranslatedCommand
 from kotune.commands.options import (
     json_option,
     price_option,
@@ -16,7 +17,7 @@ from kotune.commands.options import (
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @recipe_argument
 @set_option
 @seeds_option

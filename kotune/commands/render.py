@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from kotune.commands.language import TranslatedCommand
 from kotune.commands.options import recipe_argument, set_option
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @recipe_argument
 @set_option
 @click.option(

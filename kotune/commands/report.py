@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
+from kotune.commands.language import TranslatedCommand, lang_option
 from kotune.commands.options import (
     RecipeFile,
-    lang_option,
     price_option,
     rate_option,
     runs_dir_option,
@@ -15,7 +15,7 @@ from kotune.commands.options import (
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @click.argument("run", type=RecipeFile())
 @lang_option
 @price_option

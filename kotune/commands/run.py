@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
+from kotune.commands.language import lang_option
 from kotune.commands.options import (
     PassThrough,
     device_option,
     fresh_base_option,
-    lang_option,
     limit_option,
     recipe_argument,
     runs_dir_option,
@@ -62,7 +62,7 @@ def run(
     """Run RECIPE: prepare data, train an adapter, score it, report.
 
     Each seed of RECIPE is a run of its own; together they are reported as one model. Finished
-    stages are not repeated. --lang is the language of the report."""
+    stages are not repeated."""
     from kotune.display.progress import Screen
     from kotune.pipeline import RunOptions
     from kotune.study import seeds as of_seeds

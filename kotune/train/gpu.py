@@ -42,7 +42,7 @@ def require(job: Job, until: str) -> None:
     if job.device == "cpu" or not is_pending(job, "train", until):
         return
     if trouble := driver.problem():
-        raise StageError(str(trouble))
+        raise StageError(trouble.message)
     if not (missing := compiler.missing()):
         return
     keys = config.config(job.recipe, job.device, is_old=job.is_old_gpu)
