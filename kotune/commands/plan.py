@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.language import TranslatedCommand
+from kotune.commands.language import TranslatedCommand, lang_option
 from kotune.commands.options import (
     json_option,
     price_option,
@@ -31,6 +31,7 @@ from kotune.display.terminal import echo
 @price_option
 @rate_option
 @json_option
+@lang_option
 def plan(
     recipe: Path,
     overrides: tuple[str, ...],
@@ -39,6 +40,7 @@ def plan(
     price: float | None,
     won_per_dollar: float | None,
     as_json: bool,
+    lang: str,
 ) -> None:
     """Predict tokens, steps, memory, time and cost of RECIPE on each GPU.
 
@@ -48,6 +50,7 @@ def plan(
     the GPUs."""
     import json
 
+    from kodata.errors import Translatable
     from kotune.compare.efficiency import Price
     from kotune.errors import KotuneError
     from kotune.plan import plan as plans
@@ -60,8 +63,12 @@ def plan(
     if as_json:
         echo(json.dumps(in_json(result), ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        screen.show(result)
+        screen.show(result, language=lang)
     if not result.fits:
         raise KotuneError(
-            f"{recipe}: does not fit, not even with a micro-batch of 1; change: {result.advice}"
+            Translatable(
+                "{recipe}: does not fit, not even with a micro-batch of 1; change: {advice}",
+                recipe=recipe,
+                advice=result.advice,
+            )
         )

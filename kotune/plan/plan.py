@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from kodata.errors import Translatable
 from kotune.compare.efficiency import Price
 from kotune.models import presets
 from kotune.plan import assumptions, clock, counting, gpus, memory, shapes, work
@@ -39,7 +40,6 @@ NOT_COUNTED = (
     "unfrozen_parameters",
 )
 SCORED = ("likelihood", "generation")  # the parts of scoring in GpuPlan.seconds
-OLD = "no native bf16"  # the beginning of a note about a GPU
 SHORTEST = 64  # the smallest sequence_len that is suggested
 
 
@@ -127,7 +127,7 @@ class Plan:
         return any(gpu_plan.micro for gpu_plan in self.gpu_plans)
 
     @property
-    def advice(self) -> str:
+    def advice(self) -> Translatable:
         """Changes to the recipe or the GPU as one text, joined by `or`. Each change alone makes the
         recipe fit on one of the GPUs."""
         chosen = [gpu_plan.gpu for gpu_plan in self.gpu_plans]
@@ -137,11 +137,22 @@ class Plan:
             if any(_fits(plan, gpu, 1) for gpu in chosen)
         ]
         if shorter := _shorter(self, chosen):
-            drop = "" if self.schedule.packing else " with axolotl.excess_length_strategy=drop"
-            changes.append(f"--set axolotl.sequence_len={shorter}{drop}")
+            changes.append(
+                f"--set axolotl.sequence_len={shorter}"
+                if self.schedule.packing
+                else Translatable(
+                    "--set axolotl.sequence_len={shorter} with axolotl.excess_length_strategy=drop",
+                    shorter=shorter,
+                )
+            )
         larger = [gpu.name for gpu in gpus.select(()) if _fits(self, gpu, 1)]
-        changes += [f"a GPU with more memory ({', '.join(larger)})"] if larger else []
-        return ", or ".join(changes) or "choose a smaller model"
+        if larger:
+            names = ", ".join(larger)
+            changes.append(Translatable("a GPU with more memory ({names})", names=names))
+        advice = changes.pop() if changes else Translatable("choose a smaller model")
+        for change in reversed(changes):
+            advice = Translatable("{first}, or {other}", first=change, other=advice)
+        return Translatable("{advice}", advice=advice)
 
 
 def make(
@@ -235,22 +246,32 @@ def schedule_of(config: AxolotlConfig, counted: Counted) -> Schedule:
 def _notes(config: AxolotlConfig, counted: Counted) -> Sequence[str]:
     """Notes about settings that the predictions ignore, and about examples that are too long."""
     notes = [
-        f"axolotl.{key} is not counted: more is trained or stored than predicted here"
+        Translatable(
+            "axolotl.{key} is not counted: more is trained or stored than predicted here", key=key
+        )
         for key in NOT_COUNTED
         if config.get(key)
     ]
     if not str(config.get("optimizer")).startswith("adamw_torch"):
         notes.append(
-            f"axolotl.optimizer {config.get('optimizer')}: its memory is predicted as AdamW's, two"
-            " fp32 moments"
+            Translatable(
+                "axolotl.optimizer {optimizer}: its memory is predicted as AdamW's, two fp32"
+                " moments",
+                optimizer=config.get("optimizer"),
+            )
         )
     if counted.longest > int(config["sequence_len"]):
-        word = "are about" if not counted.exact else "has"
-        which = "the longest examples" if not counted.exact else "the longest example"
         notes.append(
-            f"{which} {word} {counted.longest:,} tokens, more than sequence_len"
-            f" {config['sequence_len']:,}: excess_length_strategy is"
-            f" {config.get('excess_length_strategy') or 'drop'}"
+            Translatable(
+                "the longest example has {tokens:,} tokens, more than sequence_len {limit:,}:"
+                " excess_length_strategy is {strategy}"
+                if counted.exact
+                else "the longest examples are about {tokens:,} tokens, more than sequence_len"
+                " {limit:,}: excess_length_strategy is {strategy}",
+                tokens=counted.longest,
+                limit=config["sequence_len"],
+                strategy=config.get("excess_length_strategy") or "drop",
+            )
         )
     return notes
 
@@ -266,10 +287,14 @@ def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     mode = plan.modes[gpu.is_old]
     notes = _precision_notes(gpu, mode)
     if is_lean:
-        notes.append("without gradient checkpointing, which is not needed here")
+        notes.append(Translatable("without gradient checkpointing, which is not needed here"))
     if micro and used != plan.micro:
         notes.append(
-            f"micro_batch_size {plan.micro} does not fit: --set axolotl.micro_batch_size={micro}"
+            Translatable(
+                "micro_batch_size {planned} does not fit: --set axolotl.micro_batch_size={micro}",
+                planned=plan.micro,
+                micro=micro,
+            )
         )
     predicted = _memory(plan, gpu, used)
     is_slow = mode.precision == "fp32" or (gpu.is_old and mode.precision == "bf16")
@@ -387,20 +412,29 @@ def _precision_notes(gpu: Gpu, mode: Mode) -> list[str]:
     if not gpu.is_old or mode.is_explicit:
         if mode.precision == "fp32":
             return [
-                "trains in fp32: twice the weights and activations of 16 bits, and no tensor cores"
+                Translatable(
+                    "trains in fp32: twice the weights and activations of 16 bits, and no tensor"
+                    " cores"
+                )
             ]
         if gpu.is_old and mode.precision == "bf16":
             return [
-                f"{OLD}: the recipe's bf16 is emulated, at most at fp32's speed; remove bf16 from"
-                " the recipe"
+                Translatable(
+                    "no native bf16: the recipe's bf16 is emulated, at most at fp32's speed;"
+                    " remove bf16 from the recipe"
+                )
             ]
         return []
     if mode.precision == "fp32":
         return [
-            f"{OLD}, and this model overflows in fp16: trains and scores in fp32, without tensor"
-            " cores"
+            Translatable(
+                "no native bf16, and this model overflows in fp16: trains and scores in fp32,"
+                " without tensor cores"
+            )
         ]
-    return [f"{OLD}: trains and scores in fp16, whose small range may overflow"]
+    return [
+        Translatable("no native bf16: trains and scores in fp16, whose small range may overflow")
+    ]
 
 
 def _training(plan: Plan, speed: Speed, mode: Mode, micro: int) -> dict[str, float]:
