@@ -81,4 +81,4 @@ def run(
         device=device,
         fresh_base=fresh_base,
     )
-    of_seeds.run(recipe, options, Screen())
+    of_seeds.run(recipe, options, Screen(language=lang))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from kodata import drafts
+from kodata.errors import Translatable
 from kodata.reading.regular import opened
 from kotune.errors import KotuneError
 from kotune.layout import (
@@ -93,7 +94,11 @@ def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
         except FileNotFoundError:  # removed meanwhile
             continue
         except (KotuneError, OSError) as error:
-            messages.append(f"base answers of {folder.name} are not used: {error}")
+            messages.append(
+                Translatable(
+                    "base answers of {run} are not used: {error}", run=folder.name, error=error
+                )
+            )
     return messages
 
 
@@ -126,8 +131,12 @@ def list_rejected(root: Path, tasks: Iterable[str]) -> list[str]:
     """A message with the reason for each task whose reused answers were rejected in scoring."""
     notes = {task: read_refused(root, task) for task in tasks}
     return [
-        f"{task}: base answers of {note.origin} are not used: {note.why}; the base model was scored"
-        " again"
+        Translatable(
+            "{task}: base answers of {run} are not used: {reason}; the base model was scored again",
+            task=task,
+            run=note.origin,
+            reason=note.why,
+        )
         for task, note in notes.items()
         if note
     ]

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from kodata import drafts
+from kodata.errors import Translatable
 from kodata.progress import Progress
 from kotune.display.progress import Notice, TrainingEvent
 from kotune.errors import PREEMPTED, Preempted, StageError
@@ -87,7 +88,11 @@ def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Trainin
     metrics = root / METRICS
     step, removed = drop_unusable(root / CHECKPOINTS)
     for name in removed:
-        yield from _message(f"{name}: incomplete or not finite; training does not resume from it")
+        yield from _message(
+            Translatable(
+                "{name}: incomplete or not finite; training does not resume from it", name=name
+            )
+        )
     yield from _message(keep_metrics_until(metrics, step))
     if not step:  # Axolotl would use tokenized data that are incomplete because of a kill
         shutil.rmtree(root / PREPARED, ignore_errors=True)
@@ -231,7 +236,9 @@ def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event | P
         seen = len(events)
         if (progress := meter.read(metrics.parent)) and progress != now:
             now = progress
-            yield progress
+            # The plugin reports only evaluations, named after their steps.
+            what = Translatable("evaluation at step {step}", step=progress.what)
+            yield progress._replace(what=what)
         if ended:
             return
         time.sleep(POLL_SECONDS)
