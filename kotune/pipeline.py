@@ -101,7 +101,11 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     """The body of run(), which hides all GPUs for `--device cpu`."""
     if options.until not in STAGES:
         raise RecipeError(
-            f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}"
+            Translatable(
+                "--until {stage}: unknown stage{hint}",
+                stage=options.until,
+                hint=did_you_mean(options.until, STAGES),
+            )
         )
     _check_launcher(options.launcher)
     recipe = load(recipe_file, options.overrides)
@@ -222,8 +226,11 @@ def require_engines() -> None:
     """Raise RecipeError if Axolotl is not installed, as in the light installation."""
     if not find_spec("axolotl"):
         raise RecipeError(
-            f"this is the light install, which only checks, renders and plans; {INSTALL} brings"
-            " Axolotl and torch"
+            Translatable(
+                "this is the light install, which only checks, renders and plans; {install}"
+                " brings Axolotl and torch",
+                install=INSTALL,
+            )
         )
 
 

@@ -58,7 +58,13 @@ class Commands(TranslatedCommand, click.Group):
         from kotune.errors import RecipeError
 
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            raise RecipeError(f"unknown command `{args[0]}`{did_you_mean(args[0], self.commands)}")
+            raise RecipeError(
+                Translatable(
+                    "unknown command `{name}`{hint}",
+                    name=args[0],
+                    hint=did_you_mean(args[0], self.commands),
+                )
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

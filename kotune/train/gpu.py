@@ -56,8 +56,13 @@ def require(job: Job, until: str) -> None:
     if used := [key for key in TRITON if keys.get(key)]:
         off = " ".join(f"--set axolotl.{key}=false" for key in used)
         raise StageError(
-            f"{missing}, which Triton needs to compile the training kernels;"
-            f" {compiler.INSTALL}; or train without them, more slowly: {off}"
+            Translatable(
+                "{missing}, which Triton needs to compile the training kernels; {install}; or"
+                " train without them, more slowly: {off}",
+                missing=missing,
+                install=compiler.INSTALL,
+                off=off,
+            )
         )
 
 

@@ -75,8 +75,12 @@ def train(
             raise _failure(root, code)
         if not read_metrics(root / METRICS):
             raise StageError(
-                f"train: the GPU's memory is too small for the model itself; {out_of_memory.LARGER}"
-                f" (Axolotl's log: {root / TRAIN_LOG})"
+                Translatable(
+                    "train: the GPU's memory is too small for the model itself; {advice}"
+                    " (Axolotl's log: {log})",
+                    advice=out_of_memory.LARGER,
+                    log=root / TRAIN_LOG,
+                )
             )
         yield out_of_memory.save(root, last_step(root), is_lean)
     check_finished(root)
@@ -144,12 +148,14 @@ def _failure(root: Path, code: int) -> Exception | Preempted:
     log = root / TRAIN_LOG
     if code in (PREEMPTED, -signal.SIGTERM) or faults.is_preempted(log):
         return Preempted()
-    resume = (
-        "Complete checkpoints are kept: the same command resumes from step"
-        f" {last_good_step(root / CHECKPOINTS)}"
+    resume = Translatable(
+        "Complete checkpoints are kept: the same command resumes from step {step}",
+        step=last_good_step(root / CHECKPOINTS),
     )
     if faults.is_full(log):
-        return faults.JobFaultError(f"train: the disk is full; free some space. {resume}", log)
+        return faults.JobFaultError(
+            Translatable("train: the disk is full; free some space. {resume}", resume=resume), log
+        )
     if killed := faults.killed(code):
         return faults.JobFaultError(f"train: axolotl was {killed}. {resume}", log)
     return faults.JobFaultError(f"train: axolotl exited with {code}: {faults.cause(log)}", log)
