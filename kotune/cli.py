@@ -9,7 +9,6 @@ from kotune.commands.boundary import Commands, print_tracebacks_safely
 from kotune.commands.check import check
 from kotune.commands.compare import compare
 from kotune.commands.doctor import doctor
-from kotune.commands.language import lang_option
 from kotune.commands.launch import launch
 from kotune.commands.lm_eval import lm_eval
 from kotune.commands.plan import plan
@@ -21,6 +20,7 @@ from kotune.commands.run import run
 from kotune.commands.study import study
 from kotune.commands.tasks import tasks
 from kotune.commands.template import template
+from kotune.display.language import lang_option
 from kotune.display.terminal import never_fail_to_write
 from kotune.shipped import PROGRAM
 

@@ -99,15 +99,7 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
 
 def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     """The body of run(), which hides all GPUs for `--device cpu`."""
-    if options.until not in STAGES:
-        raise RecipeError(
-            Translatable(
-                "--until {stage}: unknown stage{hint}",
-                stage=options.until,
-                hint=did_you_mean(options.until, STAGES),
-            )
-        )
-    _check_launcher(options.launcher)
+    _check_options(options)
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
     guard.check_run(folder, presets.find(recipe.model, recipe.template).base)
@@ -161,9 +153,18 @@ def _explain_malformed_unless_new(folder: Path) -> AbstractContextManager[None]:
     return explain_malformed(folder, remedy="move the folder away and run again")
 
 
-def _check_launcher(launcher: Launcher) -> None:
-    """Raise RecipeError for an unknown launcher, and for launcher arguments without a launcher."""
-    name, *arguments = launcher or LAUNCHERS[:1]
+def _check_options(options: RunOptions) -> None:
+    """Raise RecipeError for an unknown stage or launcher, and for launcher arguments without a
+    launcher."""
+    if options.until not in STAGES:
+        raise RecipeError(
+            Translatable(
+                "--until {stage}: unknown stage{hint}",
+                stage=options.until,
+                hint=did_you_mean(options.until, STAGES),
+            )
+        )
+    name, *arguments = options.launcher or LAUNCHERS[:1]
     if name not in LAUNCHERS:
         raise RecipeError(f"--launcher {name}: unknown launcher{did_you_mean(name, LAUNCHERS)}")
     if arguments and name == "python":

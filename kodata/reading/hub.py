@@ -190,23 +190,27 @@ def _known_error(error: Exception, what: str, page: str) -> DataError | None:
     # RuntimeError: huggingface_hub 1.17 raises it (client closed) when it retries after a failed
     # connection.
     if status or failed or isinstance(error, (OSError, RuntimeError)):
-        answer = failed or Translatable("incomplete answer")
-        if status:
-            answer = Translatable("it answered HTTP {status}", status=status)
-        return HubError(
-            Translatable(
-                "{what}: the Hugging Face hub cannot be reached ({answer}); try in {wait:,.0f}"
-                " seconds, or give a local copy"
-                if wait
-                else "{what}: the Hugging Face hub cannot be reached ({answer}); try again, or give"
-                " a local copy",
-                what=what,
-                answer=answer,
-                wait=wait,
-            ),
-            wait,
-        )
+        return _unreachable(what, status, failed, wait)
     return None
+
+
+def _unreachable(what: str, status: int | None, failed: str | None, wait: float) -> HubError:
+    """The error for a failed connection, or for the HTTP status of a temporary failure. `failed`:
+    the name of the connection's error. `wait`: as in HubError."""
+    answer = failed or Translatable("incomplete answer")
+    if status:
+        answer = Translatable("it answered HTTP {status}", status=status)
+    text = Translatable(
+        "{what}: the Hugging Face hub cannot be reached ({answer}); try in {wait:,.0f} seconds, or"
+        " give a local copy"
+        if wait
+        else "{what}: the Hugging Face hub cannot be reached ({answer}); try again, or give a local"
+        " copy",
+        what=what,
+        answer=answer,
+        wait=wait,
+    )
+    return HubError(text, wait)
 
 
 def _denied(chain: list[BaseException], status: int | None, page: str) -> str | None:

@@ -12,7 +12,7 @@ from types import TracebackType
 import click
 
 from kodata.errors import Translatable, UserError, did_you_mean, joined
-from kotune.commands.language import TranslatedCommand, chosen, paragraphs
+from kotune.display.language import TranslatedCommand, chosen, paragraphs
 from kotune.display.phrases.translation import lookup, translate
 from kotune.display.terminal import echo
 

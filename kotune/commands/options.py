@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kotune.commands.language import TranslatedCommand
+from kotune.display.language import TranslatedCommand
 from kotune.runs.folder import RUNS
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.language import TranslatedCommand, lang_option
 from kotune.commands.options import (
     json_option,
     price_option,
@@ -14,6 +13,7 @@ from kotune.commands.options import (
     seeds_option,
     set_option,
 )
+from kotune.display.language import TranslatedCommand, lang_option
 from kotune.display.terminal import echo
 
 

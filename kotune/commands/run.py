@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.language import lang_option
 from kotune.commands.options import (
     PassThrough,
     device_option,
@@ -17,6 +16,7 @@ from kotune.commands.options import (
     seeds_option,
     set_option,
 )
+from kotune.display.language import lang_option
 from kotune.runs.folder import STAGES
 from kotune.worker.device import Device
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.language import lang_option
 from kotune.commands.options import (
     PassThrough,
     RecipeFile,
@@ -15,6 +14,7 @@ from kotune.commands.options import (
     rate_option,
     runs_dir_option,
 )
+from kotune.display.language import lang_option
 from kotune.display.terminal import echo
 from kotune.worker.device import Device
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from kodata.errors import Translatable
 from kotune.compare.efficiency import Price
 from kotune.models import presets
-from kotune.plan import assumptions, clock, counting, gpus, memory, shapes, work
+from kotune.plan import assumptions, clock, counting, gpus, memory, notes, shapes, work
 from kotune.plan.clock import Schedule, Speed
 from kotune.plan.counting import Counted
 from kotune.plan.gpus import Gpu
@@ -31,14 +31,6 @@ from kotune.train import config as axolotl_config
 from kotune.train.head import CHUNK
 
 GIB = 2**30
-# Keys of Axolotl with which more parameters are trained or stored. The predictions ignore them.
-NOT_COUNTED = (
-    "lora_modules_to_save",
-    "lora_target_parameters",
-    "peft_layers_to_transform",
-    "peft_use_dora",
-    "unfrozen_parameters",
-)
 SCORED = ("likelihood", "generation")  # the parts of scoring in GpuPlan.seconds
 SHORTEST = 64  # the smallest sequence_len that is suggested
 
@@ -186,7 +178,7 @@ def make(
         work.of_recipe(recipe, counted),
         int(config["micro_batch_size"]),
         (),
-        [*_notes(config, counted), *work.not_scored(recipe)],
+        [*notes.of_settings(config, counted), *work.not_scored(recipe)],
         axolotl_config.is_auto(recipe),
         price,
         number,
@@ -243,39 +235,6 @@ def schedule_of(config: AxolotlConfig, counted: Counted) -> Schedule:
     return Schedule(batch_size, steps, packing, length, evaluations, pad_to)
 
 
-def _notes(config: AxolotlConfig, counted: Counted) -> Sequence[str]:
-    """Notes about settings that the predictions ignore, and about examples that are too long."""
-    notes = [
-        Translatable(
-            "axolotl.{key} is not counted: more is trained or stored than predicted here", key=key
-        )
-        for key in NOT_COUNTED
-        if config.get(key)
-    ]
-    if not str(config.get("optimizer")).startswith("adamw_torch"):
-        notes.append(
-            Translatable(
-                "axolotl.optimizer {optimizer}: its memory is predicted as AdamW's, two fp32"
-                " moments",
-                optimizer=config.get("optimizer"),
-            )
-        )
-    if counted.longest > int(config["sequence_len"]):
-        notes.append(
-            Translatable(
-                "the longest example has {tokens:,} tokens, more than sequence_len {limit:,}:"
-                " excess_length_strategy is {strategy}"
-                if counted.exact
-                else "the longest examples are about {tokens:,} tokens, more than sequence_len"
-                " {limit:,}: excess_length_strategy is {strategy}",
-                tokens=counted.longest,
-                limit=config["sequence_len"],
-                strategy=config.get("excess_length_strategy") or "drop",
-            )
-        )
-    return notes
-
-
 def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     """The prediction for one GPU. `plan.gpu_plans` is not used."""
     lean = _with(plan, checkpointing=False)
@@ -285,11 +244,11 @@ def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     micro = max((size for size in sizes if _fits(plan, gpu, size)), default=None)
     used = plan.micro if _fits(plan, gpu, plan.micro) else micro or 1
     mode = plan.modes[gpu.is_old]
-    notes = _precision_notes(gpu, mode)
+    gpu_notes = notes.of_precision(gpu, mode)
     if is_lean:
-        notes.append(Translatable("without gradient checkpointing, which is not needed here"))
+        gpu_notes.append(Translatable("without gradient checkpointing, which is not needed here"))
     if micro and used != plan.micro:
-        notes.append(
+        gpu_notes.append(
             Translatable(
                 "micro_batch_size {planned} does not fit: --set axolotl.micro_batch_size={micro}",
                 planned=plan.micro,
@@ -309,7 +268,7 @@ def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     seconds = _training(plan, speed, mode, used)
     seconds |= {key: sum(scored[key] for scored in scoring.values()) for key in SCORED}
     base = sum(scoring["base"].values())
-    return GpuPlan(gpu, micro, used, predicted, seconds, base, answers, notes)
+    return GpuPlan(gpu, micro, used, predicted, seconds, base, answers, gpu_notes)
 
 
 def _answers(plan: Plan, mode: Mode, free: float) -> dict[str, int]:
@@ -405,36 +364,6 @@ def _shorter(plan: Plan, chosen: Sequence[Gpu]) -> int:
             return length
         length //= 2
     return 0
-
-
-def _precision_notes(gpu: Gpu, mode: Mode) -> list[str]:
-    """Notes about the precision on a GPU; empty for 16-bit training that needs no note."""
-    if not gpu.is_old or mode.is_explicit:
-        if mode.precision == "fp32":
-            return [
-                Translatable(
-                    "trains in fp32: twice the weights and activations of 16 bits, and no tensor"
-                    " cores"
-                )
-            ]
-        if gpu.is_old and mode.precision == "bf16":
-            return [
-                Translatable(
-                    "no native bf16: the recipe's bf16 is emulated, at most at fp32's speed;"
-                    " remove bf16 from the recipe"
-                )
-            ]
-        return []
-    if mode.precision == "fp32":
-        return [
-            Translatable(
-                "no native bf16, and this model overflows in fp16: trains and scores in fp32,"
-                " without tensor cores"
-            )
-        ]
-    return [
-        Translatable("no native bf16: trains and scores in fp16, whose small range may overflow")
-    ]
 
 
 def _training(plan: Plan, speed: Speed, mode: Mode, micro: int) -> dict[str, float]:

@@ -81,7 +81,8 @@ def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
     run scores. A task is skipped if this run already has its base answers.
 
     Returns a message for each run that matches but cannot be used."""
-    model, messages = _model(Run(root).record(), inputs), []
+    model = _model(Run(root).record(), inputs)
+    messages: list[str] = []
     missing = list_missing(root, tasks)
     for folder in sorted(root.parent.iterdir()) if missing else ():
         if folder == root or not (same := _same_tasks(folder, model, inputs, missing)):

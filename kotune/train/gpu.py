@@ -21,7 +21,8 @@ TRITON = (  # keys that need kernels compiled by Triton
 def notes(job: Job) -> list[str]:
     """The notes for the user about a run: that it leaves visible GPUs unused, or that its GPU has
     no native bf16. Empty if neither is true."""
-    gpus, lines = visible(), []
+    gpus = visible()
+    lines: list[str] = []
     if len(gpus) > 1 and training.is_one_process(job.launcher):
         lines = [
             Translatable(

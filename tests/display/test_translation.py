@@ -12,8 +12,8 @@ import pytest
 
 from kodata.errors import Translatable, joined
 from kotune.cli import cli
-from kotune.commands.language import ADDED, paragraphs
 from kotune.display import table
+from kotune.display.language import ADDED, paragraphs
 from kotune.display.phrases.translation import FOLDER, korean, preferred, translate
 from kotune.display.table import Table
 from kotune.display.words import padded
@@ -51,7 +51,7 @@ def constants(argument: ast.expr, where: str) -> Iterator[str]:
         yield from constants(argument.body, where)
         yield from constants(argument.orelse, where)
     elif isinstance(argument, ast.Constant):
-        yield argument.value
+        yield str(argument.value)
     else:
         assert "kodata/errors.py" in where, where  # joined() makes a text of placeholders
 

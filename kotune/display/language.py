@@ -4,7 +4,7 @@
 environment variables LC_ALL, LC_MESSAGES and LANG decide."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import click
 
@@ -54,7 +54,7 @@ class KoreanHelp(click.HelpFormatter):
         super().write_text("\n\n".join(_wide(lookup(part, KOREAN)) for part in paragraphs(text)))
 
     def write_dl(
-        self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
         super().write_dl([(name, _wide(_help(text))) for name, text in rows], col_max, col_spacing)
 
