@@ -11,6 +11,7 @@ from kotune.commands.compare import compare
 from kotune.commands.doctor import doctor
 from kotune.commands.launch import launch
 from kotune.commands.lm_eval import lm_eval
+from kotune.commands.options import lang_option
 from kotune.commands.plan import plan
 from kotune.commands.preview import preview
 from kotune.commands.recipes import recipes
@@ -20,7 +21,6 @@ from kotune.commands.run import run
 from kotune.commands.study import study
 from kotune.commands.tasks import tasks
 from kotune.commands.template import template
-from kotune.display.language import lang_option
 from kotune.display.terminal import never_fail_to_write
 from kotune.shipped import PROGRAM
 

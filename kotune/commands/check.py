@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.options import recipe_argument, set_option
-from kotune.display.language import TranslatedCommand, lang_option
+from kotune.commands.options import lang_option, recipe_argument, set_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 if TYPE_CHECKING:

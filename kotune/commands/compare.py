@@ -9,12 +9,13 @@ from kotune.commands.options import (
     RecipeFile,
     html_option,
     json_option,
+    lang_option,
     md_option,
     price_option,
     rate_option,
     runs_dir_option,
 )
-from kotune.display.language import TranslatedCommand, lang_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 

@@ -7,13 +7,14 @@ import click
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import (
     json_option,
+    lang_option,
     price_option,
     rate_option,
     recipe_argument,
     seeds_option,
     set_option,
 )
-from kotune.display.language import TranslatedCommand, lang_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 

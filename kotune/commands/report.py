@@ -7,11 +7,12 @@ import click
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import (
     RecipeFile,
+    lang_option,
     price_option,
     rate_option,
     runs_dir_option,
 )
-from kotune.display.language import TranslatedCommand, lang_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 

@@ -10,13 +10,13 @@ from kotune.commands.options import (
     PassThrough,
     device_option,
     fresh_base_option,
+    lang_option,
     limit_option,
     recipe_argument,
     runs_dir_option,
     seeds_option,
     set_option,
 )
-from kotune.display.language import lang_option
 from kotune.runs.folder import STAGES
 from kotune.worker.device import Device
 

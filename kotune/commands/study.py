@@ -10,11 +10,11 @@ from kotune.commands.options import (
     RecipeFile,
     device_option,
     fresh_base_option,
+    lang_option,
     price_option,
     rate_option,
     runs_dir_option,
 )
-from kotune.display.language import lang_option
 from kotune.display.terminal import echo
 from kotune.worker.device import Device
 

@@ -1,5 +1,5 @@
-"""Writes the notes of a plan: about settings that its predictions ignore, and about the precision on
-a GPU."""
+"""Writes the notes of a plan: about settings that its predictions ignore, and about the precision
+on a GPU."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
