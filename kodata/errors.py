@@ -1,10 +1,36 @@
-"""The errors that kodata raises for mistakes of the user and failures of the hub, and functions
-that format values for error messages."""
+"""The errors that kodata raises for mistakes of the user and failures of the hub, the class of
+messages that can be translated, and functions that format values for messages."""
 
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from reprlib import Repr
+from typing import Self
+
+
+class Translatable(str):
+    """An English message that can also be shown in another language, with the same values.
+    kotune.display.phrases.translation does this. A copy or a pickle of it is plain English text.
+
+    `template`: the message with {placeholders}; `values`: the value of each placeholder. A value
+    that is Translatable too is also translated."""
+
+    template: str
+    values: dict[str, object]
+
+    def __new__(cls, template: str, /, **values: object) -> Self:
+        text = super().__new__(cls, template.format(**values))
+        text.template, text.values = template, values
+        return text
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
+def joined(separator: str, parts: Iterable[str]) -> Translatable:
+    """The parts as one message, in which each part can still be translated."""
+    values = {f"part{number}": part for number, part in enumerate(parts)}
+    return Translatable(separator.join(f"{{{name}}}" for name in values), **values)
 
 
 class UserError(Exception):
@@ -50,8 +76,13 @@ class SizeError(DataError):
 
     def __init__(self, source: str, samples: int, rows: int) -> None:
         super().__init__(
-            f"{source}: samples is {samples:,}, but there are only {rows:,} train rows; lower it,"
-            " or leave it out to use all rows"
+            Translatable(
+                "{source}: samples is {samples:,}, but there are only {rows:,} train rows; lower"
+                " it, or leave it out to use all rows",
+                source=source,
+                samples=samples,
+                rows=rows,
+            )
         )
 
 
@@ -103,5 +134,7 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     is similar, else a list of the known words. Empty if there are more than 20 of them, or none."""
     names = sorted(known)
     if near := get_close_matches(word[:80] if isinstance(word, str) else "", names, n=1):
-        return f"; did you mean {near[0]}?"
-    return f"; known: {', '.join(names)}" if 0 < len(names) <= 20 else ""
+        return Translatable("; did you mean {near}?", near=near[0])
+    if not 0 < len(names) <= 20:
+        return ""
+    return Translatable("; known: {names}", names=", ".join(names))

@@ -8,7 +8,7 @@ from itertools import islice
 
 from kodata.reading import guard
 from kotune import stages
-from kotune.display.phrases import LANGUAGES, Phrases
+from kotune.display.phrases import Phrases
 from kotune.display.progress import Screen
 from kotune.errors import RecipeError, StageError
 from kotune.layout import (
@@ -49,7 +49,7 @@ def _prepare(job: Job, screen: Screen) -> None:
     """Write the training data and the manifest."""
     with screen.watching() as watch, guard.watched(watch):
         manifest = job.prepare(watch)
-    for line in lines.prepared(manifest):
+    for line in lines.prepared(manifest, Phrases(screen.language)):
         screen.say(line)
 
 
@@ -106,7 +106,7 @@ def _examine_template(job: Job, screen: Screen) -> None:
         return
     with screen.watching() as watch, guard.watched(watch):
         findings = examine.fetch_and_examine(subject)
-    phrases = Phrases(LANGUAGES[0])
+    phrases = Phrases(screen.language)
     for finding in findings:
         screen.say(words.line(finding, phrases))
     if job.trained_tasks():
@@ -164,7 +164,7 @@ def _train(job: Job, screen: Screen) -> None:
         halvings=[halving.as_json() for halving in halvings] or None,
         warnings=[warning.as_json() for warning in warnings] or None,
     )
-    for line in lines.doubts(warnings, halvings, Phrases(LANGUAGES[0])):
+    for line in lines.doubts(warnings, halvings, Phrases(screen.language)):
         screen.say(line)
 
 

@@ -11,6 +11,7 @@ from kotune.commands.compare import compare
 from kotune.commands.doctor import doctor
 from kotune.commands.launch import launch
 from kotune.commands.lm_eval import lm_eval
+from kotune.commands.options import lang_option
 from kotune.commands.plan import plan
 from kotune.commands.preview import preview
 from kotune.commands.recipes import recipes
@@ -26,7 +27,8 @@ from kotune.shipped import PROGRAM
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kotune")
-def cli() -> None:
+@lang_option
+def cli(lang: str) -> None:
     """Fine-tune small language models on Korean, and compare them item by item.
 
     A comparison shows which model is better, by how much, at what cost, and whether the difference

@@ -6,6 +6,8 @@ with other packages."""
 
 from pathlib import Path
 
+from kodata.errors import Translatable
+
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent  # the checkout, or the folder in which kotune is installed
 IS_CHECKOUT = (ROOT / "pyproject.toml").is_file() and (ROOT / "tasks" / "card.py").is_file()
@@ -14,10 +16,18 @@ RECIPES = ROOT / "recipes" if IS_CHECKOUT else ROOT / "kotune_recipes"
 PROGRAM = "./cli.py" if IS_CHECKOUT else "kotune"  # as a user types it
 # The command that installs kotune with Axolotl and torch, for messages.
 INSTALL = (
-    "`make setup`" if IS_CHECKOUT else "`bash install.sh ENVIRONMENT/bin package` in a checkout"
+    "`make setup`"
+    if IS_CHECKOUT
+    else Translatable(
+        "{command} in a checkout", command="`bash install.sh ENVIRONMENT/bin package`"
+    )
 )
-INSTALL_OLDER_CUDA = INSTALL.replace("setup`", "setup CUDA=12.6`").replace(
-    "bash install", "CUDA=12.6 bash install"
+INSTALL_OLDER_CUDA = (
+    "`make setup CUDA=12.6`"
+    if IS_CHECKOUT
+    else Translatable(
+        "{command} in a checkout", command="`CUDA=12.6 bash install.sh ENVIRONMENT/bin package`"
+    )
 )
 # The command that lists the shipped recipes, and the page that describes all keys of a recipe.
 RECIPES_LIST = "`ls recipes/ recipes/studies/`" if IS_CHECKOUT else "`kotune recipes`"

@@ -16,10 +16,11 @@ from kotune.commands.options import (
     rate_option,
     runs_dir_option,
 )
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RecipeFile())
 @lang_option
 @all_option

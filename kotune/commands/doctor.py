@@ -6,14 +6,16 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.options import json_option, runs_dir_option
+from kotune.commands.options import json_option, lang_option, runs_dir_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @json_option
 @runs_dir_option
-def doctor(as_json: bool, runs_dir: Path) -> None:
+@lang_option
+def doctor(as_json: bool, runs_dir: Path, lang: str) -> None:
     """Check this machine: Python, packages, GPU, disk, hub access.
 
     Each line is marked ok, warning or fix. A warning or fix names a remedy. The exit code is 1 if
@@ -27,7 +29,7 @@ def doctor(as_json: bool, runs_dir: Path) -> None:
     for finding in checks.examine(runs_dir):
         findings.append(finding)
         if not as_json:
-            echo(finding, colour=checks.COLOURS[finding.state])
+            echo(finding.line(lang), colour=checks.COLOURS[finding.state])
     summary = checks.as_json(findings)
     if as_json:
         echo(json.dumps(summary, ensure_ascii=False, indent=2))

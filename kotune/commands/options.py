@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kotune.display.language import TranslatedCommand, choose
 from kotune.display.phrases import LANGUAGES
 from kotune.runs.folder import RUNS
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from kotune.recipe.schema import Limit
 
 
-class PassThrough(click.Command):
+class PassThrough(TranslatedCommand):
     """A command that passes the arguments after `--` unchanged to another program. The command's
     function gets them as the parameter `passed`."""
 
@@ -119,9 +120,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 lang_option = click.option(
     "--lang",
     type=click.Choice(LANGUAGES),
-    default="en",
-    show_default=True,
-    help="Use this language.",
+    callback=choose,
+    is_eager=True,  # so that the help after it is in this language
+    help="Use this language instead of the locale's, for example LANG=ko_KR.UTF-8.",
 )
 runs_dir_option = click.option(
     "--runs-dir",

@@ -8,16 +8,18 @@ from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import (
     all_option,
     json_option,
+    lang_option,
     price_option,
     rate_option,
     recipe_argument,
     seeds_option,
     set_option,
 )
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @recipe_argument
 @set_option
 @seeds_option
@@ -32,6 +34,7 @@ from kotune.display.terminal import echo
 @rate_option
 @all_option
 @json_option
+@lang_option
 def plan(
     recipe: Path,
     overrides: tuple[str, ...],
@@ -41,6 +44,7 @@ def plan(
     won_per_dollar: float | None,
     show_all: bool,
     as_json: bool,
+    lang: str,
 ) -> None:
     """Predict tokens, steps, memory, time and cost of RECIPE on each GPU.
 
@@ -50,9 +54,10 @@ def plan(
     the GPUs."""
     import json
 
+    from kodata.errors import Translatable
     from kotune.compare.efficiency import Price
     from kotune.display import short
-    from kotune.display.phrases import LANGUAGES, Phrases
+    from kotune.display.phrases import Phrases
     from kotune.errors import KotuneError
     from kotune.plan import answer, screen
     from kotune.plan import plan as plans
@@ -65,12 +70,16 @@ def plan(
     if as_json:
         echo(json.dumps(in_json(result), ensure_ascii=False, indent=2, allow_nan=False))
     elif show_all:
-        screen.show(result)
+        screen.show(result, language=lang)
     else:
-        phrases, words = Phrases(LANGUAGES[0]), as_options(overrides, None, LANGUAGES[0])
+        phrases, words = Phrases(lang), as_options(overrides, None, lang)
         words += ["--seeds", f"{seeds}"] if seeds else []
         short.show(answer.paragraphs(result, recipe, words, phrases), phrases)
     if not result.fits:
         raise KotuneError(
-            f"{recipe}: does not fit, not even with a micro-batch of 1; change: {result.advice}"
+            Translatable(
+                "{recipe}: does not fit, not even with a micro-batch of 1; change: {advice}",
+                recipe=recipe,
+                advice=result.advice,
+            )
         )

@@ -6,10 +6,11 @@ import click
 
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import RecipeFile, html_option, lang_option, set_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True, type=RecipeFile())
 @set_option
 @click.option(

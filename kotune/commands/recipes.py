@@ -2,10 +2,11 @@
 
 import click
 
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 def recipes() -> None:
     """List the recipes and studies that come with kotune."""
     from kotune.shipped import RECIPES

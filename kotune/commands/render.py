@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from kotune.commands.options import recipe_argument, set_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @recipe_argument
 @set_option
 @click.option(

@@ -15,10 +15,11 @@ from kotune.commands.options import (
     rate_option,
     runs_dir_option,
 )
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @click.argument("run", type=RecipeFile())
 @lang_option
 @price_option

@@ -67,7 +67,7 @@ def run(
     """Run RECIPE: prepare data, train an adapter, score it, report.
 
     Each seed of RECIPE is a run of its own; together they are reported as one model. Finished
-    stages are not repeated. --lang is the language of the report."""
+    stages are not repeated."""
     from kotune.display.progress import Screen
     from kotune.pipeline import RunOptions
     from kotune.study import seeds as of_seeds
@@ -86,7 +86,7 @@ def run(
         device=device,
         fresh_base=fresh_base,
     )
-    runs = of_seeds.run(recipe, options, Screen())
+    runs = of_seeds.run(recipe, options, Screen(language=lang))
     if until == STAGES[-1] and not dry_run:
         from kotune.report.screen import show_run
 

@@ -2,10 +2,11 @@
 
 import click
 
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 def tasks() -> None:
     """Print the folder of the lm_eval tasks.
 

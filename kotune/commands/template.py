@@ -8,13 +8,14 @@ import click
 
 from kotune.commands.boundary import unwind_when_terminated
 from kotune.commands.options import RecipeFile, json_option, lang_option, set_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 if TYPE_CHECKING:
     from kotune.template.examine import Subject
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @click.argument("subject", metavar="MODEL|RECIPE", type=RecipeFile())
 @set_option
 @json_option

@@ -1,6 +1,7 @@
 """Formats names and numbers that are the same in every language."""
 
 import math
+import unicodedata
 
 ADAPTERS = {"lora": "LoRA", "qlora": "QLoRA"}
 
@@ -15,6 +16,17 @@ def amount(value: float, is_share: bool, nearest: float = math.inf, sign: str = 
     while digits < 9 and not round(abs(scale * nearest), digits):
         digits += 1
     return f"{round(scale * value, digits) + 0:{sign}.{digits}f}"
+
+
+def padded(text: str, columns: int) -> str:
+    """The text with spaces up to a width on a terminal, where a Korean letter has two columns."""
+    width = sum(1 + is_wide(letter) for letter in text)
+    return text + " " * (columns - width)
+
+
+def is_wide(letter: str) -> bool:
+    """Whether a letter has two columns on a terminal."""
+    return unicodedata.east_asian_width(letter) in "WF"
 
 
 def p_text(p_value: float | None) -> str:

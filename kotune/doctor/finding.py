@@ -3,12 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from kodata.errors import Translatable
+from kotune.display.phrases.translation import ENGLISH, lookup, translate
+from kotune.display.words import padded
 from kotune.shipped import INSTALL, IS_CHECKOUT
 
 State = Literal["ok", "warning", "fix"]
 COLOURS = {"ok": "green", "warning": "yellow", "fix": "red"}
-SETUP = f"run {INSTALL}"
-REINSTALL = f"remove .venv, then {SETUP}" if IS_CHECKOUT else f"in a new environment {SETUP}"
+SETUP = Translatable("run {install}", install=INSTALL)
+REINSTALL = (
+    Translatable("remove .venv, then {setup}", setup=SETUP)
+    if IS_CHECKOUT
+    else Translatable("in a new environment {setup}", setup=SETUP)
+)
 
 
 @dataclass(frozen=True)
@@ -22,5 +29,10 @@ class Finding:
     do: str = ""
 
     def __str__(self) -> str:
-        line = f"{self.state:8} {self.name:14} {self.told}"
-        return f"{line}\n{'':23} -> {self.do}" if self.do else line
+        return self.line(ENGLISH)
+
+    def line(self, language: str) -> str:
+        """The finding in a language, with its remedy on a second line."""
+        state = padded(lookup(self.state, language), 8)
+        line = f"{state} {self.name:14} {translate(self.told, language)}"
+        return f"{line}\n{'':23} -> {translate(self.do, language)}" if self.do else line

@@ -13,6 +13,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from kodata.errors import Translatable
 from kodata.reading.addresses import RefusedError, is_safe, masked, without_login
 from kotune.doctor.finding import Finding
 
@@ -34,19 +35,29 @@ def findings(environment: Mapping[str, str], token: str | None) -> Iterator[Find
         token = None  # a malformed token is not sent: http.client would quote it in its error
     endpoint = environment.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     if environment.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        do = "only files in the hub's cache are used; unset HF_HUB_OFFLINE to download more"
-        yield Finding("hub", "warning", "not checked: HF_HUB_OFFLINE is set", do)
+        do = Translatable(
+            "only files in the hub's cache are used; unset HF_HUB_OFFLINE to download more"
+        )
+        yield Finding("hub", "warning", Translatable("not checked: HF_HUB_OFFLINE is set"), do)
         return
     if not (host := _host(endpoint)):
         # The value is not shown, because it may contain a password.
-        what = "HF_ENDPOINT is not an address"
-        yield Finding("hub", "fix", what, "give one that begins with https://, or unset it")
+        what = Translatable("HF_ENDPOINT is not an address")
+        yield Finding(
+            "hub", "fix", what, Translatable("give one that begins with https://, or unset it")
+        )
         return
     if not is_safe(endpoint):
-        what = (
-            f"HF_ENDPOINT uses {host} over http, so anybody can read the token and change the files"
+        what = Translatable(
+            "HF_ENDPOINT uses {host} over http, so anybody can read the token and change the files",
+            host=host,
         )
-        yield Finding("hub", "fix", what, "give an address that begins with https://, or unset it")
+        yield Finding(
+            "hub",
+            "fix",
+            what,
+            Translatable("give an address that begins with https://, or unset it"),
+        )
         return
     answer = request(endpoint, OPEN, None)
     yield _hub_finding(answer, host)
@@ -59,26 +70,38 @@ def _access_finding(answer: int | str, has_token: bool) -> Finding:
     `has_token`: whether the request had a token."""
     page = f"https://huggingface.co/{GATED}"
     if isinstance(answer, str):
-        return Finding("llama", "warning", f"unknown: {answer}", "try again")
+        return Finding(
+            "llama",
+            "warning",
+            Translatable("unknown: {reason}", reason=answer),
+            Translatable("try again"),
+        )
     if answer < 400:
-        return Finding("llama", "ok", f"the hub gives access to {GATED}")
+        return Finding("llama", "ok", Translatable("the hub gives access to {model}", model=GATED))
     if answer == 401 and has_token:
         return Finding(
             "llama",
             "fix",
-            "the hub does not accept the token",
-            "create one with read permission, and set HF_TOKEN",
+            Translatable("the hub does not accept the token"),
+            Translatable("create one with read permission, and set HF_TOKEN"),
         )
     if answer in (401, 403):
-        do = f"for Llama recipes: accept the licence at {page}" + (
-            "" if has_token else ", then set HF_TOKEN"
+        do = Translatable("for Llama recipes: accept the licence at {page}", page=page)
+        if not has_token:
+            do = Translatable(
+                "for Llama recipes: accept the licence at {page}, then set HF_TOKEN", page=page
+            )
+        return Finding(
+            "llama",
+            "warning",
+            Translatable("no permission for {model} (HTTP {status})", model=GATED, status=answer),
+            do,
         )
-        return Finding("llama", "warning", f"no permission for {GATED} (HTTP {answer})", do)
     return Finding(
         "llama",
         "warning",
-        f"the hub answers HTTP {answer} for {GATED}",
-        f"try again, or check {page}",
+        Translatable("the hub answers HTTP {status} for {model}", status=answer, model=GATED),
+        Translatable("try again, or check {page}", page=page),
     )
 
 
@@ -112,7 +135,9 @@ def request(endpoint: str, model: str, token: str | None) -> int | str:
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
     thread.join(TIMEOUT)
-    return answers[0] if answers else f"no answer within {TIMEOUT:g} s"
+    return (
+        answers[0] if answers else Translatable("no answer within {seconds:g} s", seconds=TIMEOUT)
+    )
 
 
 def find_token() -> str | None:
@@ -145,23 +170,23 @@ def _token_finding(token: str | None, is_in_environment: bool) -> Finding:
         return Finding(
             "token",
             "warning",
-            "no HF_TOKEN",
-            "for Llama recipes: export HF_TOKEN=..., never in a recipe",
+            Translatable("no HF_TOKEN"),
+            Translatable("for Llama recipes: export HF_TOKEN=..., never in a recipe"),
         )
     if not re.fullmatch(r"[\x21-\x7e]+", token):
         return Finding(
             "token",
             "fix",
-            "HF_TOKEN has a space or another character that no token has",
-            "copy it again",
+            Translatable("HF_TOKEN has a space or another character that no token has"),
+            Translatable("copy it again"),
         )
     return Finding(
         "token",
         "ok",
         (
-            "HF_TOKEN is set (not shown)"
+            Translatable("HF_TOKEN is set (not shown)")
             if is_in_environment
-            else "logged in with `hf auth login` (not shown)"
+            else Translatable("logged in with `hf auth login` (not shown)")
         ),
     )
 
@@ -169,14 +194,24 @@ def _token_finding(token: str | None, is_in_environment: bool) -> Finding:
 def _hub_finding(answer: int | str, host: str) -> Finding:
     """The finding about the hub. `answer`: the result of request() for OPEN."""
     if isinstance(answer, str):
-        do = (
-            "check the network, the proxy and HF_ENDPOINT; the hub's cache and `path:` work without"
-            " the hub"
+        do = Translatable(
+            "check the network, the proxy and HF_ENDPOINT; the hub's cache and `path:`"
+            " work without the hub"
         )
-        return Finding("hub", "warning", f"{host} cannot be reached: {answer}", do)
+        return Finding(
+            "hub",
+            "warning",
+            Translatable("{host} cannot be reached: {reason}", host=host, reason=answer),
+            do,
+        )
     if answer >= 500 or answer in (407, 429):
-        return Finding("hub", "warning", f"{host} answers HTTP {answer}", "try again later")
-    return Finding("hub", "ok", f"{host} answers")
+        return Finding(
+            "hub",
+            "warning",
+            Translatable("{host} answers HTTP {status}", host=host, status=answer),
+            Translatable("try again later"),
+        )
+    return Finding("hub", "ok", Translatable("{host} answers", host=host))
 
 
 def _host(endpoint: str) -> str | None:
@@ -195,7 +230,9 @@ def _reason(error: Exception) -> str:
     password."""
     reason = getattr(error, "reason", error)
     if isinstance(reason, (InvalidURL, ValueError)):
-        return "the address of the hub or of a proxy is not valid (HF_ENDPOINT, HTTPS_PROXY)"
+        return Translatable(
+            "the address of the hub or of a proxy is not valid (HF_ENDPOINT, HTTPS_PROXY)"
+        )
     return masked(" ".join(str(getattr(reason, "strerror", None) or reason).split()))[:100]
 
 

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from kodata.errors import brief
+from kodata.errors import Translatable, brief, joined
 from kotune.doctor.finding import REINSTALL, SETUP, Finding
 from kotune.shipped import IS_CHECKOUT, PROGRAM, ROOT
 from kotune.stages import versions
@@ -23,6 +23,12 @@ from kotune.worker import driver
 from kotune.worker.compiler import INSTALL
 
 GIB = 2**30
+USE_PYTHON = (
+    Translatable("use Python 3.11 or 3.12: make setup PYTHON=python3.11")
+    if IS_CHECKOUT
+    else Translatable("use Python 3.11 or 3.12")
+)
+TO_RUN = Translatable("{setup} to run recipes", setup=SETUP)
 SMI = [
     "nvidia-smi",
     "--query-gpu=name,driver_version,memory.total,memory.free",
@@ -51,7 +57,7 @@ def python(version: tuple[int, int]) -> Finding:
         "python",
         "fix",
         what,
-        "use Python 3.11 or 3.12" + ": make setup PYTHON=python3.11" * IS_CHECKOUT,
+        USE_PYTHON,
     )
 
 
@@ -70,27 +76,35 @@ def packages(installed: Mapping[str, str | None]) -> Finding:
         if version and name in lock and version.partition("+")[0] not in lock[name]
     ]
     if missing and find_spec("axolotl"):
-        return Finding("packages", "fix", f"not installed: {', '.join(missing)}", SETUP)
+        return Finding(
+            "packages",
+            "fix",
+            Translatable("not installed: {missing}", missing=", ".join(missing)),
+            SETUP,
+        )
     if other:
         return Finding(
             "packages",
             "warning",
-            f"other versions: {', '.join(other)}",
-            f"{SETUP} to install the locked versions",
+            Translatable("other versions: {versions}", versions=", ".join(other)),
+            Translatable("{setup} to install the locked versions", setup=SETUP),
         )
     if missing:
         return Finding(
             "packages",
             "warning",
-            "the light install: check, render, plan and doctor",
-            f"{SETUP} to run recipes",
+            Translatable("the light install: check, render, plan and doctor"),
+            TO_RUN,
         )
+    number = len(installed)
     what = (
-        "as in requirements.lock"
+        Translatable("{number} as in requirements.lock", number=number)
         if IS_CHECKOUT
-        else "installed; only a checkout has a lock file to compare with"
+        else Translatable(
+            "{number} installed; only a checkout has a lock file to compare with", number=number
+        )
     )
-    return Finding("packages", "ok", f"{len(installed)} {what}")
+    return Finding("packages", "ok", what)
 
 
 def torch_build(
@@ -99,35 +113,49 @@ def torch_build(
     """Check that the installed torch matches the GPU and its driver. `build`: the result of
     find_torch(); `gpus`: the result of gpus()."""
     if build is None:
-        return Finding("torch", "warning", "not installed", f"{SETUP} to run recipes")
+        return Finding("torch", "warning", Translatable("not installed"), TO_RUN)
     if isinstance(build, str):
-        return Finding("torch", "fix", f"cannot be imported: {build}", REINSTALL)
+        return Finding(
+            "torch", "fix", Translatable("cannot be imported: {reason}", reason=build), REINSTALL
+        )
     version, cuda, is_usable = build
-    what = f"{version}, {f'CUDA {cuda}' if cuda else 'CPU build'}"
-    if not gpus:
-        return Finding("torch", "ok", what)
     if cuda is None:
-        what += ", but there is an NVIDIA GPU"
-        return Finding("torch", "fix", what, f"{REINSTALL}: it installs the CUDA build")
-    what += f", driver {gpus[0].driver}"
+        what = Translatable("{version}, CPU build", version=version)
+        if not gpus:
+            return Finding("torch", "ok", what)
+        what = Translatable("{version}, CPU build, but there is an NVIDIA GPU", version=version)
+        do = Translatable("{reinstall}: it installs the CUDA build", reinstall=REINSTALL)
+        return Finding("torch", "fix", what, do)
+    if not gpus:
+        return Finding("torch", "ok", f"{version}, CUDA {cuda}")
+    what = Translatable(
+        "{version}, CUDA {cuda}, driver {driver}",
+        version=version,
+        cuda=cuda,
+        driver=gpus[0].driver,
+    )
     # The driver's version is not compared with the CUDA version. With a package such as
     # cuda-compat-13-0, CUDA works even if the driver is older than CUDA normally requires.
     if is_usable:
         return Finding("torch", "ok", what)
-    problem, do = driver.problem() or (
-        "torch finds no GPU",
-        "run nvidia-smi, check CUDA_VISIBLE_DEVICES, restart the machine",
+    problem = driver.problem() or driver.GpuProblem(
+        Translatable("torch finds no GPU"),
+        Translatable("run nvidia-smi, check CUDA_VISIBLE_DEVICES, restart the machine"),
     )
-    return Finding("torch", "fix", f"{what}: {problem}", do)
+    return Finding("torch", "fix", joined(": ", (what, problem.what)), problem.do)
 
 
 def gpu(installed: InstalledGpu) -> Finding:
     """Check the free memory of a GPU. The finding is a `warning` if over a tenth of the memory is
     in use."""
     size, free = installed.memory / 1024, installed.free / 1024
-    what = f"{installed.name}, {size:,.1f} GiB, {free:,.1f} free"
+    what = Translatable(
+        "{name}, {size:,.1f} GiB, {free:,.1f} free", name=installed.name, size=size, free=free
+    )
     if installed.free < 0.9 * installed.memory:
-        do = "end other processes that use it (see nvidia-smi), or plan with less memory"
+        do = Translatable(
+            "end other processes that use it (see nvidia-smi), or plan with less memory"
+        )
         return Finding("gpu", "warning", what, do)
     return Finding("gpu", "ok", what)
 
@@ -136,10 +164,19 @@ def no_gpu(has_driver: bool) -> Finding:
     """The finding if nvidia-smi lists no GPU. `has_driver`: whether an NVIDIA driver is loaded. If
     it is, a missing GPU is a `fix`, otherwise a `warning`."""
     if has_driver:
-        do = "run nvidia-smi to see why; a container needs --gpus all"
-        return Finding("gpu", "fix", "an NVIDIA driver is loaded, but nvidia-smi lists no GPU", do)
-    do = f"the quickstart recipes need none; for others rent one ({PROGRAM} plan lists them)"
-    return Finding("gpu", "warning", "no NVIDIA GPU", do)
+        do = Translatable("run nvidia-smi to see why; a container needs --gpus all")
+        return Finding(
+            "gpu",
+            "fix",
+            Translatable("an NVIDIA driver is loaded, but nvidia-smi lists no GPU"),
+            do,
+        )
+    do = Translatable(
+        "quickstart recipes need no GPU; for larger models rent one (estimate: {program} plan"
+        " RECIPE)",
+        program=PROGRAM,
+    )
+    return Finding("gpu", "warning", Translatable("no NVIDIA GPU"), do)
 
 
 def compiler(missing: str, is_needed: bool) -> Finding:
@@ -147,10 +184,12 @@ def compiler(missing: str, is_needed: bool) -> Finding:
     `missing`: the result of worker.compiler.missing(); `is_needed`: whether this machine has a
     GPU."""
     if not missing:
-        return Finding("compiler", "ok", "a C compiler and Python.h")
+        return Finding("compiler", "ok", Translatable("a C compiler and Python.h"))
     if not is_needed:
-        return Finding("compiler", "ok", f"{missing}; not needed without a GPU")
-    what = f"{missing}; Triton needs it to train on a GPU"
+        return Finding(
+            "compiler", "ok", Translatable("{missing}; not needed without a GPU", missing=missing)
+        )
+    what = Translatable("{missing}; Triton needs it to train on a GPU", missing=missing)
     return Finding("compiler", "fix", what, INSTALL)
 
 
@@ -159,7 +198,9 @@ def memory(size: float) -> Finding:
     before they are copied to a GPU."""
     what = f"{size / GIB:,.1f} GiB"
     if size < 8 * GIB:
-        do = "use 8 GiB or more: loading the weights takes 3.6 GB, in addition to Python itself"
+        do = Translatable(
+            "use 8 GiB or more: loading the weights takes 3.6 GB, in addition to Python itself"
+        )
         return Finding("memory", "warning", what, do)
     return Finding("memory", "ok", what)
 
@@ -171,15 +212,19 @@ def disk(name: str, path: Path) -> Finding:
     # Path.is_dir() raises if a parent cannot be read; os.path.isdir() does not.
     folder = next(part for part in (path, *path.parents) if os.path.isdir(part))  # noqa: PTH112
     free = shutil.disk_usage(folder).free
-    what = f"{free / GIB:,.1f} GiB free in {folder}"
+    what = Translatable("{free:,.1f} GiB free in {folder}", free=free / GIB, folder=folder)
     if not os.access(folder, os.W_OK):
-        missing = f"{path} cannot be created: " if path != folder else ""
-        do = "choose another folder: --runs-dir for runs, HF_HOME for the cache"
-        return Finding(name, "fix", f"{missing}{folder} is not writable", do)
+        do = Translatable("choose another folder: --runs-dir for runs, HF_HOME for the cache")
+        what = Translatable("{folder} is not writable", folder=folder)
+        if path != folder:
+            what = joined(": ", (Translatable("{path} cannot be created", path=path), what))
+        return Finding(name, "fix", what, do)
     if free < 2 * GIB:
-        return Finding(name, "fix", what, "free some space: a model needs more than 2 GiB")
+        return Finding(
+            name, "fix", what, Translatable("free some space: a model needs more than 2 GiB")
+        )
     if free < 20 * GIB:
-        do = "20 GiB are enough for both models, their data and a few runs"
+        do = Translatable("20 GiB are enough for both models, their data and a few runs")
         return Finding(name, "warning", what, do)
     return Finding(name, "ok", what)
 
@@ -188,11 +233,11 @@ def shared_memory(folder: Path) -> Finding:
     """Check the size of shared memory, through which torch's data loaders pass batches. `folder`:
     where it is mounted. By default, a container has only 64 MB of shared memory."""
     if not folder.is_dir():
-        return Finding("shared memory", "ok", f"no {folder} here")
+        return Finding("shared memory", "ok", Translatable("no {folder} here", folder=folder))
     size = shutil.disk_usage(folder).total
-    what = f"{size / GIB:,.2f} GiB in {folder}"
+    what = Translatable("{size:,.2f} GiB in {folder}", size=size / GIB, folder=folder)
     if size < GIB:
-        do = "start the container with --shm-size 10g or --ipc=host"
+        do = Translatable("start the container with --shm-size 10g or --ipc=host")
         return Finding("shared memory", "warning", what, do)
     return Finding("shared memory", "ok", what)
 
@@ -200,12 +245,16 @@ def shared_memory(folder: Path) -> Finding:
 def font() -> Finding:
     """Check that the Korean font for reports is installed."""
     if not find_spec("pylopdf_fonts_ko"):
-        what = "the Korean font for reports is not installed"
-        return Finding("font", "warning", what, f"{SETUP} before writing a report")
+        what = Translatable("the Korean font for reports is not installed")
+        return Finding(
+            "font", "warning", what, Translatable("{setup} before writing a report", setup=SETUP)
+        )
     from pylopdf_fonts_ko import sans_path
 
     if not Path(sans_path()).is_file():
-        return Finding("font", "fix", f"{sans_path()} does not exist", REINSTALL)
+        return Finding(
+            "font", "fix", Translatable("{path} does not exist", path=sans_path()), REINSTALL
+        )
     return Finding("font", "ok", Path(sans_path()).name)
 
 

@@ -7,11 +7,12 @@ import shutil
 import sysconfig
 from pathlib import Path
 
+from kodata.errors import Translatable
 from kotune.worker.environment import environment
 
-INSTALL = (
-    "on Debian and Ubuntu: sudo apt-get install build-essential"
-    f" python{sysconfig.get_python_version()}-dev"
+INSTALL = Translatable(
+    "on Debian and Ubuntu: sudo apt-get install build-essential python{version}-dev",
+    version=sysconfig.get_python_version(),
 )
 
 
@@ -22,7 +23,15 @@ def missing() -> str:
     compiler = os.environ.get("CC")
     names = [compiler] if compiler else ["gcc", "clang"]
     if not any(shutil.which(name, path=path) for name in names):
-        return f"no C compiler (CC={compiler})" if compiler else "no C compiler (gcc or clang)"
+        return (
+            Translatable("no C compiler (CC={cc})", cc=compiler)
+            if compiler
+            else Translatable("no C compiler (gcc or clang)")
+        )
     scheme = sysconfig.get_default_scheme()
     folder = sysconfig.get_paths("posix_prefix" if scheme == "posix_local" else scheme)["include"]
-    return "" if (Path(folder) / "Python.h").is_file() else f"no Python.h in {folder}"
+    return (
+        ""
+        if (Path(folder) / "Python.h").is_file()
+        else Translatable("no Python.h in {folder}", folder=folder)
+    )

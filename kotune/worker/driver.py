@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kodata.errors import shown
+from kodata.errors import Translatable, shown
 from kotune.shipped import INSTALL, INSTALL_OLDER_CUDA
 from kotune.worker.device import CHOOSES, named
 from kotune.worker.environment import environment
@@ -35,7 +35,6 @@ ERRORS = {
 }
 MIG = "MIG-"  # prefix of the name of a GPU partition; a process can use only one partition
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
-INSTEAD = "or use the CPU: --device cpu"
 # The CUDA major version of the build of torch that INSTALL_OLDER_CUDA installs. Every driver that
 # supports this major version can run that build.
 OLDER = 12
@@ -62,7 +61,14 @@ class GpuProblem(NamedTuple):
     do: str
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.do}, {INSTEAD}"
+        return self.message
+
+    @property
+    def message(self) -> Translatable:
+        """The problem, what the user can do, and that the CPU can be used instead."""
+        return Translatable(
+            "{what}: {do}, or use the CPU: --device cpu", what=self.what, do=self.do
+        )
 
 
 @cache
@@ -108,13 +114,18 @@ def problem() -> GpuProblem | None:
     needed = torch_cuda()
     if needed is None:
         return GpuProblem(
-            "an NVIDIA driver is loaded, but this torch is the build for CPUs",
-            f"install kotune again with {INSTALL}",
+            Translatable("an NVIDIA driver is loaded, but this torch is the build for CPUs"),
+            Translatable("install kotune again with {install}", install=INSTALL),
         )
     if not (driver := look()):
         return GpuProblem(
-            f"an NVIDIA driver is loaded, but its library ({LIBRARY}) is not here",
-            "a container needs --gpus all and NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+            Translatable(
+                "an NVIDIA driver is loaded, but its library ({library}) is not here",
+                library=LIBRARY,
+            ),
+            Translatable(
+                "a container needs --gpus all and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+            ),
         )
     if driver.cuda[0] and driver.cuda[0] < needed[0]:
         return _too_old(driver.cuda, needed)
@@ -122,8 +133,8 @@ def problem() -> GpuProblem | None:
         return missing
     if driver.error:
         return GpuProblem(
-            f"the NVIDIA driver gives no GPU ({driver.error})",
-            f"check nvidia-smi and {CHOOSES}, restart the machine",
+            Translatable("the NVIDIA driver gives no GPU ({error})", error=driver.error),
+            Translatable("check nvidia-smi and {variable}, restart the machine", variable=CHOOSES),
         )
     return None
 
@@ -131,20 +142,24 @@ def problem() -> GpuProblem | None:
 def _too_old(supported: tuple[int, int], needed: tuple[int, int]) -> GpuProblem:
     """The problem if the driver supports only an older CUDA version than the one that torch
     needs."""
-    what = (
-        f"the NVIDIA driver supports CUDA {supported[0]}.{supported[1]}, but this torch needs"
-        f" {needed[0]}.{needed[1]}"
+    what = Translatable(
+        "the NVIDIA driver supports CUDA {supported}, but this torch needs {needed}",
+        supported="{}.{}".format(*supported),
+        needed="{}.{}".format(*needed),
     )
-    other = (
-        f"or run {INSTALL_OLDER_CUDA}, which installs a torch for this driver, "
-        if supported[0] == OLDER < needed[0]
-        else ""
-    )
-    return GpuProblem(
-        what,
-        f"update the driver, {other}or on a data-centre card install"
-        f" cuda-compat-{needed[0]}-{needed[1]}",
-    )
+    package = "cuda-compat-{}-{}".format(*needed)
+    if supported[0] == OLDER < needed[0]:
+        do = Translatable(
+            "update the driver, or run {install}, which installs a torch for this driver, or on a"
+            " data-centre card install {package}",
+            install=INSTALL_OLDER_CUDA,
+            package=package,
+        )
+    else:
+        do = Translatable(
+            "update the driver, or on a data-centre card install {package}", package=package
+        )
+    return GpuProblem(what, do)
 
 
 def _missing_gpu(driver: Driver) -> GpuProblem | None:
@@ -155,9 +170,12 @@ def _missing_gpu(driver: Driver) -> GpuProblem | None:
     (CUDA C++ Programming Guide, "CUDA Environment Variables")."""
     names, seen = named() or [], len(driver.capabilities)
     setting = f"{CHOOSES}={shown(','.join(names))}"
-    do = "name GPUs of this machine, as `nvidia-smi -L` lists them"
+    do = Translatable("name GPUs of this machine, as `nvidia-smi -L` lists them")
     if twice := [name for number, name in enumerate(names) if name in names[:number]]:
-        return GpuProblem(f"{setting}: {shown(twice[0])} is named twice", do)
+        return GpuProblem(
+            Translatable("{setting}: {name} is named twice", setting=setting, name=shown(twice[0])),
+            do,
+        )
     if (
         seen >= len(names)
         or (seen and names[seen].startswith(MIG))
@@ -166,10 +184,15 @@ def _missing_gpu(driver: Driver) -> GpuProblem | None:
     ):
         return None
     number = len(whole.capabilities)
-    name = shown(names[seen])
-    return GpuProblem(
-        f"{setting}: {name} is none of this machine's {number} GPU{'s' * (number > 1)}", do
+    what = Translatable(
+        "{setting}: {name} is none of this machine's {number} GPUs"
+        if number > 1
+        else "{setting}: {name} is none of this machine's {number} GPU",
+        setting=setting,
+        name=shown(names[seen]),
+        number=number,
     )
+    return GpuProblem(what, do)
 
 
 def torch_cuda() -> tuple[int, int] | None:
