@@ -27,6 +27,7 @@ from kotune.layout import (
     SCORED,
 )
 from kotune.models import presets
+from kotune.models.notes import notes
 from kotune.plan import on_cpu
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
@@ -117,7 +118,7 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
         options.fresh_base,
     )
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
-    for line in (*tracking.lines(recipe.axolotl), *gpu.notes(job)):
+    for line in (*notes(recipe.model), *tracking.lines(recipe.axolotl), *gpu.notes(job)):
         screen.say(line)
     if options.dry_run:
         with _explain_malformed_unless_new(folder):

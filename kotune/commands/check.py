@@ -23,6 +23,7 @@ def check(recipe: Path, overrides: tuple[str, ...]) -> None:
 
     If the tokenizer is on this machine, the chat template is examined too. The exit code is then 1
     if a finding marked fix would make a run fail."""
+    from kotune.models.notes import notes
     from kotune.recipe.reading import load
 
     unwind_when_terminated()
@@ -33,6 +34,8 @@ def check(recipe: Path, overrides: tuple[str, ...]) -> None:
         f"{recipe}: no problems. {loaded.model}, {loaded.adapter}, {sources}; scored by"
         f" {', '.join(loaded.tasks)}"
     )
+    for note in notes(loaded.model):
+        echo(note)
 
 
 def _examine_template(recipe: "Recipe") -> None:
@@ -44,7 +47,7 @@ def _examine_template(recipe: "Recipe") -> None:
     subject = examine.of_recipe(recipe)
     if subject.is_tested or not subject.is_here:
         return
-    findings, phrases = examine.examine(subject), Phrases(LANGUAGES[0])
+    findings, phrases = subject.unexpected(examine.examine(subject)), Phrases(LANGUAGES[0])
     for finding in findings:
         echo(words.line(finding, phrases))
     may_think = any(entry.source in USERS_CHATS for entry in recipe.data)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from kotune.compare.efficiency import Price
 from kotune.models import presets
+from kotune.models.notes import notes
 from kotune.plan import assumptions, clock, counting, gpus, memory, shapes, work
 from kotune.plan.clock import Schedule, Speed
 from kotune.plan.counting import Counted
@@ -175,7 +176,7 @@ def make(
         work.of_recipe(recipe, counted),
         int(config["micro_batch_size"]),
         (),
-        [*_notes(config, counted), *work.not_scored(recipe)],
+        [*_notes(config, counted), *work.not_scored(recipe), *notes(recipe.model)],
         axolotl_config.is_auto(recipe),
         price,
         number,

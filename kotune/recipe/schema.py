@@ -20,7 +20,13 @@ from kodata.reading.hub import is_commit
 from kodata.stored import as_stored
 from kotune.errors import RecipeError
 from kotune.models import sizes
-from kotune.models.presets import PRESETS, TEMPLATES, pickled_weights, template_file_problem
+from kotune.models.presets import (
+    PRESETS,
+    TEMPLATES,
+    pickled_weights,
+    row_of,
+    template_file_problem,
+)
 from kotune.models.refusals import refuse
 from kotune.models.template_kwargs import kwargs_problem
 from kotune.recipe.axolotl_keys import AxolotlConfig
@@ -230,6 +236,20 @@ class Recipe(Strict):
             raise PydanticCustomError("validation_rows", message)
         return rows
 
+    @field_validator("axolotl")
+    @classmethod
+    def _within_context(cls, block: AxolotlConfig, info: ValidationInfo) -> AxolotlConfig:
+        """`axolotl.sequence_len` must not be larger than the preset's context."""
+        model = info.data.get("model", "")
+        row, length = row_of(model), block.get("sequence_len")
+        if row and row.context and isinstance(length, int) and length > row.context:
+            raise PydanticCustomError(
+                "context",
+                f"sequence_len {length:,} is beyond the {row.context:,} tokens of {model}; set at"
+                f" most {row.context:,}",
+            )
+        return block
+
     @field_validator("seeds")
     @classmethod
     def _different_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -271,6 +291,9 @@ def known_model(name: str) -> str:
     stored = as_stored(Path(name))
     if name not in PRESETS and stored != Path(name):
         name = str(stored)
+    if (row := row_of(name)) and row.unusable:
+        message = f"`{name}` cannot be trained: {row.unusable}; choose another"
+        raise PydanticCustomError("model", "{message}", {"message": message})
     if name not in PRESETS and _exists(Path(name) / "config.json", Path.is_file):
         _refuse_folder(name)
         return name

@@ -37,10 +37,21 @@ class Subject(NamedTuple):
         return self.model.template.stem if self.model.template else "own"
 
     @property
-    def is_tested(self) -> bool:
-        """Whether the template is the preset's own, which kotune's tests examine."""
+    def is_presets(self) -> bool:
+        """Whether this is a preset with one of kotune's own templates, unchanged by the recipe."""
         preset = presets.PRESETS.get(self.name)
-        return self.model == preset and not self.kwargs
+        return self.model == preset and bool(self.model.template) and not self.kwargs
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether kotune's tests examine the template with the model's own tokenizer."""
+        row = presets.ROWS.get(self.name)
+        return self.is_presets and row is not None and row.verified == "rendered"
+
+    def unexpected(self, findings: list[TemplateFinding]) -> list[TemplateFinding]:
+        """The findings to report before training. Warnings about a preset's template are expected,
+        for example the empty thought of a model that thinks."""
+        return [one for one in findings if one.state == "fix" or not self.is_presets]
 
     @property
     def is_here(self) -> bool:

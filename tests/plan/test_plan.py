@@ -26,7 +26,6 @@ from kotune.plan.counting import Counted
 from kotune.plan.memory import Method
 from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
-from kotune.recipe import strict_yaml
 from kotune.recipe.reading import load
 from kotune.score.contexts import Room
 from kotune.train import head
@@ -863,7 +862,7 @@ def test_what_the_benchmark_would_run_is_a_good_recipe_and_has_a_plan() -> None:
             plans.make(benchmark.RECIPE, benchmark.settings(folder, template, *case), ("h200",))
             for case in benchmark.CASES
         ]
-        assert name in strict_yaml.load(shapes.SHAPES_FILE)
+        assert presets.ROWS[name].shape_keys()
         assert {(one.method.bits, one.schedule.packing) for one in plan} == {
             (16, False),
             (16, True),
