@@ -40,11 +40,13 @@ def check(recipe: Path, overrides: tuple[str, ...]) -> None:
 
 def _examine_template(recipe: "Recipe") -> None:
     """Print the findings about the recipe's chat template. Raise KotuneError if one is to be fixed.
-    Nothing is done if the tokenizer is not on this machine, or if the template is tested."""
+    Nothing is done if a hub model's tokenizer is not on this machine, or if the template is
+    tested."""
     from kotune.display.phrases import LANGUAGES, Phrases
     from kotune.template import examine, words
 
     subject = examine.of_recipe(recipe)
+    examine.require_tokenizer(subject)
     if subject.is_tested or not subject.is_here:
         return
     findings, phrases = subject.unexpected(examine.examine(subject)), Phrases(LANGUAGES[0])

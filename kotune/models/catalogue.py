@@ -68,10 +68,9 @@ class Preset(Row):
     @field_validator("template", "thinking")
     @classmethod
     def _known_template(cls, name: str | None, info: ValidationInfo) -> str | None:
-        if name is not None and name not in (OWN, *info.context):
-            raise ValueError(
-                f"`{name}` is not a template of kotune's; known: {OWN}, {', '.join(info.context)}"
-            )
+        known: list[str] = [OWN, *(info.context or ())]
+        if name is not None and name not in known:
+            raise ValueError(f"`{name}` is not a template of kotune's; known: {', '.join(known)}")
         return name
 
     @property

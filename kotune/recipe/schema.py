@@ -27,7 +27,7 @@ from kotune.models.presets import (
     row_of,
     template_file_problem,
 )
-from kotune.models.refusals import refuse
+from kotune.models.refusals import ADAPTER, object_of, refuse
 from kotune.models.template_kwargs import kwargs_problem
 from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
@@ -299,10 +299,16 @@ def known_model(name: str) -> str:
         return name
     if _is_gguf(Path(name)):
         message = (
-            f"`{shown(name)}` holds GGUF weights, which cannot be trained; give the model's folder"
-            " with safetensors, or its hub id"
+            f"`{shown(name)}` holds GGUF weights, which cannot be trained; convert it first"
+            " (docs/models.md), or give the hub id of the model from which it was made"
         )
         raise PydanticCustomError("model", message)
+    if _exists(Path(name) / ADAPTER, Path.is_file):
+        message = (
+            f"`{shown(name)}` is an adapter{_of_base(name)}, not a model; give its base model, or"
+            " merge the adapter into a copy of that model first"
+        )
+        raise PydanticCustomError("model", "{message}", {"message": visible(message)})
     if name in PRESETS or _is_hub_id(name):
         return name
     message = (
@@ -319,6 +325,16 @@ def _is_gguf(path: Path) -> bool:
     return _exists(path, Path.is_dir) and any(
         file.suffix.lower() == GGUF for file in islice(path.iterdir(), MAX_LISTED)
     )
+
+
+def _of_base(name: str) -> str:
+    """The base model that the adapter in the folder `name` names, as ` of BASE`. Empty if its file
+    cannot be read."""
+    try:
+        base = object_of(name, Path(name) / ADAPTER).get("base_model_name_or_path")
+    except RecipeError:
+        return ""
+    return f" of {shown(base)}" if isinstance(base, str) else ""
 
 
 def limit(value: Any) -> Limit:

@@ -81,6 +81,16 @@ def of_model(name: str) -> Subject:
     return Subject(name, model, (model.end_of_turn,) if model.end_of_turn else (), {})
 
 
+def require_tokenizer(subject: Subject) -> None:
+    """Raise RecipeError if the model is a folder without the files of a tokenizer."""
+    base = subject.model.base
+    if presets.is_folder(base) and not any((Path(base) / name).is_file() for name in TOKENIZERS):
+        raise RecipeError(
+            f"model {base}: it has no tokenizer ({', '.join(TOKENIZERS)}); copy the files of its"
+            " tokenizer into the folder"
+        )
+
+
 def examine(subject: Subject, revision: str | None = None) -> list[TemplateFinding]:
     """All findings about a template. The tokenizer's files must be on this machine.
 
@@ -102,7 +112,8 @@ def examine(subject: Subject, revision: str | None = None) -> list[TemplateFindi
 
 def fetch_and_examine(subject: Subject) -> list[TemplateFinding]:
     """All findings about a template. Downloads the tokenizer's files if they are not in the hub's
-    cache, but no weights. Raises the errors of hub.fetch() and examine()."""
+    cache, but no weights. Raises the errors of require_tokenizer(), hub.fetch() and examine()."""
+    require_tokenizer(subject)
     return examine(subject, hub.fetch(subject.model.base, weights=False))
 
 
