@@ -13,14 +13,14 @@ Size = Annotated[int, Field(gt=0)]
 OWN = "own"  # the name of the tokenizer's own template
 
 
-class Row(BaseModel):
+class StrictRow(BaseModel):
     """The base class of the rows. Instances cannot be changed. Unknown keys and values of another
     type are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Licence(Row):
+class Licence(StrictRow):
     """A licence, with what it requires of those who publish a model made from the model.
 
     - `commercial`: whether commercial use is allowed
@@ -35,7 +35,7 @@ class Licence(Row):
     notice: Text | None = None
 
 
-class ShapeKeys(Row):
+class ShapeKeys(StrictRow):
     """The keys of a config.json from which `plan` computes sizes (kotune.plan.shapes)."""
 
     model_type: Text
@@ -49,7 +49,7 @@ class ShapeKeys(Row):
     tie_word_embeddings: bool
 
 
-class Preset(Row):
+class Preset(StrictRow):
     """A model that has a short name. presets.yml describes the fields. `licence` is the licence
     itself, not its key in the file."""
 
@@ -81,7 +81,7 @@ class Preset(Row):
     def shape_keys(self) -> dict[str, Any]:
         """The keys of `shape` that are set, as in a config.json. Empty if the shape is not known,
         or if `plan` cannot compute it."""
-        return self.shape.model_dump(exclude_none=True) if isinstance(self.shape, Row) else {}
+        return self.shape.model_dump(exclude_none=True) if isinstance(self.shape, StrictRow) else {}
 
 
 def read(file: Path, templates: Collection[str]) -> dict[str, Preset]:
