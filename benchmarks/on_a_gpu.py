@@ -25,7 +25,7 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-SHAPES = Path(__file__).parent.parent / "kotune" / "plan" / "shapes.yml"
+PRESETS = Path(__file__).parent.parent / "kotune" / "models" / "presets.yml"
 MODELS = ("llama-3.2-1b-instruct", "deepseek-r1-distill-qwen-1.5b")
 TOY = {
     "vocab_size": 512,
@@ -176,7 +176,7 @@ def adapted(name: str, device: str, scale: Scale) -> Any:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-    keys = yaml.safe_load(SHAPES.read_text(encoding="utf-8"))[name]
+    keys = yaml.safe_load(PRESETS.read_text(encoding="utf-8"))["models"][name]["shape"]
     config = AutoConfig.for_model(
         **keys | {key: scale.shape[key] for key in scale.shape if key in keys}
     )

@@ -67,9 +67,7 @@ def build(name: str, folder: Path) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    from kotune.recipe import strict_yaml
-
-    keys: dict[str, Any] = dict(strict_yaml.load(shapes.SHAPES_FILE)[name])
+    keys: dict[str, Any] = presets.ROWS[name].shape_keys()
     tokenizer = AutoTokenizer.from_pretrained(presets.find(MODELS[name][0], None).base)
     config = AutoConfig.for_model(
         keys.pop("model_type"), **keys, eos_token_id=tokenizer.eos_token_id

@@ -105,7 +105,7 @@ def _examine_template(job: Job, screen: Screen) -> None:
     if subject.is_tested:
         return
     with screen.watching() as watch, guard.watched(watch):
-        findings = examine.fetch_and_examine(subject)
+        findings = subject.unexpected(examine.fetch_and_examine(subject))
     phrases = Phrases(screen.language)
     for finding in findings:
         screen.say(words.line(finding, phrases))

@@ -17,7 +17,7 @@ from kodata import drafts
 from kodata.errors import Translatable, UserError, did_you_mean, joined
 from kotune import stages
 from kotune.bodies import BODIES
-from kotune.display.phrases import LANGUAGES
+from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
 from kotune.errors import RecipeError, StageError
 from kotune.layout import (
@@ -27,6 +27,7 @@ from kotune.layout import (
     SCORED,
 )
 from kotune.models import presets
+from kotune.models.notes import notes
 from kotune.plan import on_cpu
 from kotune.recipe.reading import load, run_name
 from kotune.recipe.schema import Limit
@@ -112,7 +113,8 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
         options.fresh_base,
     )
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
-    for line in (*tracking.lines(recipe.axolotl), *gpu.notes(job)):
+    of_model = notes(recipe.model, Phrases(screen.language))
+    for line in (*of_model, *tracking.lines(recipe.axolotl), *gpu.notes(job)):
         screen.say(line)
     if options.dry_run:
         with _explain_malformed_unless_new(folder):

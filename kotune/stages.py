@@ -53,7 +53,6 @@ METRICS_TABLE = "kodata.metrics.metrics.METRICS"
 # code includes no entries, unless the caller replaces () by the keys of the selected ones.
 NO_ENTRIES: KeptKeys = {
     "kodata.SOURCES": (),
-    "kotune.models.presets.PRESETS": (),
     METRICS_TABLE: (),
 }
 

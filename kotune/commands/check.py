@@ -26,7 +26,9 @@ def check(recipe: Path, overrides: tuple[str, ...], lang: str) -> None:
     If the tokenizer is on this machine, the chat template is examined too. The exit code is then 1
     if a finding marked fix would make a run fail."""
     from kodata.errors import Translatable
+    from kotune.display.phrases import Phrases
     from kotune.display.phrases.translation import translate
+    from kotune.models.notes import notes
     from kotune.recipe.reading import load
 
     unwind_when_terminated()
@@ -42,18 +44,22 @@ def check(recipe: Path, overrides: tuple[str, ...], lang: str) -> None:
         tasks=", ".join(loaded.tasks),
     )
     echo(translate(summary, lang))
+    for note in notes(loaded.model, Phrases(lang)):
+        echo(note)
 
 
 def _examine_template(recipe: "Recipe", language: str) -> None:
     """Print the findings about the recipe's chat template. Raise KotuneError if one is to be fixed.
-    Nothing is done if the tokenizer is not on this machine, or if the template is tested."""
+    Nothing is done if a hub model's tokenizer is not on this machine, or if the template is
+    tested."""
     from kotune.display.phrases import Phrases
     from kotune.template import examine, words
 
     subject = examine.of_recipe(recipe)
+    examine.require_tokenizer(subject)
     if subject.is_tested or not subject.is_here:
         return
-    findings, phrases = examine.examine(subject), Phrases(language)
+    findings, phrases = subject.unexpected(examine.examine(subject)), Phrases(language)
     for finding in findings:
         echo(words.line(finding, phrases))
     may_think = any(entry.source in USERS_CHATS for entry in recipe.data)

@@ -67,6 +67,8 @@ def model_errors(base: str, what: str, advice: str = "choose another model") -> 
         if kind == "OutOfMemoryError":
             raise
         reason = f"{kind}: {brief(error)}" if str(error) else kind
+        if "trust_remote_code" in str(error):
+            reason = "it has code of its own, and code that comes with a model is never run"
         raise RecipeError(f"model {base}: {what} ({on_one_line(reason)}); {advice}") from error
 
 

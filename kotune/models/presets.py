@@ -1,5 +1,5 @@
 """Model presets. A preset is the hub id or the shipped folder of a model, with the chat template
-that kotune uses to train and score the model.
+that kotune uses to train and score the model. presets.yml has one row for each.
 
 kotune has its own template for each model family, because the models' own templates make scores
 incomparable. The template of Llama 3.2 writes today's date into every prompt. The template of
@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kodata.reading.regular import opened
+from kotune.models import catalogue
+from kotune.models.catalogue import OWN, Preset
 from kotune.models.rendering import GENERATION, template_problem
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")  # the endings of pickled weights
 MAX_TEMPLATE = 100_000  # bytes; the longest template of a model on the hub has about 20,000
-HERE = Path(__file__).parent
+HERE, FILE = Path(__file__).parent, Path(__file__).with_suffix(".yml")
 TEMPLATES = {path.stem: path for path in sorted((HERE / "templates").glob("*.jinja"))}
 
 
@@ -28,49 +30,30 @@ class Model:
     - `template`: a jinja file; None for the tokenizer's own template
     - `end_of_turn`: the token that ends every answer; None for the tokenizer's EOS token
     - `pad`: the padding token; None for the tokenizer's own
-    - `licence`: the licence of the model's weights
     """
 
     base: str
     template: Path | None = None
     end_of_turn: str | None = None
     pad: str | None = None
-    licence: str = "see the model's card"
 
 
-LLAMA = "Llama 3.2 Community License"
-DEEPSEEK_END = "<｜end▁of▁sentence｜>"
-PRESETS = {
-    "llama-3.2-1b-instruct": Model(
-        "meta-llama/Llama-3.2-1B-Instruct",
-        TEMPLATES["llama3"],
-        "<|eot_id|>",
-        "<|finetune_right_pad_id|>",
-        LLAMA,
-    ),
-    # The base model was not trained on the header tokens of the chat format, so its template is
-    # plain text.
-    "llama-3.2-1b": Model(
-        "meta-llama/Llama-3.2-1B",
-        TEMPLATES["plain"],
-        "<|end_of_text|>",
-        "<|finetune_right_pad_id|>",
-        LLAMA,
-    ),
-    "deepseek-r1-distill-qwen-1.5b": Model(
-        "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B",
-        TEMPLATES["deepseek_r1"],
-        DEEPSEEK_END,
-        None,
-        "MIT over Apache-2.0",
-    ),
-    "quickstart-llama": Model(
-        str(HERE / "quickstart_llama"), TEMPLATES["llama3"], "<|eot_id|>", None, "CC0-1.0"
-    ),
-    "quickstart-deepseek": Model(
-        str(HERE / "quickstart_deepseek"), TEMPLATES["deepseek_r1"], DEEPSEEK_END, None, "CC0-1.0"
-    ),
-}
+def _model(preset: Preset) -> Model:
+    """The model of a row."""
+    base = str(HERE / preset.base) if preset.is_shipped else preset.base
+    return Model(base, TEMPLATES.get(preset.template), preset.end_of_turn, preset.pad)
+
+
+# The presets that can be used, by name: their rows in presets.yml, and the models.
+ROWS = catalogue.read(FILE, TEMPLATES)
+PRESETS = {name: _model(row) for name, row in ROWS.items() if row.unusable is None}
+
+
+def row_of(name: str) -> Preset | None:
+    """What is known of the model `name`, which is a preset or the hub id of one. None for any other
+    model."""
+    of_base = (row for row in ROWS.values() if row.base == name and not row.is_shipped)
+    return ROWS.get(name) or next(of_base, None)
 
 
 def find(name: str, template: str | None) -> Model:
@@ -82,7 +65,7 @@ def find(name: str, template: str | None) -> Model:
     model = PRESETS.get(name, Model(base))
     if template is None:
         return model
-    chosen = None if template == "own" else TEMPLATES.get(template, Path(template))
+    chosen = None if template == OWN else TEMPLATES.get(template, Path(template))
     return replace(
         model, template=chosen, end_of_turn=model.end_of_turn if name in PRESETS else None
     )

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from kotune.compare.efficiency import Price, cost
 from kotune.display.json_rows import JsonRow
+from kotune.models.notes import notes as notes_of_model
 from kotune.plan.plan import GpuPlan, Plan
 
 
@@ -34,7 +35,7 @@ def as_json(plan: Plan) -> JsonRow:
         "seeds": plan.seeds,
         "fits": plan.fits,
         "advice": None if plan.fits else plan.advice,
-        "notes": list(plan.notes),
+        "notes": [*plan.notes, *notes_of_model(plan.recipe.model)],
         "tasks": [asdict(work) for work in plan.works],
         "gpus": {
             gpu_plan.gpu.name: _gpu_json(

@@ -8,9 +8,11 @@ from rich.text import Text
 from kodata.errors import Translatable, joined
 from kotune.compare.efficiency import cost
 from kotune.display import table
+from kotune.display.phrases import Phrases
 from kotune.display.phrases.translation import ENGLISH, translate
 from kotune.display.table import Row, Table
 from kotune.display.words import ADAPTERS
+from kotune.models.notes import notes as notes_of_model
 from kotune.plan import assumptions
 from kotune.plan.plan import GIB, GpuPlan, Plan
 from kotune.score import batches
@@ -42,7 +44,7 @@ def show(plan: Plan, console: Console | None = None, language: str = ENGLISH) ->
     print; None for the terminal."""
     console = table.unbroken(console)
     console.print(Text(translate(PREDICTED, language), "bold"))
-    for part in tables(plan):
+    for part in tables(plan, language):
         table.show(table.translated(part, language), console)
     for gpu_plan in plan.gpu_plans:
         text = translate(verdict(plan, gpu_plan), language)
@@ -51,10 +53,11 @@ def show(plan: Plan, console: Console | None = None, language: str = ENGLISH) ->
             console.print(Text(f"  {translate(note, language)}"))
 
 
-def tables(plan: Plan) -> Iterator[Table]:
-    """The tables of training data, memory and time."""
+def tables(plan: Plan, language: str = ENGLISH) -> Iterator[Table]:
+    """The tables of training data, memory and time. `language`: of the notes on the model."""
     names = tuple(gpu_plan.gpu.name for gpu_plan in plan.gpu_plans)
-    notes = [_count_note(plan), *plan.notes]
+    of_model = notes_of_model(plan.recipe.model, Phrases(language))
+    notes = [_count_note(plan), *plan.notes, *of_model]
     yield Table(
         Translatable("What is trained"),
         (Translatable("recipe"), plan.name),

@@ -14,14 +14,12 @@ from kotune.errors import RecipeError
 from kotune.models import presets
 from kotune.models.refusals import CONFIG, object_of
 from kotune.models.sizes import refuse_numbers
-from kotune.recipe import strict_yaml
 from kotune.recipe.strict_yaml import shown
 from kotune.shipped import INSTALL
 
 # Supported values of model_type.
 KNOWN = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
 NORMALIZED = ("qwen3", "gemma3_text")  # model types that normalize queries and keys
-SHAPES_FILE = Path(__file__).with_name("shapes.yml")
 # The sizes that a config.json must have, and those that have defaults.
 NEEDED = (
     "vocab_size",
@@ -131,6 +129,12 @@ def find(model: str, revision: str | None = None) -> Shape:
     If the config.json of a hub model is not in the cache, the model's configuration and tokenizer
     files are downloaded. Raises HubError or HubDeniedError if the hub does not provide them. Raises
     RecipeError for an unknown model type, or a config.json that cannot be used."""
+    row = presets.row_of(model)
+    if row and row.shape == "unknown":
+        raise RecipeError(
+            f"model {model}: `plan` cannot predict the memory of this kind of model; known are"
+            f" {', '.join(KNOWN)}. `run` may still support it"
+        )
     return of(_config(model, revision), model)
 
 
@@ -141,11 +145,11 @@ def near(model: str) -> Shape:
 
 
 def _config(model: str, revision: str | None = None) -> Mapping[str, Any]:
-    """The config.json of a recipe's model. A preset's sizes come from shapes.yml, if they are
-    there. `revision` and errors: as in find()."""
-    known = strict_yaml.load(SHAPES_FILE)
-    if model in known:
-        return dict(known[model])
+    """The config.json of a recipe's model. A preset's sizes come from its row in presets.yml, if
+    they are there. `revision` and errors: as in find()."""
+    row = presets.row_of(model)
+    if row and (keys := row.shape_keys()):
+        return keys
     base = presets.find(model, None).base
     file = Path(base) / CONFIG if presets.is_folder(base) else _of_hub(base, revision)
     config = object_of(base, file)

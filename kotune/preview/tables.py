@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
+from kotune.models.notes import notes as notes_of_model
 from kotune.parity.lengths import SAMPLE
 from kotune.preview.gather import PreparedData, Seen
 from kotune.report import data_tables
@@ -44,6 +45,8 @@ def _tokens(sets: list[PreparedData], phrases: Phrases) -> Table:
     notes += [note for data in sets for note in _costs(data, phrases)]
     notes += [note for seen in every for note in _too_long(seen, phrases)]
     notes += [phrases("definition", sample=f"{SAMPLE:,}")]
+    for model in dict.fromkeys(seen.model for seen in every):
+        notes += notes_of_model(model, phrases)
     return Table(
         phrases("tokens_title"),
         (phrases("recipe"), *(seen.recipe for seen in every)),

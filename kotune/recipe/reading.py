@@ -210,6 +210,7 @@ OWN_ERRORS = (
     "task",
     "limit",
     "seeds",
+    "context",
     "validation_rows",
 )
 # Some messages of pydantic use Python terms. For the type of each such error: what the value must

@@ -20,8 +20,14 @@ from kodata.reading.hub import is_commit
 from kodata.stored import as_stored
 from kotune.errors import RecipeError
 from kotune.models import sizes
-from kotune.models.presets import PRESETS, TEMPLATES, pickled_weights, template_file_problem
-from kotune.models.refusals import refuse
+from kotune.models.presets import (
+    PRESETS,
+    TEMPLATES,
+    pickled_weights,
+    row_of,
+    template_file_problem,
+)
+from kotune.models.refusals import ADAPTER, object_of, refuse
 from kotune.models.template_kwargs import kwargs_problem
 from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
@@ -230,6 +236,20 @@ class Recipe(Strict):
             raise PydanticCustomError("validation_rows", message)
         return rows
 
+    @field_validator("axolotl")
+    @classmethod
+    def _within_context(cls, block: AxolotlConfig, info: ValidationInfo) -> AxolotlConfig:
+        """`axolotl.sequence_len` must not be larger than the preset's context."""
+        model = info.data.get("model", "")
+        row, length = row_of(model), block.get("sequence_len")
+        if row and row.context and isinstance(length, int) and length > row.context:
+            raise PydanticCustomError(
+                "context",
+                f"sequence_len {length:,} is beyond the {row.context:,} tokens of {model}; set at"
+                f" most {row.context:,}",
+            )
+        return block
+
     @field_validator("seeds")
     @classmethod
     def _different_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -271,15 +291,24 @@ def known_model(name: str) -> str:
     stored = as_stored(Path(name))
     if name not in PRESETS and stored != Path(name):
         name = str(stored)
+    if (row := row_of(name)) and row.unusable:
+        message = f"`{name}` cannot be trained: {row.unusable}; choose another"
+        raise PydanticCustomError("model", "{message}", {"message": message})
     if name not in PRESETS and _exists(Path(name) / "config.json", Path.is_file):
         _refuse_folder(name)
         return name
     if _is_gguf(Path(name)):
         message = (
-            f"`{shown(name)}` holds GGUF weights, which cannot be trained; give the model's folder"
-            " with safetensors, or its hub id"
+            f"`{shown(name)}` holds GGUF weights, which cannot be trained; convert it first"
+            " (docs/models.md), or give the hub id of the model from which it was made"
         )
         raise PydanticCustomError("model", message)
+    if _exists(Path(name) / ADAPTER, Path.is_file):
+        message = (
+            f"`{shown(name)}` is an adapter{_of_base(name)}, not a model; give its base model, or"
+            " merge the adapter into a copy of that model first"
+        )
+        raise PydanticCustomError("model", "{message}", {"message": visible(message)})
     if name in PRESETS or _is_hub_id(name):
         return name
     message = Translatable(
@@ -297,6 +326,16 @@ def _is_gguf(path: Path) -> bool:
     return _exists(path, Path.is_dir) and any(
         file.suffix.lower() == GGUF for file in islice(path.iterdir(), MAX_LISTED)
     )
+
+
+def _of_base(name: str) -> str:
+    """The base model that the adapter in the folder `name` names, as ` of BASE`. Empty if its file
+    cannot be read."""
+    try:
+        base = object_of(name, Path(name) / ADAPTER).get("base_model_name_or_path")
+    except RecipeError:
+        return ""
+    return f" of {shown(base)}" if isinstance(base, str) else ""
 
 
 def limit(value: Any) -> Limit:

@@ -138,7 +138,8 @@ def list_reused(root: Path, scores: Mapping[str, TaskScores]) -> list[str]:
         Translatable(
             "the base model's answers are reused from {run}"
             if run in here
-            else "the base model's answers are reused from {run}, which is not in this folder of runs",
+            else "the base model's answers are reused from {run},"
+            " which is not in this folder of runs",
             run=run,
         )
         for run in runs

@@ -37,10 +37,21 @@ class Subject(NamedTuple):
         return self.model.template.stem if self.model.template else "own"
 
     @property
-    def is_tested(self) -> bool:
-        """Whether the template is the preset's own, which kotune's tests examine."""
+    def is_presets(self) -> bool:
+        """Whether this is a preset with one of kotune's own templates, unchanged by the recipe."""
         preset = presets.PRESETS.get(self.name)
-        return self.model == preset and not self.kwargs
+        return self.model == preset and bool(self.model.template) and not self.kwargs
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether kotune's tests examine the template with the model's own tokenizer."""
+        row = presets.ROWS.get(self.name)
+        return self.is_presets and row is not None and row.verified == "rendered"
+
+    def unexpected(self, findings: list[TemplateFinding]) -> list[TemplateFinding]:
+        """The findings to report before training. Warnings about a preset's template are expected,
+        for example the empty thought of a model that thinks."""
+        return [one for one in findings if one.state == "fix" or not self.is_presets]
 
     @property
     def is_here(self) -> bool:
@@ -70,6 +81,16 @@ def of_model(name: str) -> Subject:
     return Subject(name, model, (model.end_of_turn,) if model.end_of_turn else (), {})
 
 
+def require_tokenizer(subject: Subject) -> None:
+    """Raise RecipeError if the model is a folder without the files of a tokenizer."""
+    base = subject.model.base
+    if presets.is_folder(base) and not any((Path(base) / name).is_file() for name in TOKENIZERS):
+        raise RecipeError(
+            f"model {base}: it has no tokenizer ({', '.join(TOKENIZERS)}); copy the files of its"
+            " tokenizer into the folder"
+        )
+
+
 def examine(subject: Subject, revision: str | None = None) -> list[TemplateFinding]:
     """All findings about a template. The tokenizer's files must be on this machine.
 
@@ -91,7 +112,8 @@ def examine(subject: Subject, revision: str | None = None) -> list[TemplateFindi
 
 def fetch_and_examine(subject: Subject) -> list[TemplateFinding]:
     """All findings about a template. Downloads the tokenizer's files if they are not in the hub's
-    cache, but no weights. Raises the errors of hub.fetch() and examine()."""
+    cache, but no weights. Raises the errors of require_tokenizer(), hub.fetch() and examine()."""
+    require_tokenizer(subject)
     return examine(subject, hub.fetch(subject.model.base, weights=False))
 
 

@@ -33,6 +33,27 @@ RENDERED = {
     "deepseek_r1": ("<B><｜User｜>  질문<｜Assistant｜><think>\n\n</think>\n\n", "\t답<E>"),
     "deepseek_r1_think": ("<B><｜User｜>  질문<｜Assistant｜>", "\t답<E>"),
     "plain": ("<B>질문:\n  질문\n\n답:\n", "\t답<E>"),
+    "chatml": (
+        "<B><|im_start|>user\n  질문<|im_end|>\n<|im_start|>assistant\n",
+        "\t답<|im_end|>\n",
+    ),
+    "qwen3": (
+        "<|im_start|>user\n  질문<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
+        "\t답<|im_end|>\n",
+    ),
+    "gemma3": (
+        "<B><start_of_turn>user\n  질문<end_of_turn>\n<start_of_turn>model\n",
+        "\t답<end_of_turn>\n",
+    ),
+    "hyperclovax": (
+        "<|im_start|>tool_list\n<|im_end|>\n<|im_start|>user\n  질문<|im_end|>\n"
+        "<|im_start|>assistant\n",
+        "\t답<|im_end|>\n",
+    ),
+    "exaone4": (
+        "[|user|]\n  질문[|endofturn|]\n[|assistant|]\n<think>\n\n</think>\n\n",
+        "\t답[|endofturn|]\n",
+    ),
 }
 
 

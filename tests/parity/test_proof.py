@@ -30,6 +30,7 @@ from tests.conftest import ROOT, only_records
 
 pytest.importorskip("axolotl")
 TASK = "nli_sample_ko"
+DEEPSEEK_END = "<｜end▁of▁sentence｜>"
 HEADER = "<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n"
 # What matters of Llama 3.2's shipped template: a system turn that holds today's date.
 LLAMA_DATED = (
@@ -417,7 +418,7 @@ def test_the_kwarg_that_the_doctor_names_makes_prompts_equal(
     root = run_folder(tmp_path, "deepseek", reads)
     with pytest.raises(StageError, match="the scored prompt differs"):
         prove(root, monkeypatch)
-    tokens = SpecialTokens({"eos_token": presets.DEEPSEEK_END}, (presets.DEEPSEEK_END,))
+    tokens = SpecialTokens({"eos_token": DEEPSEEK_END}, (DEEPSEEK_END,))
     finding = examine(Template(reads, tokens, {}))[0]
     assert (finding.name, finding.kwargs) == ("not-prefix", "enable_thinking: false")
     write_text(root / "chat_template.jinja", with_kwargs(reads, {"enable_thinking": False}))

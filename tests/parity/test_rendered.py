@@ -14,7 +14,8 @@ from kotune.parity import lengths
 from kotune.worker import bounds
 
 transformers = pytest.importorskip("transformers")
-ENDS = {"llama": "<|eot_id|>", "deepseek": presets.DEEPSEEK_END}
+DEEPSEEK_END = "<｜end▁of▁sentence｜>"
+ENDS = {"llama": "<|eot_id|>", "deepseek": DEEPSEEK_END}
 SYSTEM = {"role": "system", "content": "짧게 답하세요."}
 
 
@@ -132,7 +133,7 @@ BAD: dict[str, tuple[str, str, list[dict[str, Any]], list[str]]] = {
     "a thought is cut": (
         "deepseek",
         "{% for m in messages %}{{ m['content'].split('</think>')[-1] }}"
-        + presets.DEEPSEEK_END
+        + DEEPSEEK_END
         + "{% endfor %}",
         chat("2+2?", with_thought("더한다.", "4")),
         ["train.jsonl:341", "the template changes an answer"],

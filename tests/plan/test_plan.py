@@ -31,7 +31,6 @@ from kotune.plan.counting import Counted
 from kotune.plan.memory import Method
 from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
-from kotune.recipe import strict_yaml
 from kotune.recipe.reading import load
 from kotune.score.contexts import Room
 from kotune.train import head
@@ -151,19 +150,49 @@ def test_parameters_by_arithmetic_are_those_of_the_real_architectures(
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
-def test_every_preset_has_its_shape_without_a_network(
-    name: str, monkeypatch: pytest.MonkeyPatch
+def test_every_preset_has_its_shape_without_a_network_or_says_why_not(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         shapes, "_of_hub", lambda base, _: pytest.fail(f"{base} was looked for on the hub")
     )
-    assert shapes.find(name).parameters > 900_000
+    row = presets.ROWS[name]
+    if row.shape_keys() or row.is_shipped:
+        assert shapes.find(name).parameters > 900_000
+    elif row.shape == "unknown":
+        with pytest.raises(RecipeError, match="`plan` cannot predict the memory of this kind"):
+            shapes.find(name)
+    else:
+        config = tmp_path / "config.json"
+        config.write_text(json.dumps(presets.ROWS["llama-3.2-1b"].shape_keys()), "utf-8")
+        monkeypatch.setattr(shapes, "_of_hub", lambda base, _: config)
+        assert shapes.find(name) == shapes.find("llama-3.2-1b")
 
 
 def test_published_sizes_are_met() -> None:
     """Meta's card says 1.23 billion parameters; the hub counts 1.78 billion for the untied
     DeepSeek-R1-Distill-Qwen-1.5B."""
     assert [round(shapes.find(name).parameters / 1e9, 2) for name in PRESETS[:2]] == [1.24, 1.78]
+    cards = {
+        "llama-3.2-3b-instruct": 3.21,
+        "qwen3-0.6b": 0.60,
+        "qwen3-1.7b": 1.72,
+        "gemma-3-270m-it": 0.27,
+        "gemma-3-1b-it": 1.00,
+        "hyperclovax-seed-text-instruct-0.5b": 0.57,
+    }
+    assert {name: round(shapes.find(name).parameters / 1e9, 2) for name in cards} == cards
+    assert {name for name, row in presets.ROWS.items() if row.shape_keys()} == {
+        *cards,
+        *PRESETS[:2],
+        "llama-3.2-1b",
+    }
+
+
+@pytest.mark.parametrize("name", ["qwen3-1.7b", "gemma-3-1b-it", "llama-3.2-3b-instruct"])
+def test_a_preset_plans_in_any_recipe_and_the_notes_say_what_it_is(name: str) -> None:
+    plan = made("llama_lora", "h200", sets=(f"model={name}",))
+    assert plan.fits and any("kotune has not run it" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize("name", PRESETS[2:])
@@ -895,7 +924,7 @@ def test_what_the_benchmark_would_run_is_a_good_recipe_and_has_a_plan() -> None:
             plans.make(benchmark.RECIPE, benchmark.settings(folder, template, *case), ("h200",))
             for case in benchmark.CASES
         ]
-        assert name in strict_yaml.load(shapes.SHAPES_FILE)
+        assert presets.ROWS[name].shape_keys()
         assert {(one.method.bits, one.schedule.packing) for one in plan} == {
             (16, False),
             (16, True),

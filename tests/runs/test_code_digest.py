@@ -107,7 +107,7 @@ HARMLESS = [
         "['content']",
         "['content'] | upper",
     ),
-    Edit("another preset", "kotune/models/presets.py", "DeepSeek-R1-Distill-Qwen-1.5B", "Other"),
+    Edit("another preset", "kotune/models/presets.yml", "DeepSeek-R1-Distill-Qwen-1.5B", "Other"),
     Edit("an engine", "kotune/launch/slurm.sbatch.jinja", "\n", "\n#SBATCH --exclusive\n"),
     Edit("how jobs are launched", "kotune/launch/slurm.py", "sbatch", "srun"),
     Edit("a plan's clock", "kotune/plan/clock.py", "return ", "return 2 * "),

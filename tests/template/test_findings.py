@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from kotune.display.phrases import LANGUAGES, Phrases
-from kotune.models.presets import PRESETS, TEMPLATES
+from kotune.models.presets import PRESETS, ROWS, TEMPLATES
 from kotune.template import words
 from kotune.template.findings import CAN_BE_REMEDIED, TemplateFinding, examine
 from kotune.template.rendering import SpecialTokens, Template
@@ -175,10 +175,11 @@ def test_a_thought_that_the_training_text_opens_too_is_a_warning() -> None:
 
 def test_templates_of_presets_have_nothing_to_fix() -> None:
     for name, preset in PRESETS.items():
-        assert preset.template
-        end = preset.end_of_turn or EOS
-        text = preset.template.read_text(encoding="utf-8")
-        assert [one.name for one in examined(text, ends=(end,)) if one.state == "fix"] == [], name
+        end, thinking = preset.end_of_turn or EOS, ROWS[name].thinking
+        for template in filter(None, (preset.template, TEMPLATES.get(thinking or ""))):
+            found = examined(template.read_text(encoding="utf-8"), ends=(end,))
+            assert [one.name for one in found if one.state == "fix"] == [], name
+            assert set(names(found)) <= {"empty-thought", "tool-list"}, name
 
 
 # The templates of Axolotl's package: EOS of the family's tokenizer, and the findings.

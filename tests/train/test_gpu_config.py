@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from kotune.models import generation, presets
-from kotune.plan import shapes
-from kotune.recipe import reading, strict_yaml
+from kotune.recipe import reading
 from kotune.recipe.schema import Recipe
 from kotune.train import config as axolotl_config
 from kotune.worker import driver
@@ -38,7 +37,7 @@ def rendered(
 def hub_config(recipe: Recipe) -> dict[str, Any] | None:
     """The config.json of a recipe's model, None for one that lies here."""
     is_here = presets.is_folder(presets.find(recipe.model, None).base)
-    return None if is_here else dict(strict_yaml.load(shapes.SHAPES_FILE)[recipe.model])
+    return None if is_here else presets.ROWS[recipe.model].shape_keys()
 
 
 def precision(cfg: Any) -> tuple[Any, ...]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from kotune.plan import shapes
-from kotune.recipe import reading, strict_yaml
+from kotune.models import presets
+from kotune.recipe import reading
 from kotune.train import config as axolotl_config
 from kotune.train import training
 from kotune.worker import device
@@ -15,7 +15,7 @@ from tests.gpus import pretended, resolved
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("axolotl")
-SHAPES = {name: dict(shape) for name, shape in strict_yaml.load(shapes.SHAPES_FILE).items()}
+SHAPES = {name: row.shape_keys() for name, row in presets.ROWS.items()}
 MODELS = ("llama-3.2-1b-instruct", "deepseek-r1-distill-qwen-1.5b")
 
 
