@@ -12,7 +12,7 @@ from kotune.display.phrases import Phrases
 from kotune.display.table import Table
 from kotune.report import comparison_tables, cost_tables, run_tables
 from kotune.report.lines import doubts
-from kotune.report.sentences import display_name
+from kotune.report.wording import display_name
 from kotune.runs.finished import Finished
 
 
