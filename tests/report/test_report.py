@@ -234,8 +234,8 @@ def test_what_a_proof_covers_is_told_on_the_screen() -> None:
     ]
     labels = LabelProof(rows=9_000, checked=300, status="")
     unproven = TaskProof(status="not proven", trained=["reply"])
-    told = lines.proven(proof(labels, 0, aihub_dialogue_ko=unproven))
-    assert list(told) == [
+    told = list(lines.proven(proof(labels, 0, aihub_dialogue_ko=unproven)))
+    assert told == [
         (
             "parity labels: only the answer and its end of turn are trained, in 300 of 9,000 rows;"
             " the others were checked only as text"
