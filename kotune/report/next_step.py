@@ -30,7 +30,7 @@ MODELS = ("llama", "deepseek")
 STUDY = Path("few_data")  # a shipped study of how many training rows are enough
 
 
-class Step(NamedTuple):
+class NextStep(NamedTuple):
     """A next step: a sentence, and the commands to enter one after another."""
 
     text: str
@@ -64,8 +64,8 @@ class Known:
         """The comparisons of two models by primary metrics."""
         return [each for each in self.result.comparisons if each.is_primary and not each.is_tuning]
 
-    def step(self, kind: str, *commands: str, **places: str) -> Step:
-        return Step(
+    def step(self, kind: str, *commands: str, **places: str) -> NextStep:
+        return NextStep(
             self.phrases.phrase("next_step", kind, **places), tuple(dict.fromkeys(commands))
         )
 
@@ -80,19 +80,19 @@ class Known:
         return shlex.join([PROGRAM, "compare", *(recipes if is_clear else folders), *words, *where])
 
 
-def next_step(result: Result, phrases: Phrases) -> Step:
+def next_step(result: Result, phrases: Phrases) -> NextStep:
     """The next step."""
     known = Known(result, phrases)
     return next(step for condition in STEPS for step in condition(known))
 
 
-def _nothing_scored(known: Known) -> Iterator[Step]:
+def _nothing_scored(known: Known) -> Iterator[NextStep]:
     """No task was scored."""
     if not known.result.comparisons:
         yield known.step("nothing_scored", f"{PROGRAM} tasks")
 
 
-def _limited(known: Known) -> Iterator[Step]:
+def _limited(known: Known) -> Iterator[NextStep]:
     """Only some items were scored."""
     limited = [run for run in known.result.runs if run.record.limit]
     if limited:
@@ -100,7 +100,7 @@ def _limited(known: Known) -> Iterator[Step]:
         yield known.step("limited", *commands)
 
 
-def _at_baseline(known: Known) -> Iterator[Step]:
+def _at_baseline(known: Known) -> Iterator[NextStep]:
     """A tuned model is no better than a simple baseline, or than its base model."""
     for each in (*known.result.baselines, *known.result.comparisons):
         is_simple = each.is_primary and each.is_tuning and each.a.variant in (*SIMPLE, "base")
@@ -128,7 +128,7 @@ def _more_training(run: Finished) -> tuple[str, str]:
     return "more_epochs", f"axolotl.num_epochs={doubled:g}"
 
 
-def _few_seeds(known: Known) -> Iterator[Step]:
+def _few_seeds(known: Known) -> Iterator[NextStep]:
     """A model has too few seeds for claims about the model."""
     few = [group[0] for group in known.models if len(group) < ENOUGH]
     if few:
@@ -136,7 +136,7 @@ def _few_seeds(known: Known) -> Iterator[Step]:
         yield known.step("seeds" if len(known.models) > 1 else "seeds_alone", *commands)
 
 
-def _alone(known: Known) -> Iterator[Step]:
+def _alone(known: Known) -> Iterator[NextStep]:
     """There is only one model, so there is nothing to compare it with."""
     if len(known.models) > 1:
         return
@@ -154,7 +154,7 @@ def _alone(known: Known) -> Iterator[Step]:
     yield known.step("other_recipe", compare)
 
 
-def _tie(known: Known) -> Iterator[Step]:
+def _tie(known: Known) -> Iterator[NextStep]:
     """No difference between models was found."""
     claims = [claim(each) for each in known.between]
     if "same" not in claims or {"better", "worse"} & {*claims}:
@@ -173,7 +173,7 @@ def _tie(known: Known) -> Iterator[Step]:
     yield known.step("tie", *commands, by=by, factor=f"{factor:.1f}")
 
 
-def _not_measured(known: Known) -> Iterator[Step]:
+def _not_measured(known: Known) -> Iterator[NextStep]:
     """No task measures some of the criteria."""
     measured = {cards()[each.task].criterion for each in known.result.comparisons}
     absent = [known.phrases.word("criteria", name) for name in CRITERIA if name not in measured]
@@ -181,12 +181,12 @@ def _not_measured(known: Known) -> Iterator[Step]:
         yield known.step("not_measured", f"{PROGRAM} tasks", criteria=", ".join(absent))
 
 
-def _decided(known: Known) -> Iterator[Step]:
+def _decided(known: Known) -> Iterator[NextStep]:
     """No question is open."""
     yield known.step("decided", command(STUDY, verb="study"))
 
 
-STEPS: tuple[Callable[[Known], Iterator[Step]], ...] = (
+STEPS: tuple[Callable[[Known], Iterator[NextStep]], ...] = (
     _nothing_scored,
     _limited,
     _at_baseline,

@@ -14,7 +14,7 @@ from kotune.compare.verdict import claim
 from kotune.display.figures import change, level
 from kotune.display.phrases import Phrases
 from kotune.display.words import ADAPTERS, amount
-from kotune.report.next_step import Step, next_step
+from kotune.report.next_step import NextStep, next_step
 from kotune.report.sentences import Verdict, between, cautions, gain_verdicts, tunings
 from kotune.report.wording import Wording
 from kotune_tasks.card import CRITERIA, cards
@@ -25,7 +25,7 @@ UNDECIDED = "open"  # the certainty for all other claims
 
 
 @dataclass(frozen=True)
-class Cell:
+class BoardCell:
     """A model's result on a criterion.
 
     - `value`: the value after tuning, for example `72.3%`
@@ -47,7 +47,7 @@ class Standing:
     scored on the column's task."""
 
     name: str
-    cells: dict[str, Cell | None]
+    cells: dict[str, BoardCell | None]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Summary:
     scoreboard: list[Standing]
     criteria: list[str]
     cautions: list[str]
-    step: Step
+    step: NextStep
 
     @property
     def next(self) -> str:
@@ -145,7 +145,7 @@ def _standing(group: Runs, columns: dict[str, str | None], wording: Wording) -> 
     return Standing(wording.names[group[0].folder], cells)
 
 
-def _cell(comparison: Comparison, phrases: Phrases) -> Cell:
+def _cell(comparison: Comparison, phrases: Phrases) -> BoardCell:
     paired, share = comparison.paired, comparison.is_share
     certainty = CERTAINTY.get(claim(comparison), UNDECIDED)
     text = phrases.word("certainty", certainty)
@@ -153,7 +153,7 @@ def _cell(comparison: Comparison, phrases: Phrases) -> Cell:
         low, high = (amount(end, share) for end in (paired.ci_low, paired.ci_high))
         text = phrases("certain", text=text, low=low, high=high)
     value, by = level(paired.value_b, share), change(paired.difference, share, phrases)
-    return Cell(value, by, certainty, text)
+    return BoardCell(value, by, certainty, text)
 
 
 def _model(group: Runs, wording: Wording) -> str:

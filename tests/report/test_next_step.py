@@ -12,7 +12,7 @@ from kotune.compare.comparison import Comparison
 from kotune.compare.result import Result
 from kotune.compare.seeds import groups
 from kotune.display.phrases import LANGUAGES, Phrases
-from kotune.report.next_step import STEPS, Step, next_step
+from kotune.report.next_step import STEPS, NextStep, next_step
 from kotune.runs.finished import load
 from kotune.runs.folder import read_json, write_json
 from tests.finished import Made
@@ -29,7 +29,7 @@ def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paired, "RESAMPLES", 100)
 
 
-def step(result: Result) -> Step:
+def step(result: Result) -> NextStep:
     return next_step(result, Phrases("en"))
 
 

@@ -19,7 +19,7 @@ from kotune.compare.shares import OTHER_UNITS, is_share
 from kotune.display import figures
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.report.comparison_tables import breakdowns, criteria, gains
-from kotune.report.summary import Cell, summary
+from kotune.report.summary import BoardCell, summary
 from kotune.report.wording import model_names
 from kotune.runs.finished import load
 from kotune_tasks.card import CRITERIA, cards, settings
@@ -55,7 +55,7 @@ def tuning(result: Result) -> Comparison:
     return next(each for each in result.comparisons if each.is_primary and each.is_tuning)
 
 
-def cell_of(result: Result, **changed: float) -> Cell | None:
+def cell_of(result: Result, **changed: float) -> BoardCell | None:
     """The cell of the first model, whose comparison has other figures."""
     whole = tuning(result)
     others = [each for each in result.comparisons if each is not whole]
@@ -102,7 +102,7 @@ def test_the_scoreboard_has_all_criteria_and_says_what_was_not_measured(two: Res
     cell = made.scoreboard[0].cells["reasoning"]
     low, high = (f"{100 * end:.1f}" for end in (whole.ci_low, whole.ci_high))
     by = f"{100 * whole.difference:+.1f} %p"
-    assert cell == Cell(f"{whole.value_b:.1%}", by, "up", f"better, 95% CI {low} to {high}")
+    assert cell == BoardCell(f"{whole.value_b:.1%}", by, "up", f"better, 95% CI {low} to {high}")
     assert [made.scoreboard[0].cells[name] for name in CRITERIA[1:]] == [None] * 3
 
 
