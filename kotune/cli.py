@@ -10,15 +10,15 @@ from kotune.commands.check import check
 from kotune.commands.compare import compare
 from kotune.commands.doctor import doctor
 from kotune.commands.launch import launch
+from kotune.commands.listing import recipes, tasks
 from kotune.commands.lm_eval import lm_eval
 from kotune.commands.plan import plan
 from kotune.commands.preview import preview
-from kotune.commands.recipes import recipes
 from kotune.commands.render import render
 from kotune.commands.report import report
 from kotune.commands.run import run
+from kotune.commands.score import score
 from kotune.commands.study import study
-from kotune.commands.tasks import tasks
 from kotune.commands.template import template
 from kotune.display.terminal import never_fail_to_write
 from kotune.shipped import PROGRAM
@@ -35,6 +35,7 @@ def cli() -> None:
 
 for command in (
     run,
+    score,
     launch,
     study,
     check,

@@ -17,6 +17,7 @@ from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.display.words import p_text
 from kotune.runs.finished import Finished
+from kotune.runs.records import UNDEFINED
 from kotune_tasks.card import CRITERIA, cards
 
 # The phrases of the column headings over the numbers of a comparison.
@@ -249,7 +250,7 @@ def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
             named = (f"{place}", task) if len(result.runs) > 1 else (task,)
             for name in entry.base:
                 if name in kinds["native"] and name in SIGNALS:
-                    values = [entry.base[name].value, entry.tuned[name].value]
+                    values = [entry.base[name].value, entry.tuned.get(name, UNDEFINED).value]
                     beside = [kind.get(name) for kind in kinds.values()]
                     rows += (
                         [(*named, name, *map(number, (*values, *beside)))]

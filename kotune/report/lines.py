@@ -48,7 +48,10 @@ def score_lines(scores: dict[str, TaskScores]) -> list[str]:
 
 
 def _score_line(task: str, metric: str, entry: TaskScores) -> str:
-    base, tuned = entry.base[metric], entry.tuned[metric]
+    base = entry.base[metric]
+    if not entry.tuned:
+        return f"{task} {metric}: {_value(base)} (n = {base.n:,}); nothing is tuned"
+    tuned = entry.tuned[metric]
     values = (
         f"base {_value(base)}, tuned {_value(tuned)} ({_difference(base, tuned)}, n ="
         f" {_item_counts(base, tuned)})"

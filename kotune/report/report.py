@@ -9,7 +9,8 @@ from kotune.compare.result import Result
 from kotune.compare.seeds import groups
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
-from kotune.report import comparison_tables, cost_tables, run_tables
+from kotune.report import comparison_tables, cost_tables, run_tables, scored_table
+from kotune.report.health_table import health
 from kotune.report.lines import doubts
 from kotune.report.sentences import display_name
 from kotune.runs.finished import Finished
@@ -56,20 +57,23 @@ class Report:
 
     def results(self) -> list[Table]:
         """Tables of comparisons by criterion, of gains, by label, of seeds, of baselines, of
-        signals of natural Korean, and of comparisons over parts of the items. Empty if nothing was
-        scored."""
+        the health of generated answers, of signals of natural Korean, and of comparisons over
+        parts of the items. Models without an adapter come first. Empty if nothing was scored."""
+        alone = list(scored_table.scored(self.result, self.phrases))
         if not self.result.comparisons:
-            return []
+            return [*alone, *health(self.result, self.phrases)]
         criteria = comparison_tables.criteria(self.result, self.phrases)
         kinds = comparison_tables.breakdowns(self.result, self.phrases)
         seeds = comparison_tables.seeds(self.result, self.phrases)
         signals = comparison_tables.signals(self.result, self.phrases)
         return [
+            *alone,
             *criteria,
             *comparison_tables.gains(self.result, self.phrases),
             *comparison_tables.label_parts(self.result, self.phrases),
             *seeds,
             comparison_tables.references(self.result, self.phrases),
+            *health(self.result, self.phrases),
             *signals,
             *kinds,
         ]

@@ -9,6 +9,8 @@ from kotune.display import table
 from kotune.display.phrases import Phrases
 from kotune.report import comparison_tables as tables
 from kotune.report import cost_tables
+from kotune.report.health_table import health
+from kotune.report.scored_table import scored
 from kotune.report.sentences import notes, verdicts
 
 # The colour of a verdict, by its outcome. A verdict that is only about adapters has no colour.
@@ -29,11 +31,13 @@ def show(result: Result, phrases: Phrases, console: Console | None = None) -> No
         console.print(Text(f"{number}  {result.names[run.folder]}  {run.folder}"))
     console.print()
     results = (
+        *scored(result, phrases),
         *tables.criteria(result, phrases),
         *tables.gains(result, phrases),
         *tables.label_parts(result, phrases),
         *tables.seeds(result, phrases),
         tables.references(result, phrases),
+        *health(result, phrases),
     )
     for shown in (
         *results,

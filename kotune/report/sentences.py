@@ -59,6 +59,7 @@ def notes(result: Result, phrases: Phrases) -> list[str]:
     - tasks that were not scored
     - differences between the runs other than their models
     - tasks for which the parity proof failed
+    - poor answers after tuning (kotune.compare.health)
     - whether the claims hold for models, or only for these adapters
     - runs that are not compared, but show the variation of seeds
     - the number of p-values that were adjusted together
@@ -83,7 +84,8 @@ def notes(result: Result, phrases: Phrases) -> list[str]:
         else []
     )
     gained = [phrases("gains_scope")] if result.gains else []
-    return [*missing, *differences, *_not_proven(result, phrases), *gained, *scope]
+    doubts = [*_not_proven(result, phrases), *_poor_answers(result, phrases)]
+    return [*missing, *differences, *doubts, *gained, *scope]
 
 
 def _tests(result: Result, phrases: Phrases) -> str:
@@ -108,13 +110,28 @@ def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
             yield phrases("not_proven", run=result.names[run.folder], tasks=", ".join(tasks))
 
 
+def _poor_answers(result: Result, phrases: Phrases) -> Iterator[str]:
+    """A sentence for each tuned model and task with poor answers."""
+    for each in result.healths:
+        if each.is_poor:
+            shares = each.health._asdict()
+            faults = ", ".join(
+                phrases.phrase("faults", name, share=f"{shares[name]:.1%}")
+                for name in each.health.poor()
+            )
+            model = display_name(each.side, result.names)
+            yield phrases("poor_answers", task=each.task, model=model, faults=faults)
+
+
 def _scope(result: Result, phrases: Phrases) -> str:
     """A sentence on the scope of the claims. They are about models if every recipe has at least
     ENOUGH seeds. Otherwise some or all of them are only about these adapters."""
-    grouped = groups(result.runs)
+    grouped = groups([run for run in result.runs if run.is_tuned])
+    if not grouped:
+        return phrases("nothing_tuned")
     enough = [group for group in grouped if len(group) >= ENOUGH]
     if not enough:
-        return phrases("one_seed" if len(result.runs) == 1 else "one_seed_each")
+        return phrases("one_seed" if len(grouped) == 1 else "one_seed_each")
     if len(enough) == len(grouped):
         return phrases("seeds_enough")
     names_of = "; ".join(
@@ -233,8 +250,10 @@ def _phrase_values(
 ) -> dict[str, str]:
     """The values in a verdict's phrase that do not depend on its outcome: names, task, metric,
     criterion, number of items, and the value of each side."""
-    paired = comparison.paired
-    are_two = not comparison.a.others and not comparison.b.others
+    paired, both = comparison.paired, (comparison.a, comparison.b)
+    kind = "two" if not any(side.others for side in both) else "more"
+    if not all(side.run.is_tuned for side in both):
+        kind = "model"
     return {
         "a": display_name(comparison.a, names),
         "b": display_name(comparison.b, names),
@@ -242,7 +261,7 @@ def _phrase_values(
         "metric": comparison.metric,
         "criterion": phrases.word("criteria", cards()[comparison.task].criterion),
         "n": f"{paired.n:,}",
-        "adapters": phrases.word("adapters", "two" if are_two else "more"),
+        "adapters": phrases.word("adapters", kind),
         "value_a": f"{paired.value_a:.3f}",
         "value_b": f"{paired.value_b:.3f}",
     }

@@ -14,6 +14,7 @@ from kotune.models.adapters import refuse_saved
 from kotune.models.loading import config_of, model_errors
 from kotune.models.refusals import CONFIG
 from kotune.score import batches, shared, turns
+from kotune.score.endings import Endings, end_ids
 from kotune.train.precision import loading
 from kotune.train.upstream import float32_softmax_arguments, hold_kernels
 from kotune.worker import bounds
@@ -25,9 +26,10 @@ ATTENTION = "sdpa"
 TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
-def load_model(root: Path, base: dict[str, str | None]) -> Any:
+def load_model(root: Path, base: dict[str, str | None], is_tuned: bool = True) -> Any:
     """lm-eval's HF model with the base model and the adapter of the run folder `root`. Tokenizer
-    and template are those saved with the adapter. `base`: as in scoring.score().
+    and template are those saved with the adapter. `base`: as in scoring.score(). `is_tuned`:
+    whether there is an adapter.
 
     The base model is the one that the recipe names. The base model that adapter_config.json names
     is ignored, because that file may be untrusted. Raises StageError if a part cannot be loaded."""
@@ -35,7 +37,7 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     from transformers import AutoTokenizer
 
     adapter, name = root / layout.MODEL, f"{root.name}/{layout.MODEL}"
-    refuse_saved(name, adapter)
+    refuse_saved(name, adapter, is_tuned)
     with model_errors(name, "its tokenizer cannot be loaded"), bounds.tokenizing():
         # An untrusted tokenizer may differ from the one in the parity proof, and may expand texts
         # without limit.
@@ -43,6 +45,8 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
             AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
         )
     base_model = load_base(str(base["model"]), base)
+    if not is_tuned:
+        return harness_model(base_model, tokenizer)
     before = _digests(base_model)
     with model_errors(
         name, "its adapter cannot be loaded", "move the run folder away and run again"
@@ -94,16 +98,19 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
     - `most`: the maximum batch size of generation; lowered if memory runs out
     - `longest`: the maximum tokens of an answer; None for the task's own maximum
     - `generation_batches`: the batch sizes of the last call of generate_until()
+    - `ended`: for each answer of that call, whether the model ended it; None if not known
     """
 
     class HarnessModel(shared.model_class(turns.model_class())):  # type: ignore[misc]
         most = batches.MOST
         longest: int | None = None
         generation_batches: list[int]
+        ended: list[bool | None]
         batch_size_per_gpu: int
 
         def _model_generate(self, context: Any, *given: Any, **options: Any) -> Any:
             generated = super()._model_generate(context, *given, **options)
+            self.endings.read(generated, context.shape[1], options["max_length"], end_ids(self))
             if self.meter:  # each answer counts as long as the longest one of its batch
                 rows, length = generated.shape
                 self.meter.add(rows, rows * (length - context.shape[1]))
@@ -114,7 +121,8 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
             if self.meter:
                 self.meter.expect(len(requests))
             answers, reading = [""] * len(requests), self.batch_size_per_gpu
-            self.generation_batches = []
+            self.generation_batches, hook = [], self.cache_hook
+            self.cache_hook = self.endings = Endings(hook)
             for size, numbers in batches.parts(self, requests, self.most).items():
                 self.batch_size_per_gpu = size = min(size, self.most)
                 generated = super().generate_until(
@@ -124,7 +132,8 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
                     self.most = self.batch_size_per_gpu
                 for number, answer in zip(numbers, generated, strict=True):
                     answers[number] = opened_thought(requests[number].args[0]) + answer
-            self.batch_size_per_gpu = reading
+            self.batch_size_per_gpu, self.cache_hook = reading, hook
+            self.ended = [self.endings.take(request.args[0]) for request in requests]
             return answers
 
     return HarnessModel(
