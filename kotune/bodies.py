@@ -35,7 +35,7 @@ from kotune.runs.proof import Parity
 from kotune.runs.reading import rows_of
 from kotune.runs.records import TaskScores, parsed
 from kotune.runs.unfinished import Started, TrainedRecord
-from kotune.score import base_answers, base_cache
+from kotune.score import base_answers, base_cache, few_shot
 from kotune.score.samples import damaged_notes
 from kotune.template import examine, words
 from kotune.template.findings import CLOSED
@@ -177,6 +177,8 @@ def _score(job: Job, screen: Screen) -> None:
     for line in damaged_notes(job.run.root, job.tasks):
         screen.say(line)
     for line in _reuse(job, inputs):
+        screen.say(line)
+    for line in few_shot.write(job.run.root, job.tasks, job.recipe.few_shot, job.recipe.seed):
         screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
     hub.fetch(model, revision=base["model_revision"])

@@ -181,6 +181,7 @@ def _score_inputs(job: Job) -> Inputs:
         ),
         "device": job.device,
         "limit": job.limit,
+        **({"few_shot": job.recipe.few_shot} if job.recipe.few_shot else {}),
         "merge": sorted(task for task, data in job.tasks.items() if data.merge),
         "proven": proof_statuses(job.run.root),
     }

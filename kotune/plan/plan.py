@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from kotune.compare.efficiency import Price
 from kotune.models import presets
-from kotune.plan import assumptions, clock, counting, gpus, memory, shapes, work
+from kotune.plan import assumptions, clock, counting, gpus, memory, notes, shapes, work
 from kotune.plan.clock import Schedule, Speed
 from kotune.plan.counting import Counted
 from kotune.plan.gpus import Gpu
@@ -30,14 +30,6 @@ from kotune.train import config as axolotl_config
 from kotune.train.head import CHUNK
 
 GIB = 2**30
-# Keys of Axolotl with which more parameters are trained or stored. The predictions ignore them.
-NOT_COUNTED = (
-    "lora_modules_to_save",
-    "lora_target_parameters",
-    "peft_layers_to_transform",
-    "peft_use_dora",
-    "unfrozen_parameters",
-)
 SCORED = ("likelihood", "generation")  # the parts of scoring in GpuPlan.seconds
 OLD = "no native bf16"  # the beginning of a note about a GPU
 SHORTEST = 64  # the smallest sequence_len that is suggested
@@ -175,7 +167,7 @@ def make(
         work.of_recipe(recipe, counted),
         int(config["micro_batch_size"]),
         (),
-        [*_notes(config, counted), *work.not_scored(recipe)],
+        [*notes.of(config, counted), *work.notes(recipe)],
         axolotl_config.is_auto(recipe),
         price,
         number,
@@ -232,29 +224,6 @@ def schedule_of(config: AxolotlConfig, counted: Counted) -> Schedule:
     return Schedule(batch_size, steps, packing, length, evaluations, pad_to)
 
 
-def _notes(config: AxolotlConfig, counted: Counted) -> Sequence[str]:
-    """Notes about settings that the predictions ignore, and about examples that are too long."""
-    notes = [
-        f"axolotl.{key} is not counted: more is trained or stored than predicted here"
-        for key in NOT_COUNTED
-        if config.get(key)
-    ]
-    if not str(config.get("optimizer")).startswith("adamw_torch"):
-        notes.append(
-            f"axolotl.optimizer {config.get('optimizer')}: its memory is predicted as AdamW's, two"
-            " fp32 moments"
-        )
-    if counted.longest > int(config["sequence_len"]):
-        word = "are about" if not counted.exact else "has"
-        which = "the longest examples" if not counted.exact else "the longest example"
-        notes.append(
-            f"{which} {word} {counted.longest:,} tokens, more than sequence_len"
-            f" {config['sequence_len']:,}: excess_length_strategy is"
-            f" {config.get('excess_length_strategy') or 'drop'}"
-        )
-    return notes
-
-
 def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     """The prediction for one GPU. `plan.gpu_plans` is not used."""
     lean = _with(plan, checkpointing=False)
@@ -274,15 +243,19 @@ def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     predicted = _memory(plan, gpu, used)
     is_slow = mode.precision == "fp32" or (gpu.is_old and mode.precision == "bf16")
     speed = clock.speed_of(gpu, is_slow)
-    answers = _answers(
-        plan, mode, gpu.memory * batches.USABLE - predicted.weights - predicted.adapter
-    )
+    free = gpu.memory * batches.USABLE - predicted.weights - predicted.adapter
+    answers = _answers(plan, mode, free)
     scoring = {
         variant: _scoring(plan, speed, mode, predicted.weights, answers, variant)
         for variant in VARIANTS
     }
     seconds = _training(plan, speed, mode, used)
-    seconds |= {key: sum(scored[key] for scored in scoring.values()) for key in SCORED}
+    shots = replace(plan, works=work.with_examples(plan.works, plan.recipe, plan.counted))
+    few_shot = _scoring(
+        shots, speed, mode, predicted.weights, _answers(shots, mode, free), VARIANTS[0]
+    )
+    every = (*scoring.values(), few_shot)
+    seconds |= {key: sum(scored[key] for scored in every) for key in SCORED}
     base = sum(scoring["base"].values())
     return GpuPlan(gpu, micro, used, predicted, seconds, base, answers, notes)
 
@@ -327,10 +300,15 @@ def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
     return replace(needed, scoring=max(needed.scoring, generation))
 
 
+def _all_works(plan: Plan) -> Sequence[Work]:
+    """The work of scoring, also that of the base model with examples in its prompt."""
+    return (*plan.works, *work.with_examples(plan.works, plan.recipe, plan.counted))
+
+
 def _choice_bytes(plan: Plan, mode: Mode, batch_size: int) -> int:
     """Bytes of the largest batch of questions whose choices are scored, without the weights. 0 if
     no task has choices."""
-    longest = [task.longest for task in plan.works if task.choices]
+    longest = [task.longest for task in _all_works(plan) if task.choices]
     room = limits("cuda", batch_size)
     return memory.of_choices(plan.shape, mode.method.in_fp32, room, max(longest)) if longest else 0
 
@@ -339,7 +317,7 @@ def _answer_bytes(plan: Plan, mode: Mode, free: float) -> float:
     """Bytes of the answers that are generated at once in `free` bytes, for the task that needs the
     most memory. All prompts of a task are assumed to have the length of its longest prompt."""
     sizes = memory.sizes_of(plan.shape, mode.method.in_fp32)
-    tasks = [(task.longest, task.written) for task in plan.works if task.written]
+    tasks = [(task.longest, task.written) for task in _all_works(plan) if task.written]
     return max(
         (_at_once(plan, mode, free, *task) * batches.of_answer(sizes, *task) for task in tasks),
         default=0,

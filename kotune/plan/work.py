@@ -47,13 +47,37 @@ def of_recipe(recipe: Recipe, counted: Counted) -> list[Work]:
     return [_of_task(task, recipe, counted, location) for task, location in locations.items()]
 
 
-def not_scored(recipe: Recipe) -> list[str]:
-    """A note for each task of the recipe that has no test data."""
-    tasks = Job(recipe, Run(Path()), "cpu", None).not_scored
+def with_examples(works: Sequence[Work], recipe: Recipe, counted: Counted) -> list[Work]:
+    """The work of the base model with the recipe's `few_shot` examples in its prompt, for the tasks
+    whose form is trained. Empty if the recipe has none.
+
+    Where choices are scored, the examples are read once. Where answers are generated, they are read
+    for each question."""
+    number, trained = recipe.few_shot or 0, {(entry.source, entry.form) for entry in recipe.data}
     return [
+        replace(
+            work,
+            prompt=work.prompt
+            + number * counted.mean / (max(work.items or 1, 1) if work.choices else 1),
+            longest=work.longest + number * counted.longest,
+        )
+        for work in works
+        if number and (cards()[work.task].source, cards()[work.task].form) in trained
+    ]
+
+
+def notes(recipe: Recipe) -> list[str]:
+    """A note for each task of the recipe that has no test data, and one on `few_shot`."""
+    tasks = Job(recipe, Run(Path()), "cpu", None).not_scored
+    absent = [
         f"{task} is not scored: the data have no test part, and none is held out ({RECIPES_PAGE})"
         for task in tasks
     ]
+    number = recipe.few_shot
+    shots = (
+        [f"the base model is also scored with {number} examples in its prompt"] if number else []
+    )
+    return absent + shots
 
 
 def limited(work: Work, limit: Limit) -> Work:

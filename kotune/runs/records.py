@@ -210,6 +210,15 @@ class Baselines(FileModel):
     lines: dict[Name, Values] = {}
 
 
+class FewShot(FileModel):
+    """The examples in the base model's prompt. `guids`: the training rows. `absent`: the reason if
+    the base model was not scored with examples: `too few` (training rows) or `too long` (prompts
+    for the model)."""
+
+    guids: list[str]
+    absent: str | None = None
+
+
 class TaskScores(FileModel):
     """The scores of a task in scores.json. Fields with a default are missing in runs of earlier
     versions.
@@ -234,6 +243,7 @@ class TaskScores(FileModel):
     batches: dict[str, list[Count]] = {}  # the batch sizes of generated answers, by variant
     proven: str | None = None  # EQUAL, NOT_TRAINED or NOT_PROVEN
     references: Baselines = Baselines()
+    few_shot: FewShot | None = None  # None if the recipe asks for no examples
 
     def variant(self, name: str) -> Values:
         """The values of `base` or `tuned`."""

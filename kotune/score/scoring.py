@@ -8,10 +8,13 @@ import math
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from heapq import nlargest
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kodata.card import TrainingRow
 from kodata.errors import shown
 from kodata.metrics.metrics import MEAN, METRICS
 from kodata.metrics.resampling import stderr, value
@@ -24,6 +27,7 @@ from kotune.runs.reading import lines_of, proof_statuses
 from kotune.runs.records import (
     UNDEFINED,
     Baselines,
+    FewShot,
     MetricValue,
     PublishedFigure,
     TaskScores,
@@ -31,7 +35,7 @@ from kotune.runs.records import (
 )
 from kotune.runs.task_data import TaskData
 from kotune.runs.unfinished import Note, RefusedNote
-from kotune.score import borrowed
+from kotune.score import borrowed, few_shot
 from kotune.score.baselines import BaselineAnswers, BaselineScorer
 from kotune.score.harness import Loaded, Logged, load_task
 from kotune.score.memory import is_exhausted
@@ -53,6 +57,7 @@ SEED = 1234  # lm-eval's default; used by tasks that sample answers
 VARIANTS = ("base", "tuned")
 REHEARSED = 2  # items of each task that are scored before training
 REHEARSED_TOKENS = 32  # of an answer: a real model would write 256 or 2,048 tokens for minutes
+LONGEST = 20  # questions of a task whose length is checked if the prompt has examples
 REHEARSED_ROWS = 300  # training rows that baselines learn from in the rehearsal
 
 
@@ -81,18 +86,26 @@ def score(
     model_revision (the hub commit used in training, None for a folder). `variants`: VARIANTS, or
     `base` alone if the run folder has no adapter."""
     meter = import_module("kotune.worker.meter").Meter(root)  # no part of the code digest
-    loaded = [load_task(name, data) for name, data in tasks.items()]
+    loaded, chosen = [load_task(name, data) for name, data in tasks.items()], few_shot.read(root)
     limits = {task.name: task.quick() if limit == "quick" else limit for task in loaded}
     unchecked = [task for task in loaded if _is_unchecked(root, task.name)]
-    if unchecked or _todo(root, loaded, variants):
+    todo = [*_todo(root, loaded, variants), *_few_shot_todo(root, loaded, chosen)]
+    if unchecked or todo:
         is_tuned = "tuned" in variants
         model = load_model(root, base, is_tuned)
         model.meter = meter
         for task in unchecked:
             with _as_base(model):
                 _check(root, task, model, limits[task.name], borrowed.tolerance(base))
-        for task, variant in _todo(root, loaded, variants):
-            with _as_base(model) if variant == "base" and is_tuned else nullcontext():
+        # Checked answers may have been rejected, so what is to do is found again.
+        todo = [*_todo(root, loaded, variants), *_few_shot_todo(root, loaded, chosen)]
+        for task, variant in todo:
+            rows = chosen[task.name] if variant == few_shot.NAME else []
+            model.examples = few_shot.turns(rows)
+            model.shares_prefix = bool(rows)
+            if rows and _is_too_long(task, model, limits[task.name]):
+                continue
+            with nullcontext() if variant == "tuned" or not is_tuned else _as_base(model):
                 result = evaluated(task, model, limits[task.name], variant)
                 _write(root, variant, task, result, getattr(model, "generation_batches", []))
     baselines, entries = BaselineScorer(root), {}
@@ -120,6 +133,34 @@ def _todo(root: Path, tasks: list[Loaded], variants: Sequence[str]) -> list[tupl
         for task, variant, note in notes
         if note is None or (variant == variants[-1] and not note.items)
     ]
+
+
+def _few_shot_todo(
+    root: Path, tasks: list[Loaded], chosen: few_shot.Chosen
+) -> list[tuple[Loaded, str]]:
+    """The tasks that the base model is to answer with examples in its prompt."""
+    return [
+        (task, few_shot.NAME)
+        for task in tasks
+        if chosen.get(task.name) and _done(root, task.name, few_shot.NAME) is None
+    ]
+
+
+def _is_too_long(task: Loaded, model: Any, limit: int | None) -> bool:
+    """Whether a prompt with the model's examples, and its answer, exceed the model's maximum
+    length. lm_eval would cut the beginning of the prompt. The LONGEST questions are counted."""
+    model.turns_by_text = task.turns_by_text()
+    docs = [*islice(task.task.eval_docs, _items(task, limit))]
+    for doc in nlargest(LONGEST, docs, key=lambda doc: len(task.question(doc))):
+        prompt = model.apply_chat_template([{"role": "user", "content": task.question(doc)}])
+        if task.generates:
+            answer = int(task.task.config.generation_kwargs["max_gen_toks"])
+        else:
+            answer = max(len(model.tok_encode(text)) for text in task.task.doc_to_choice(doc))
+        if len(model.tok_encode(prompt)) + answer > model.max_length:
+            print(f"{task.name}: not scored with examples; a prompt is too long", flush=True)
+            return True
+    return False
 
 
 def _is_unchecked(root: Path, task: str) -> bool:
@@ -254,6 +295,11 @@ def _entry(root: Path, task: Loaded, scorer: BaselineScorer, variants: Sequence[
     digests = {variant: note.sha256 for variant, note in noted.items()}
     digests["items"] = str(last.items)
     baselines = _baselines(root, scorer.of(task, samples), task.name, digests)
+    with_examples = _done(root, task.name, few_shot.NAME)
+    if with_examples:
+        digests[few_shot.NAME] = with_examples.sha256
+        lines = {few_shot.NAME: with_examples.values, **baselines.lines}
+        baselines = baselines.model_copy(update={"lines": lines})
     names = dict.fromkeys(name for note in noted.values() for name in note.values)
     return TaskScores(
         version=card.version,
@@ -268,7 +314,17 @@ def _entry(root: Path, task: Loaded, scorer: BaselineScorer, variants: Sequence[
         batches={variant: note.batches or [] for variant, note in noted.items()},
         proven=proof_statuses(root).get(task.name),
         references=baselines,
+        few_shot=_few_shot(few_shot.read(root).get(task.name), with_examples is not None),
     )
+
+
+def _few_shot(rows: list[TrainingRow] | None, is_scored: bool) -> FewShot | None:
+    """The record of the examples in the base model's prompt. `rows`: the chosen rows; None if no
+    examples were asked for."""
+    if rows is None:
+        return None
+    absent = None if is_scored else "too long" if rows else "too few"
+    return FewShot(guids=[row["guid"] for row in rows], absent=absent)
 
 
 def _baselines(

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from kotune.models import presets
-from kotune.score.endings import Endings, end_ids
 from kotune.score.harness import load_task
-from kotune.score.model import harness_model, load_base
+from kotune.score.model import Endings, end_ids, harness_model, load_base
 from kotune.score.scoring import evaluated
 
 torch = pytest.importorskip("torch")
