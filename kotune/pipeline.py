@@ -167,7 +167,7 @@ def score(recipe: Existing, command: str, options: RunOptions, screen: Screen) -
         job = _job(recipe, folder, options)
         screen.header(folder, f"{recipe.model}, adapter {recipe.adapter_path or recipe.adapter}")
         require_engines()
-        facts = {"command": command, "limit": options.limit}
+        facts: dict[str, object] = {"command": command, "limit": options.limit}
         try:
             with _explain_malformed_unless_new(folder):
                 execute(job, STAGES[-1], screen, facts)

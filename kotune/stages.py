@@ -150,14 +150,22 @@ def _render_inputs(job: Job) -> Inputs:
 def _train_inputs(job: Job) -> Inputs:
     names = (CONFIG, TEMPLATE, TRAIN, VALIDATION)
     model = presets.find(job.recipe.model, job.recipe.template)
-    given = job.recipe.adapter_path if isinstance(job.recipe, Existing) else None
     return {
-        **({"given": _model_files(str(given))} if given else {}),
+        **(_given(job.recipe) if isinstance(job.recipe, Existing) else {}),
         **{name: _known_sha256(job, name) for name in names},
         "model": _model_files(model.base),
         "code": code().digest(config.PLUGIN, kept_keys=NO_ENTRIES),
         "launcher": list(job.launcher),
         "versions": versions("axolotl", "torch", "transformers", "peft", "bitsandbytes"),
+    }
+
+
+def _given(recipe: Existing) -> Inputs:
+    """The files of an adapter that is not trained here, and the code that takes it."""
+    folder = recipe.adapter_path
+    return {
+        "given": _model_files(str(folder)) if folder else None,
+        "taken_by": code().digest("kotune.existing.bodies.take", kept_keys=NO_ENTRIES),
     }
 
 
@@ -175,13 +183,15 @@ def _score_inputs(job: Job) -> Inputs:
         "validation": _known_sha256(job, VALIDATION),  # selects one of two baselines
         "test": _test_files(job),
         "tasks": _tasks(job),
-        "code": code().digest("kotune.score.job.run", kept_keys=NO_ENTRIES),
+        "code": code().digest(
+            "kotune.score.job.run", "kotune.score.few_shot.write", kept_keys=NO_ENTRIES
+        ),
         "versions": versions(
             "lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"
         ),
         "device": job.device,
         "limit": job.limit,
-        **({"few_shot": job.recipe.few_shot} if job.recipe.few_shot else {}),
+        "few_shot": job.recipe.few_shot,
         "merge": sorted(task for task, data in job.tasks.items() if data.merge),
         "proven": proof_statuses(job.run.root),
     }

@@ -16,7 +16,7 @@ from kotune.models.adapters import refuse_saved
 from kotune.recipe.existing import Existing
 from kotune.runs.folder import write_json, write_text
 from kotune.runs.job import Job
-from kotune.runs.proof import NOT_TRAINED, Content, LabelProof, Lengths, Parity, TaskProof
+from kotune.runs.proof import UNKNOWN, Content, LabelProof, Lengths, Parity, TaskProof
 from kotune.worker.call import call
 
 # The files of an adapter, and those of its tokenizer, by their names in the adapter's folder.
@@ -38,14 +38,19 @@ def prepare(job: Job, screen: Screen) -> None:
     not_scored = {
         task: {"groups": groups, "needed": FEWEST} for task, groups in job.not_scored.items()
     }
-    leaks = {"policy": job.recipe.leaks, "compared": {}, "found": [], "between_tests": []}
+    leaks: dict[str, object] = {
+        "policy": job.recipe.leaks,
+        "compared": {},
+        "found": [],
+        "between_tests": [],
+    }
     manifest = {"entries": [], "rows": {"train": 0, "validation": 0}, "leaks": leaks}
     write_json(job.run.path(layout.MANIFEST), {**manifest, "not_scored": not_scored})
 
 
 def render(job: Job, screen: Screen) -> None:
     """Fetch the model, and write the chat template. Nothing is trained, so axolotl.yml has only the
-    base model, and the proof of each task says that its prompt is not trained."""
+    base model, and the proof of each task says that it is unknown whether its prompt is trained."""
     model = presets.find(job.recipe.model, job.recipe.template)
     revision = hub.fetch(model.base)
     unused = generation.unused_settings(model.base, revision)
@@ -59,10 +64,10 @@ def render(job: Job, screen: Screen) -> None:
     if model.template:
         write_text(job.run.path(layout.TEMPLATE), model.template.read_text(encoding="utf-8"))
     proof = Parity(
-        labels=LabelProof(rows=0, checked=0, status=NOT_TRAINED),
+        labels=LabelProof(rows=0, checked=0, status=UNKNOWN),
         lengths=Lengths(rows=0, longest=0, sequence_len=0, too_long=0),
         content=Content(tokens=0, characters=0),
-        tasks={task: TaskProof(status=NOT_TRAINED) for task in job.tasks},
+        tasks={task: TaskProof(status=UNKNOWN) for task in job.tasks},
     )
     write_json(job.run.path(layout.PARITY), proof.as_json())
 

@@ -88,11 +88,14 @@ class Report:
         return [cost_tables.costs(self.result, self.phrases)]
 
     def origins(self) -> list[Table]:
-        """Tables with the data of each run, its parity proof, and how to reproduce it."""
-        made = (run_tables.parity, run_tables.reproduction)
+        """Tables with the data of each run, its parity proof, and how to reproduce it. The last is
+        the only one if nothing was trained."""
+        result, phrases = self.result, self.phrases
+        is_trained = any(run.record.trained for run in result.runs)
         return [
-            *run_tables.data(self.result, self.phrases),
-            *(table(self.result, self.phrases) for table in made),
+            *run_tables.data(result, phrases),
+            *([run_tables.parity(result, phrases)] if is_trained else []),
+            run_tables.reproduction(result, phrases),
         ]
 
     def prefix(self, run: Finished) -> str:

@@ -135,8 +135,11 @@ class Finished:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The manifest of the run's training data."""
-        return self._json(MANIFEST, Manifest)
+        """The manifest of the run's training data. It has no entries if nothing was trained."""
+        manifest = self._json(MANIFEST, Manifest)
+        if bool(manifest.entries) != self.record.trained:
+            raise self._damaged(MANIFEST)
+        return manifest
 
     @cached_property
     def parity(self) -> Parity:

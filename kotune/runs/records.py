@@ -241,7 +241,7 @@ class TaskScores(FileModel):
     tuned: Values = {}
     base_from: str | None = None  # the run from which the base answers were copied, if any
     batches: dict[str, list[Count]] = {}  # the batch sizes of generated answers, by variant
-    proven: str | None = None  # EQUAL, NOT_TRAINED or NOT_PROVEN
+    proven: str | None = None  # a status of kotune.runs.proof
     references: Baselines = Baselines()
     few_shot: FewShot | None = None  # None if the recipe asks for no examples
 

@@ -105,6 +105,8 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
         longest: int | None = None
         generation_batches: list[int]
         ended: list[bool | None]
+        endings: Endings
+        cache_hook: Any
         batch_size_per_gpu: int
 
         def _model_generate(self, context: Any, *given: Any, **options: Any) -> Any:

@@ -286,7 +286,9 @@ def _noted(root: Path, task: str, variant: str) -> Note:
     return note
 
 
-def _entry(root: Path, task: Loaded, scorer: BaselineScorer, variants: Sequence[str]) -> TaskScores:
+def _entry(
+    root: Path, task: Loaded, scorer: BaselineScorer, variants: Sequence[str] = VARIANTS
+) -> TaskScores:
     """A task's scores, from the notes on the variants. Also writes the samples of the task's
     baselines."""
     noted = {variant: _noted(root, task.name, variant) for variant in variants}

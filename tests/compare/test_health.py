@@ -1,7 +1,7 @@
 """The health of generated answers is that of the samples, and poor answers are said."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def answer(text: str, gold: str = "", ended: bool | None = True) -> Answer:
     return Answer("g", "d", "c", "q", "t", {}, text, gold, ended=ended)
 
 
-def generated(folder: Path, made: Made, said: dict[str, Sequence[dict[str, Any]]]) -> Path:
+def generated(folder: Path, made: Made, said: Mapping[str, Sequence[dict[str, Any]]]) -> Path:
     """A run whose answers are generated: those of `said` by variant, in turn."""
     finished(folder, made)
     scores = read_json(folder / "scores.json")

@@ -71,10 +71,13 @@ def test_samples_say_what_the_model_alone_does_with_each_prompt() -> None:
     task = load_task("nli_sample_ko_gen")
     model.longest = 3
     prompts: list[str] = []
-    asked = model.generate_until
-    model.generate_until = lambda requests, **more: (
-        prompts.extend(request.args[0] for request in requests) or asked(requests, **more)
-    )
+    generate = model.generate_until
+
+    def asked(requests: Any, **more: Any) -> Any:
+        prompts.extend(request.args[0] for request in requests)
+        return generate(requests, **more)
+
+    model.generate_until = asked
 
     def measured() -> list[bool | None]:
         prompts.clear()

@@ -14,6 +14,7 @@ from kotune.errors import KotuneError, RecipeError
 from kotune.layout import FEW_SHOT, SCORES
 from kotune.recipe.reading import digest, load
 from kotune.runs.folder import read_json, write_text
+from kotune.runs.records import FewShot
 from kotune.score import few_shot, scoring, shared
 from kotune.score.contexts import common_prefix, questions
 from kotune.score.harness import load_task
@@ -169,7 +170,7 @@ def test_a_prompt_that_is_too_long_is_not_cut(run: Path, task: str) -> None:
     assert not scoring._is_too_long(load_task(task), model, 30)
     model._max_length = 200
     assert scoring._is_too_long(load_task(task), model, 30)
-    assert scoring._few_shot([], False) == scoring.FewShot(guids=[], absent="too few")
+    assert scoring._few_shot([], False) == FewShot(guids=[], absent="too few")
     assert scoring._few_shot([{"guid": "a"}], False).absent == "too long"  # type: ignore
     assert scoring._few_shot(None, False) is None
 
