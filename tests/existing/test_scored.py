@@ -23,9 +23,9 @@ PLAIN: dict[str, str | None] = {
 TASK = ("--tasks", "nli_sample_ko", "--limit", "6", "--device", "cpu")
 
 
-def adapter(folder: Path, preset: str = "quickstart-llama", **config: object) -> Path:
+def adapter(folder: Path, **config: object) -> Path:
     """An adapter as peft saves it, without a tokenizer. It changes nothing: its B is zero."""
-    base = load_base(str(presets.PRESETS[preset].base), PLAIN)
+    base = load_base(str(presets.PRESETS["quickstart-llama"].base), PLAIN)
     lora = peft.LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
     peft.get_peft_model(base, lora).save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
