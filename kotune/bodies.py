@@ -11,6 +11,7 @@ from kotune import stages
 from kotune.display.phrases import Phrases
 from kotune.display.progress import Screen
 from kotune.errors import RecipeError, StageError
+from kotune.existing import bodies as existing
 from kotune.layout import (
     CONFIG,
     MANIFEST,
@@ -34,7 +35,7 @@ from kotune.runs.proof import Parity
 from kotune.runs.reading import rows_of
 from kotune.runs.records import TaskScores, parsed
 from kotune.runs.unfinished import Started, TrainedRecord
-from kotune.score import base_answers, base_cache
+from kotune.score import base_answers, base_cache, few_shot
 from kotune.score.samples import damaged_notes
 from kotune.template import examine, words
 from kotune.template.findings import CLOSED
@@ -177,6 +178,8 @@ def _score(job: Job, screen: Screen) -> None:
         screen.say(line)
     for line in _reuse(job, inputs):
         screen.say(line)
+    for line in few_shot.write(job.run.root, job.tasks, job.recipe.few_shot, job.recipe.seed):
+        screen.say(line)
     model = presets.find(job.recipe.model, job.recipe.template).base
     hub.fetch(model, revision=base["model_revision"])
     with screen.watching() as watch:
@@ -187,6 +190,7 @@ def _score(job: Job, screen: Screen) -> None:
             tasks=job.tasks,
             base={**base, "model": model},
             limit=job.limit,
+            variants=("base", "tuned") if job.is_tuned else ("base",),
         )
     job.run.update(base_checked=base_answers.list_checked(job.run.root, job.tasks) or None)
     for line in base_answers.list_rejected(job.run.root, job.tasks):
@@ -204,8 +208,9 @@ def _reuse(job: Job, inputs: Inputs) -> list[str]:
     """Copy base answers of other runs into the run folder: first those of sibling runs, then those
     in the user's cache. If `job.fresh_base` is set, remove copied answers instead.
 
-    `inputs`: the inputs of the score stage. Returns messages for the screen."""
-    if job.fresh_base:
+    `inputs`: the inputs of the score stage. Returns messages for the screen. Without an adapter,
+    the base model is all that is scored, so nothing is reused."""
+    if job.fresh_base or not job.is_tuned:
         base_answers.forget(job.run.root, job.tasks)
         return []
     siblings = base_answers.reuse(job.run.root, inputs, job.tasks)
@@ -234,6 +239,14 @@ def _report(job: Job, screen: Screen) -> None:
         screen.say(os.path.relpath(path))
 
 
+# Of a model or an adapter that is not trained here.
+EXISTING: dict[str, Callable[[Job, Screen], None]] = {
+    "prepare": existing.prepare,
+    "render": existing.render,
+    "train": existing.take,
+    "score": _score,
+    "report": _report,
+}
 BODIES: dict[str, Callable[[Job, Screen], None]] = {
     "prepare": _prepare,
     "render": _render,

@@ -10,16 +10,16 @@ from kotune.commands.check import check
 from kotune.commands.compare import compare
 from kotune.commands.doctor import doctor
 from kotune.commands.launch import launch
+from kotune.commands.listing import recipes, tasks
 from kotune.commands.lm_eval import lm_eval
 from kotune.commands.options import lang_option
 from kotune.commands.plan import plan
 from kotune.commands.preview import preview
-from kotune.commands.recipes import recipes
 from kotune.commands.render import render
 from kotune.commands.report import open_page, report
 from kotune.commands.run import run
+from kotune.commands.score import score
 from kotune.commands.study import study
-from kotune.commands.tasks import tasks
 from kotune.commands.template import template
 from kotune.display.terminal import never_fail_to_write
 from kotune.shipped import PROGRAM
@@ -37,6 +37,7 @@ def cli(lang: str) -> None:
 
 for command in (
     run,
+    score,
     launch,
     study,
     check,

@@ -7,6 +7,8 @@ RECORD = "run.json"
 DATA = "data"
 TRAIN, VALIDATION, MANIFEST = "data/train.jsonl", "data/validation.jsonl", "data/manifest.json"
 
+FEW_SHOT = "data/few_shot.json"  # the training rows in the base model's prompt, by task
+
 CONFIG = "axolotl.yml"
 TEMPLATE = "chat_template.jinja"  # training writes a copy into model/, next to the adapter
 PARITY = "parity.json"

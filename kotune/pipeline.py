@@ -16,21 +16,23 @@ import yaml
 from kodata import drafts
 from kodata.errors import Translatable, UserError, did_you_mean, joined
 from kotune import stages
-from kotune.bodies import BODIES
+from kotune.bodies import BODIES, EXISTING
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.progress import Screen
 from kotune.errors import RecipeError, StageError
 from kotune.layout import (
     CACHES,
     CHECKPOINTS,
+    MODEL,
     RECIPE,
     SCORED,
 )
 from kotune.models import presets
 from kotune.models.notes import notes
 from kotune.plan import on_cpu
-from kotune.recipe.reading import load, run_name
-from kotune.recipe.schema import Limit
+from kotune.recipe.existing import Existing
+from kotune.recipe.reading import digest, load, run_name
+from kotune.recipe.schema import Limit, Recipe
 from kotune.runs import guard
 from kotune.runs.finished import explain_malformed
 from kotune.runs.folder import RUNS, STAGES, Run, as_options, command, write_text
@@ -102,16 +104,7 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     _check_options(options)
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
-    guard.check_run(folder, presets.find(recipe.model, recipe.template).base)
-    job = Job(
-        recipe,
-        Run(folder.absolute()),
-        options.device or detect_device(),
-        options.limit,
-        options.lang,
-        options.launcher,
-        options.fresh_base,
-    )
+    job = _job(recipe, folder, options)
     screen.header(folder, f"{recipe.model}, {recipe.adapter}")
     of_model = notes(recipe.model, Phrases(screen.language))
     for line in (*of_model, *tracking.lines(recipe.axolotl), *gpu.notes(job)):
@@ -140,6 +133,44 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     except KeyboardInterrupt as stop:
         stop.add_note(stopped(job.run, options.command(recipe_file)))
         raise
+    return job.run
+
+
+def _job(recipe: Recipe, folder: Path, options: RunOptions) -> Job:
+    """The job of a recipe in a run folder. Raises KotuneError if the folder is not safe."""
+    guard.check_run(folder, presets.find(recipe.model, recipe.template).base)
+    return Job(
+        recipe,
+        Run(folder.absolute()),
+        options.device or detect_device(),
+        options.limit,
+        options.lang,
+        options.launcher,
+        options.fresh_base,
+    )
+
+
+def score(recipe: Existing, command: str, options: RunOptions, screen: Screen) -> Run:
+    """Score a model or an adapter that is not trained here, and report. Returns the run, whose
+    folder is `<runs_dir>/<name of the model or adapter>-<hash>`. `command`: the command that does
+    the same again.
+
+    Raises KotuneError, or DataError for unusable data, if a stage cannot run or fails."""
+    named = recipe.adapter_path or Path(recipe.model)
+    if named.name == MODEL:  # the adapter of a run
+        named = named.parent
+    folder = options.runs_dir / f"{named.name}-{digest(recipe, options.limit)}"
+    with chosen(options.device):
+        job = _job(recipe, folder, options)
+        screen.header(folder, f"{recipe.model}, adapter {recipe.adapter_path or recipe.adapter}")
+        require_engines()
+        facts: dict[str, object] = {"command": command, "limit": options.limit}
+        try:
+            with _explain_malformed_unless_new(folder):
+                execute(job, STAGES[-1], screen, facts)
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"what is done is kept; go on with: {command}")
+            raise
     return job.run
 
 
@@ -248,7 +279,7 @@ def _stage(job: Job, stage: str, screen: Screen, facts: dict[str, object]) -> No
     guard.refuse_namesake(job.run.root, presets.find(job.recipe.model, job.recipe.template).base)
     _begin(job, facts)
     with job.run.stage(stage, inputs, stages.recorded_files(stage)), screen.stage(stage):
-        BODIES[stage](job, screen)
+        (EXISTING if isinstance(job.recipe, Existing) else BODIES)[stage](job, screen)
     for name in WORK.get(stage, ()):
         shutil.rmtree(job.run.path(name), ignore_errors=True)
 

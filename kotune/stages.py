@@ -32,6 +32,7 @@ from kotune.layout import (
     VALIDATION,
 )
 from kotune.models import presets
+from kotune.recipe.existing import Existing
 from kotune.runs.code_digest import Code, KeptKeys
 from kotune.runs.folder import Inputs, sha256
 from kotune.runs.job import Job
@@ -62,11 +63,20 @@ def inputs(job: Job, stage: str) -> Inputs:
     return INPUTS[stage](job)
 
 
+def outputs(job: Job, stage: str) -> tuple[str, ...]:
+    """The files and folders that must exist after a stage. A model or an adapter that is only
+    scored has no training metrics, and a model alone has no adapter and no tuned answers."""
+    missing = [METRICS] if isinstance(job.recipe, Existing) else []
+    if not job.is_tuned:
+        missing += [ADAPTER, f"{SAMPLES}/tuned"]
+    return tuple(name for name in OUTPUTS[stage] if name not in missing)
+
+
 def is_done(job: Job, stage: str) -> bool:
     """Whether a stage finished with the current inputs, its outputs exist, and its recorded files
     are unchanged."""
     return (
-        all(job.run.path(name).exists() for name in OUTPUTS[stage])
+        all(job.run.path(name).exists() for name in outputs(job, stage))
         and not _has_foreign_tokenizer_file(job, stage)
         and job.run.is_done(stage, inputs(job, stage), recorded_files(stage))
     )
@@ -140,11 +150,21 @@ def _train_inputs(job: Job) -> Inputs:
     names = (CONFIG, TEMPLATE, TRAIN, VALIDATION)
     model = presets.find(job.recipe.model, job.recipe.template)
     return {
+        **(_given(job.recipe) if isinstance(job.recipe, Existing) else {}),
         **{name: _known_sha256(job, name) for name in names},
         "model": _model_files(model.base),
         "code": code().digest(config.PLUGIN, kept_keys=NO_ENTRIES),
         "launcher": list(job.launcher),
         "versions": versions("axolotl", "torch", "transformers", "peft", "bitsandbytes"),
+    }
+
+
+def _given(recipe: Existing) -> Inputs:
+    """The files of an adapter that is not trained here, and the code that takes it."""
+    folder = recipe.adapter_path
+    return {
+        "given": _model_files(str(folder)) if folder else None,
+        "taken_by": code().digest("kotune.existing.bodies.take", kept_keys=NO_ENTRIES),
     }
 
 
@@ -162,12 +182,15 @@ def _score_inputs(job: Job) -> Inputs:
         "validation": _known_sha256(job, VALIDATION),  # selects one of two baselines
         "test": _test_files(job),
         "tasks": _tasks(job),
-        "code": code().digest("kotune.score.job.run", kept_keys=NO_ENTRIES),
+        "code": code().digest(
+            "kotune.score.job.run", "kotune.score.few_shot.write", kept_keys=NO_ENTRIES
+        ),
         "versions": versions(
             "lm_eval", "torch", "transformers", "peft", "bitsandbytes", "kiwipiepy"
         ),
         "device": job.device,
         "limit": job.limit,
+        "few_shot": job.recipe.few_shot,
         "merge": sorted(task for task, data in job.tasks.items() if data.merge),
         "proven": proof_statuses(job.run.root),
     }

@@ -51,8 +51,8 @@ class Calibration(NamedTuple):
 
 
 def calibrations(runs: Sequence[Finished]) -> Iterator[Calibration]:
-    """The calibration of each run on each task that has the metric `ece`."""
-    for run in runs:
+    """The calibration of each tuned run on each task that has the metric `ece`."""
+    for run in (run for run in runs if run.is_tuned):
         for task, entry in run.scores.items():
             if ECE in entry.base:
                 both = [bins(_sureness(run, task, variant)) for variant in ("base", "tuned")]

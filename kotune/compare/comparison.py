@@ -47,6 +47,11 @@ class Side:
         return (self.run, *self.others)
 
     @property
+    def is_tuned(self) -> bool:
+        """Whether training made what is compared, so that another seed would change it."""
+        return self.variant == "tuned"
+
+    @property
     def name(self) -> str:
         return f"{' + '.join(run.name for run in self.runs)} {self.variant}"
 
@@ -56,7 +61,12 @@ class Side:
 
     def known_values(self, task: str, metric: str, variant: str = "tuned") -> seeds.Values:
         """A variant's value in the scores of each run, compared or not. Empty if `known` is empty,
-        or if the value of any run is missing. `variant`: `base` or `tuned`."""
+        or if the value of any run is missing. `variant`: `base` or `tuned`.
+
+        A model without an adapter has the same value for every seed."""
+        if not self.run.is_tuned:
+            value = self.run.scores[task].base.get(metric, UNDEFINED).value
+            return () if value is None else (value,) * seeds.ENOUGH
         if not self.known:
             return ()
         scores = [
@@ -136,22 +146,24 @@ AnyComparison = TypeVar("AnyComparison", bound=Comparison)
 
 def comparisons(runs: Sequence[Finished], known: Sequence[Finished] = ()) -> list[Comparison]:
     """Compare the tuned with the base model of each run. Then compare each later run's tuned model
-    with the tuned model of the first run.
+    with the tuned model of the first run. A run without an adapter has only its base model, which
+    is compared with the other runs' tuned models.
 
     Runs that differ only in their seeds count as one run. `known`: runs that are not compared
     themselves. Those that differ from a compared run only in their seeds show the variation of
     seeds, when two tuned models are compared. Raises KotuneError if two runs have no item in
     common."""
-    bases, tuned = (sides(runs, known, variant) for variant in ("base", "tuned"))
-    pairs = [*zip(bases, tuned, strict=True), *((tuned[0], other) for other in tuned[1:])]
+    last = sides(runs, known)
+    tuning = [(replace(side, variant="base"), side) for side in last if side.is_tuned]
+    pairs = [*tuning, *((last[0], other) for other in last[1:])]
     return adjusted([comparison for a, b in pairs for comparison in _pair(a, b)])
 
 
-def sides(runs: Sequence[Finished], known: Sequence[Finished], variant: str) -> list[Side]:
-    """A side for each group of runs that differ only in their seeds. `known`: as in
-    comparisons()."""
+def sides(runs: Sequence[Finished], known: Sequence[Finished]) -> list[Side]:
+    """A side for each group of runs that differ only in their seeds: the tuned model, or the base
+    model of runs without an adapter. `known`: as in comparisons()."""
     return [
-        Side(group[0], variant, group[1:], seeds.others(group, known))
+        Side(group[0], group[0].variant, group[1:], seeds.others(group, known))
         for group in seeds.groups(runs)
     ]
 
@@ -163,7 +175,7 @@ def against(runs: Sequence[Finished]) -> list[Comparison]:
     lacks is skipped. Holm's adjustment covers only the comparisons with baselines. Comparisons of
     models answer a separate question and are adjusted separately."""
     made: list[Comparison] = []
-    for run, *others in seeds.groups(runs):
+    for run, *others in seeds.groups([run for run in runs if run.is_tuned]):
         for task, entry in run.scores.items():
             for name in entry.references.lines:
                 if all(name in other.scores[task].references.lines for other in others):

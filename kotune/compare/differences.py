@@ -65,7 +65,7 @@ def differences(a: Finished, b: Finished) -> list[Difference]:
     return [row for row in rows if row.a != row.b] + [
         row
         for task in shared
-        for row in _items(task, a.samples(task, "tuned"), b.samples(task, "tuned"))
+        for row in _items(task, a.samples(task, a.variant), b.samples(task, b.variant))
     ]
 
 
@@ -80,8 +80,11 @@ def _of_records(a: Finished, b: Finished) -> Iterator[Difference]:
 
 def _of_configs(a: Finished, b: Finished) -> Iterator[Difference]:
     """The keys of the Axolotl configurations except OWN, whether they differ or not. If the base
-    model is the same, its commit and the digest of the chat template follow."""
-    for key in sorted({*a.config, *b.config} - set(OWN)):
+    model is the same, its commit and the digest of the chat template follow. Settings of training
+    are not compared with a run in which nothing was trained."""
+    are_trained = [run.record.trained for run in (a, b)]
+    yield Difference("trained by kotune", *are_trained)
+    for key in sorted({*a.config, *b.config} - set(OWN)) if all(are_trained) else ():
         yield Difference(f"axolotl.{key}", a.config.get(key), b.config.get(key))
     if a.config.get("base_model") == b.config.get("base_model"):
         yield Difference("model_revision", a.record.model_revision, b.record.model_revision)
@@ -97,7 +100,8 @@ def _batches(task: str, a: Finished, b: Finished) -> tuple[list[int], list[int]]
     in_float32 = all(run.record.compute_dtype == "float32" for run in (a, b))
     if in_float32 or a.config.get("base_model") != b.config.get("base_model"):
         return [], []
-    return a.scores[task].batches.get("tuned", []), b.scores[task].batches.get("tuned", [])
+    first, second = (run.scores[task].batches.get(run.variant, []) for run in (a, b))
+    return first, second
 
 
 def _items(task: str, a: Answers, b: Answers) -> Iterator[Difference]:

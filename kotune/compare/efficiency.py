@@ -69,7 +69,8 @@ class Loss(NamedTuple):
 class Efficiency:
     """The cost of one run. None stands for a number that is unknown or has no meaning.
 
-    - `seconds`: the seconds of each stage
+    - `trained`: False for a model or an adapter that was only scored
+    - `seconds`: the seconds of each stage. If nothing was trained, only scoring and the report.
     - `tokens`: the tokens trained on, without padding. A token counts once in each epoch.
     - `samples`: the examples trained on. An example counts once in each epoch.
     - `tokens_per_second`, `samples_per_second`: the speed between the start of training and the
@@ -84,6 +85,7 @@ class Efficiency:
     """
 
     run: str
+    trained: bool
     seconds: dict[str, float]
     steps: int
     tokens: int
@@ -93,7 +95,7 @@ class Efficiency:
     padding: float | None
     tokens_per_character: float | None
     peak_memory_gib: float | None
-    trainable_parameters: int
+    trainable_parameters: int | None
     cost: Cost | None
     points_per_minute: dict[str, float | None]
     points_per_won: dict[str, float | None]
@@ -116,7 +118,12 @@ def efficiency(
 ) -> Efficiency:
     """The cost of a run. The gain by tuning is read from `comparisons`, which may include other
     runs. If there is no comparison of this run's base and tuned models, there are no gains."""
-    seconds = {name: stage.seconds for name, stage in run.record.stages.items()}
+    is_trained = run.record.trained
+    seconds = {
+        name: stage.seconds
+        for name, stage in run.record.stages.items()
+        if is_trained or name in ("score", "report")
+    }
     logs = run.logs
     spent = clock(logs)[-1] if logs else 0.0
     tokens = max((event.tokens for event in logs), default=0)
@@ -124,10 +131,11 @@ def efficiency(
     gained = {
         comparison.task: _points(comparison, run)
         for comparison in comparisons
-        if _is_tuning_of(comparison, run)
+        if is_trained and _is_tuning_of(comparison, run)
     }
     return Efficiency(
         run=run.name,
+        trained=is_trained,
         seconds=seconds,
         steps=max((event.step for event in logs), default=0),
         tokens=tokens,
@@ -137,10 +145,10 @@ def efficiency(
         padding=padding(logs),
         tokens_per_character=_tokens_per_character(run),
         peak_memory_gib=max((event.peak_memory_gib for event in logs), default=None),
-        trainable_parameters=run.record.trainable_parameters,
+        trainable_parameters=run.record.trainable_parameters if is_trained else None,
         cost=cost(sum(seconds.values()), price),
-        points_per_minute=_per(gained, seconds["train"] / 60),
-        points_per_won=_per(gained, _won(seconds["train"], price)) if price else {},
+        points_per_minute=_per(gained, seconds.get("train", 0) / 60),
+        points_per_won=_per(gained, _won(seconds.get("train", 0), price)) if price else {},
         points_per_thousand_samples=_per(gained, samples / 1000),
         losses=losses(logs),
         base_from=sorted({entry.base_from for entry in run.scores.values() if entry.base_from}),

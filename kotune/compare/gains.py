@@ -92,11 +92,12 @@ class GainComparison(Comparison):
 
 def gains(runs: Sequence[Finished], known: Sequence[Finished] = ()) -> Iterator[GainComparison]:
     """Compare each later run's gains with those of the first run, by every metric of every task
-    that both were scored on. Runs of one recipe with several seeds count as one.
+    that both were scored on. Runs of one recipe with several seeds count as one. Runs without an
+    adapter have no gains.
 
     The p-values are not adjusted. `known`: as in comparison.comparisons()."""
-    first, *others = sides(runs, known, "tuned")
-    for other in others:
+    tuned = [side for side in sides(runs, known) if side.is_tuned]
+    for first, other in zip(tuned[:1] * len(tuned), tuned[1:], strict=False):
         if not _is_same_model(first.run, other.run):
             for task in shared_tasks(first, other):
                 yield from _of_task(task, first, other)

@@ -10,6 +10,7 @@ from kotune.compare.comparison import Comparison, adjusted, against, comparisons
 from kotune.compare.differences import Difference, differences
 from kotune.compare.efficiency import Efficiency, Price, efficiency
 from kotune.compare.gains import GainComparison, gains
+from kotune.compare.health import TaskHealth, healths
 from kotune.compare.labels import LabelPart, label_parts
 from kotune.compare.seeds import SEEDED, groups
 from kotune.display.json_rows import JsonRow
@@ -31,6 +32,7 @@ class Result:
     - `gains`: the comparisons of how much two models gained by tuning. Their p-values are adjusted
       together with those of `comparisons`
     - `label_parts`: the significant comparisons, by label (kotune.compare.labels)
+    - `healths`: the health of generated answers (kotune.compare.health)
     """
 
     runs: Sequence[Finished]
@@ -42,6 +44,7 @@ class Result:
     breakdowns: Sequence[Breakdown] = ()
     gains: Sequence[GainComparison] = ()
     label_parts: Sequence[LabelPart] = ()
+    healths: Sequence[TaskHealth] = ()
 
     @classmethod
     def of(
@@ -62,6 +65,7 @@ class Result:
             list(breakdowns(compared)),
             [gain for gain in family if isinstance(gain, GainComparison)],
             label_parts(compared),
+            list(healths(runs)),
         )
 
     def efficiency(self) -> list[Efficiency]:
@@ -88,6 +92,7 @@ class Result:
             "label_parts": [part.row() for part in self.label_parts],
             "references": [comparison.row() for comparison in self.baselines],
             "breakdowns": [breakdown.row() for breakdown in self.breakdowns],
+            "health": [each.row() for each in self.healths],
             "efficiency": [facts.row() for facts in self.efficiency()],
             "differences": differences,
         }
@@ -110,8 +115,11 @@ def titles(runs: Sequence[Finished]) -> dict[Path, str]:
 
 
 def title_of(run: Finished) -> str:
-    """The model and the adapter of a run, for example `quickstart-llama, LoRA`."""
+    """The model and the adapter of a run, for example `quickstart-llama, LoRA`. Without an adapter,
+    the model."""
     adapter = run.recipe.adapter
+    if not run.is_tuned:
+        return run.recipe.model
     return f"{run.recipe.model}, {ADAPTERS.get(adapter, adapter)}"
 
 

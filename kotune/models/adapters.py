@@ -22,6 +22,7 @@ from kotune.models.tokenizer_files import ModelConfig
 
 MAX_RANK = 1_024  # the same maximum as for `lora_r` in a recipe
 MAX_NUMBER = 100_000_000  # for every number that is not a rank
+AGAIN = "move the run folder away and run again"
 MAX_ENTRIES = 100_000  # names or numbers in the value of one key
 Check = Callable[[Any], bool]  # whether the value of a key is accepted
 
@@ -126,14 +127,15 @@ PATTERNS = (
 )
 
 
-def refuse_saved(name: str, folder: Path) -> None:
+def refuse_saved(name: str, folder: Path, is_tuned: bool = True, remedy: str = AGAIN) -> None:
     """Raises RecipeError unless a run's model/ folder, `folder`, holds a safe LoRA adapter and a
-    safe tokenizer. `name` is the model's name in messages."""
+    safe tokenizer. `name` is the model's name in messages. `is_tuned`: whether there is an adapter.
+    `remedy`: what to do about an unsafe adapter."""
     refuse_links(name, folder)
-    if entry := _refused_entry(object_of(name, folder / ADAPTER)):
+    if is_tuned and (entry := _refused_entry(object_of(name, folder / ADAPTER))):
         raise RecipeError(
             f"model {name}: its {ADAPTER} has {entry}, which an adapter trained by kotune never"
-            " has; move the run folder away and run again"
+            f" has; {remedy}"
         )
     refuse_tokenizer(name, folder)
     # If config.json exists, transformers reads the tokenizer's class from it.

@@ -178,7 +178,7 @@ def make(
         work.of_recipe(recipe, counted),
         int(config["micro_batch_size"]),
         (),
-        [*notes.of_settings(config, counted), *work.not_scored(recipe)],
+        [*notes.of_settings(config, counted), *work.notes(recipe)],
         axolotl_config.is_auto(recipe),
         price,
         number,
@@ -258,15 +258,19 @@ def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     predicted = _memory(plan, gpu, used)
     is_slow = mode.precision == "fp32" or (gpu.is_old and mode.precision == "bf16")
     speed = clock.speed_of(gpu, is_slow)
-    answers = _answers(
-        plan, mode, gpu.memory * batches.USABLE - predicted.weights - predicted.adapter
-    )
+    free = gpu.memory * batches.USABLE - predicted.weights - predicted.adapter
+    answers = _answers(plan, mode, free)
     scoring = {
         variant: _scoring(plan, speed, mode, predicted.weights, answers, variant)
         for variant in VARIANTS
     }
     seconds = _training(plan, speed, mode, used)
-    seconds |= {key: sum(scored[key] for scored in scoring.values()) for key in SCORED}
+    shots = replace(plan, works=work.with_examples(plan.works, plan.recipe, plan.counted))
+    few_shot = _scoring(
+        shots, speed, mode, predicted.weights, _answers(shots, mode, free), VARIANTS[0]
+    )
+    every = (*scoring.values(), few_shot)
+    seconds |= {key: sum(scored[key] for scored in every) for key in SCORED}
     base = sum(scoring["base"].values())
     return GpuPlan(gpu, micro, used, predicted, seconds, base, answers, gpu_notes)
 
@@ -311,10 +315,15 @@ def _memory(plan: Plan, gpu: Gpu, micro: int) -> Memory:
     return replace(needed, scoring=max(needed.scoring, generation))
 
 
+def _all_works(plan: Plan) -> Sequence[Work]:
+    """The work of scoring, also that of the base model with examples in its prompt."""
+    return (*plan.works, *work.with_examples(plan.works, plan.recipe, plan.counted))
+
+
 def _choice_bytes(plan: Plan, mode: Mode, batch_size: int) -> int:
     """Bytes of the largest batch of questions whose choices are scored, without the weights. 0 if
     no task has choices."""
-    longest = [task.longest for task in plan.works if task.choices]
+    longest = [task.longest for task in _all_works(plan) if task.choices]
     room = limits("cuda", batch_size)
     return memory.of_choices(plan.shape, mode.method.in_fp32, room, max(longest)) if longest else 0
 
@@ -323,7 +332,7 @@ def _answer_bytes(plan: Plan, mode: Mode, free: float) -> float:
     """Bytes of the answers that are generated at once in `free` bytes, for the task that needs the
     most memory. All prompts of a task are assumed to have the length of its longest prompt."""
     sizes = memory.sizes_of(plan.shape, mode.method.in_fp32)
-    tasks = [(task.longest, task.written) for task in plan.works if task.written]
+    tasks = [(task.longest, task.written) for task in _all_works(plan) if task.written]
     return max(
         (_at_once(plan, mode, free, *task) * batches.of_answer(sizes, *task) for task in tasks),
         default=0,

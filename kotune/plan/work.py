@@ -47,10 +47,29 @@ def of_recipe(recipe: Recipe, counted: Counted) -> list[Work]:
     return [_of_task(task, recipe, counted, location) for task, location in locations.items()]
 
 
-def not_scored(recipe: Recipe) -> list[str]:
-    """A note for each task of the recipe that has no test data."""
-    tasks = Job(recipe, Run(Path()), "cpu", None).not_scored
+def with_examples(works: Sequence[Work], recipe: Recipe, counted: Counted) -> list[Work]:
+    """The work of the base model with the recipe's `few_shot` examples in its prompt, for the tasks
+    whose form is trained. Empty if the recipe has none.
+
+    Where choices are scored, the examples are read once. Where answers are generated, they are read
+    for each question."""
+    number, trained = recipe.few_shot or 0, {(entry.source, entry.form) for entry in recipe.data}
     return [
+        replace(
+            work,
+            prompt=work.prompt
+            + number * counted.mean / (max(work.items or 1, 1) if work.choices else 1),
+            longest=work.longest + number * counted.longest,
+        )
+        for work in works
+        if number and (cards()[work.task].source, cards()[work.task].form) in trained
+    ]
+
+
+def notes(recipe: Recipe) -> Sequence[str]:
+    """A note for each task of the recipe that has no test data, and one on `few_shot`."""
+    tasks = Job(recipe, Run(Path()), "cpu", None).not_scored
+    absent = [
         Translatable(
             "{task} is not scored: the data have no test part, and none is held out ({page})",
             task=task,
@@ -58,6 +77,13 @@ def not_scored(recipe: Recipe) -> list[str]:
         )
         for task in tasks
     ]
+    number = recipe.few_shot
+    shots = [
+        Translatable(
+            "the base model is also scored with {number} examples in its prompt", number=number
+        )
+    ]
+    return absent + (shots if number else [])
 
 
 def limited(work: Work, limit: Limit) -> Work:

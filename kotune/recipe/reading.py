@@ -101,8 +101,9 @@ def digest(recipe: Recipe, limit: Limit) -> str:
     """The first eight hex digits of a SHA-256 digest of the recipe, the defaults and the limit.
     `seeds` is not hashed, so an additional seed does not change the folders of the other seeds."""
     content = recipe.model_dump(mode="json")
-    if not recipe.template_kwargs:  # recipes without this key keep the hash that they always had
-        del content["template_kwargs"]
+    for key in ("template_kwargs", "few_shot"):
+        if not content[key]:  # recipes without this key keep the hash that they always had
+            del content[key]
     hashed = [content, defaults().model_dump(mode="json"), limit]
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -209,6 +210,7 @@ OWN_ERRORS = (
     "template",
     "task",
     "limit",
+    "few_shot",
     "seeds",
     "context",
     "validation_rows",

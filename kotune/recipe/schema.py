@@ -38,6 +38,7 @@ from kotune_tasks.card import cards, groups
 Limit = int | Literal["quick"] | None
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 MAX_SEEDS = 10
+MAX_SHOTS = 10  # maximum value of `few_shot`
 MAX_LISTED = 20  # maximum number of entries in `data`, and of problems listed in one message
 GGUF = ".gguf"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -151,6 +152,9 @@ class Recipe(Strict):
     # seed has its own run folder, whose recipe.yml and hash have only `seed` and not this key.
     seeds: tuple[Seed, ...] = Field(default=(), exclude=True)
     axolotl: AxolotlConfig = {}
+    # The number of training rows that are put before each question for the base model, which is
+    # then a baseline. None for no such baseline.
+    few_shot: int | None = Field(default=None, gt=0, le=MAX_SHOTS, strict=True)
 
     @field_validator("model")
     @classmethod
@@ -205,6 +209,17 @@ class Recipe(Strict):
                     "path", f"no task of the recipe scores {source}; leave it out"
                 )
         return {source: _folder(path) for source, path in folders.items()}
+
+    @field_validator("few_shot")
+    @classmethod
+    def _no_leaked_examples(cls, number: int | None, info: ValidationInfo) -> int | None:
+        if number and info.data.get("leaks") == "keep":
+            message = (
+                "examples would be chosen among rows that repeat test data; set `leaks: drop`, or"
+                " leave the key out"
+            )
+            raise PydanticCustomError("few_shot", message)
+        return number
 
     @field_validator("data")
     @classmethod

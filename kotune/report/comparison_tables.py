@@ -19,6 +19,7 @@ from kotune.display.phrases import Phrases
 from kotune.display.table import Row, Table
 from kotune.display.words import p_text
 from kotune.runs.finished import Finished
+from kotune.runs.records import UNDEFINED, FewShot
 from kotune_tasks.card import CRITERIA, cards
 
 # The phrases of the column headings over the numbers of a comparison.
@@ -194,6 +195,7 @@ def references(result: Result, phrases: Phrases) -> Table:
                 (*named, cards()[task].primary, *cells)
                 for cells in _baseline_cells(result, run, task, phrases)
             ]
+            notes += _examples(entry.few_shot, result.names[run.folder], task, phrases)
             if absent := entry.references.absent:
                 why = phrases.word("no_line", absent)
                 notes.append(phrases("no_lines", run=result.names[run.folder], task=task, why=why))
@@ -216,6 +218,16 @@ def references(result: Result, phrases: Phrases) -> Table:
         3 + has_several,
         notes,
     )
+
+
+def _examples(few_shot: FewShot | None, run: str, task: str, phrases: Phrases) -> list[str]:
+    """A note on the examples in the base model's prompt, or on the reason why there are none."""
+    if few_shot is None:
+        return []
+    if few_shot.absent:
+        why = phrases.word("no_example", few_shot.absent)
+        return [phrases("no_examples", run=run, task=task, why=why)]
+    return [phrases("examples", run=run, task=task, guids=", ".join(few_shot.guids))]
 
 
 def _baseline_cells(result: Result, run: Finished, task: str, phrases: Phrases) -> Iterator[Row]:
@@ -262,7 +274,7 @@ def signals(result: Result, phrases: Phrases) -> Iterator[Table]:
             named = (f"{place}", task) if len(result.runs) > 1 else (task,)
             for name in entry.base:
                 if name in kinds["native"] and name in SIGNALS:
-                    values = [entry.base[name].value, entry.tuned[name].value]
+                    values = [entry.base[name].value, entry.tuned.get(name, UNDEFINED).value]
                     beside = [kind.get(name) for kind in kinds.values()]
                     share = is_share(task, name)
                     shown = (level(value, share) for value in (*values, *beside))

@@ -40,7 +40,9 @@ def costs(result: Result, phrases: Phrases) -> Table:
         for name, others in reused
         if others
     ]
-    notes = [phrases("costs_note"), *base_from, _price(result, phrases)]
+    given = [result.names[run.folder] for run in result.runs if not run.record.trained]
+    not_trained = [phrases("not_trained_here", run=name) for name in given]
+    notes = [phrases("costs_note"), *not_trained, *base_from, _price(result, phrases)]
     return Table(phrases("costs_title"), ("", *result.names.values()), rows, 1, notes)
 
 
@@ -48,7 +50,7 @@ def _cost(facts: Efficiency, phrases: Phrases) -> Iterator[tuple[str, str]]:
     """The cells in the column of a run, as pairs of the row's name and the cell's text."""
     for stage, seconds in facts.seconds.items():
         yield phrases("seconds_of", stage=phrases.word("stages", stage)), number(seconds, ",.1f")
-    for key, form in FORMS.items():
+    for key, form in FORMS.items() if facts.trained else ():
         yield phrases(key), number(getattr(facts, key), form)
     if facts.cost:
         yield phrases("cost_won"), number(facts.cost.won, ",.0f")

@@ -49,7 +49,13 @@ def score_lines(scores: dict[str, TaskScores]) -> list[str]:
 
 
 def _score_line(task: str, metric: str, entry: TaskScores) -> str:
-    base, tuned = entry.base[metric], entry.tuned[metric]
+    base = entry.base[metric]
+    if not entry.tuned:
+        value = Translatable(
+            "{base} (n = {n}); nothing is tuned", base=_value(base), n=f"{base.n:,}"
+        )
+        return joined("", (f"{task} {metric}: ", value))
+    tuned = entry.tuned[metric]
     values = Translatable(
         "base {base}, tuned {tuned} ({difference}, n = {n})",
         base=_value(base),

@@ -10,7 +10,8 @@ from kotune.compare.seeds import groups
 from kotune.display.figures import level
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
-from kotune.report import comparison_tables, cost_tables, run_tables
+from kotune.report import comparison_tables, cost_tables, run_tables, scored_table
+from kotune.report.health_table import health
 from kotune.report.lines import doubts
 from kotune.report.wording import display_name, model_names
 from kotune.runs.finished import Finished
@@ -61,11 +62,14 @@ class Report:
         return [*self.metrics(), *self.baselines(), *self.kinds()]
 
     def metrics(self) -> list[Table]:
-        """Tables of comparisons by criterion, of gains, by label, and of seeds."""
+        """Tables of comparisons by criterion, of gains, by label, and of seeds. Models without an
+        adapter come first."""
+        alone = list(scored_table.scored(self.result, self.phrases))
         if not self.result.comparisons:
-            return []
+            return alone
         tables = comparison_tables
         return [
+            *alone,
             *tables.criteria(self.result, self.phrases),
             *tables.gains(self.result, self.phrases),
             *tables.label_parts(self.result, self.phrases),
@@ -73,11 +77,14 @@ class Report:
         ]
 
     def baselines(self) -> list[Table]:
-        """Tables of baselines, and of signals of natural Korean."""
+        """Tables of baselines, of the health of generated answers, and of signals of natural
+        Korean."""
+        of_answers = list(health(self.result, self.phrases))
         if not self.result.comparisons:
-            return []
+            return of_answers
         return [
             comparison_tables.references(self.result, self.phrases),
+            *of_answers,
             *comparison_tables.signals(self.result, self.phrases),
         ]
 
@@ -95,11 +102,14 @@ class Report:
         return [cost_tables.costs(self.result, self.phrases)]
 
     def origins(self) -> list[Table]:
-        """Tables with the data of each run, its parity proof, and how to reproduce it."""
-        made = (run_tables.parity, run_tables.reproduction)
+        """Tables with the data of each run, its parity proof, and how to reproduce it. The last is
+        the only one if nothing was trained."""
+        result, phrases = self.result, self.phrases
+        is_trained = any(run.record.trained for run in result.runs)
         return [
-            *run_tables.data(self.result, self.phrases),
-            *(table(self.result, self.phrases) for table in made),
+            *run_tables.data(result, phrases),
+            *([run_tables.parity(result, phrases)] if is_trained else []),
+            run_tables.reproduction(result, phrases),
         ]
 
     def prefix(self, run: Finished) -> str:

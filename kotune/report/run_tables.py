@@ -27,9 +27,9 @@ def data(result: Result, phrases: Phrases) -> Iterator[Table]:
     dropped rows, and rows that repeat test data.
 
     Runs with equal manifests have one data card. If there are several data cards, the title of each
-    table names the runs that trained on the data."""
+    table names the runs that trained on the data. A run in which nothing was trained has none."""
     sets: list[_TrainingData] = []
-    for run in result.runs:
+    for run in (run for run in result.runs if run.record.trained):
         trained_on = next((each for each in sets if each.manifest == run.manifest), None)
         if trained_on is None:
             sets.append(trained_on := _TrainingData(run.manifest, []))

@@ -15,6 +15,8 @@ from kotune.display.short import BLANK, Paragraph
 from kotune.layout import REPORT_PAGE
 from kotune.report import comparison_tables as tables
 from kotune.report import cost_tables
+from kotune.report.health_table import health
+from kotune.report.scored_table import scored
 from kotune.report.sentences import notes, verdicts
 from kotune.report.summary import Summary, summary
 from kotune.runs.finished import Finished, explain_malformed, load
@@ -78,11 +80,13 @@ def _show_all(result: Result, phrases: Phrases, console: Console) -> None:
         console.print(Text(f"{number}  {result.names[run.folder]}  {run.folder}"))
     console.print()
     results = (
+        *scored(result, phrases),
         *tables.criteria(result, phrases),
         *tables.gains(result, phrases),
         *tables.label_parts(result, phrases),
         *tables.seeds(result, phrases),
         tables.references(result, phrases),
+        *health(result, phrases),
     )
     for shown in (
         *results,

@@ -17,6 +17,7 @@ from kotune.display.phrases import Phrases
 from kotune.display.words import amount
 from kotune.report.lines import not_scored
 from kotune.report.wording import CLAIMED, Wording, display_name, equals
+from kotune.runs.finished import Finished
 from kotune.runs.proof import NOT_PROVEN
 from kotune_tasks.card import cards
 
@@ -67,6 +68,7 @@ def cautions(result: Result, phrases: Phrases) -> list[str]:
     - tasks that were not scored
     - differences between the runs other than their models
     - tasks for which the parity proof failed
+    - poor answers after tuning (kotune.compare.health)
     - the scope of the claims, if it is adapters and not models
     - runs that are not compared, but show the variation of seeds
     """
@@ -82,7 +84,8 @@ def cautions(result: Result, phrases: Phrases) -> list[str]:
     is_limited = result.comparisons and not _has_enough_seeds(result)
     scope = [_scope(result, phrases)] if is_limited else []
     of_seeds = [*scope, *_known_seeds(result, phrases)]
-    return [*missing, *differences, *_not_proven(result, phrases), *of_seeds]
+    doubts = [*_not_proven(result, phrases), *_poor_answers(result, phrases)]
+    return [*missing, *differences, *doubts, *of_seeds]
 
 
 def notes(result: Result, phrases: Phrases) -> list[str]:
@@ -97,8 +100,12 @@ def notes(result: Result, phrases: Phrases) -> list[str]:
 
 
 def _has_enough_seeds(result: Result) -> bool:
-    """Whether every recipe has at least ENOUGH seeds."""
-    return all(len(group) >= ENOUGH for group in groups(result.runs))
+    """Whether every recipe that tuned a model has at least ENOUGH seeds. True if none did."""
+    return all(len(group) >= ENOUGH for group in groups(_tuned(result)))
+
+
+def _tuned(result: Result) -> list[Finished]:
+    return [run for run in result.runs if run.is_tuned]
 
 
 def _tests(result: Result, phrases: Phrases) -> str:
@@ -123,14 +130,30 @@ def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
             yield phrases("not_proven", run=result.names[run.folder], tasks=", ".join(tasks))
 
 
+def _poor_answers(result: Result, phrases: Phrases) -> Iterator[str]:
+    """A sentence for each tuned model and task with poor answers."""
+    for each in result.healths:
+        if each.is_poor:
+            shares = each.health._asdict()
+            faults = ", ".join(
+                phrases.phrase("faults", name, share=f"{shares[name]:.1%}")
+                for name in each.health.poor()
+            )
+            model = display_name(each.side, result.names)
+            yield phrases("poor_answers", task=each.task, model=model, faults=faults)
+
+
 def _scope(result: Result, phrases: Phrases) -> str:
     """A sentence on the scope of the claims. They are about models if every recipe has at least
     ENOUGH seeds. Otherwise some or all of them are only about these adapters."""
-    enough = [group for group in groups(result.runs) if len(group) >= ENOUGH]
+    grouped = groups(_tuned(result))
+    if not grouped:
+        return phrases("nothing_tuned")
+    enough = [group for group in grouped if len(group) >= ENOUGH]
     if _has_enough_seeds(result):
         return phrases("seeds_enough")
     if not enough:
-        return phrases("one_seed" if len(result.runs) == 1 else "one_seed_each")
+        return phrases("one_seed" if len(grouped) == 1 else "one_seed_each")
     names_of = "; ".join(
         display_name(Side(group[0], "tuned", group[1:]), result.names) for group in enough
     )

@@ -94,7 +94,8 @@ class Wording:
         values = (level(paired.value_a, share), level(paired.value_b, share))
         first, second = (1, 0) if comparison.is_tuning or is_ahead(comparison) else (0, 1)
         sides = (comparison.a, comparison.b)
-        are_two = not any(side.others for side in sides)
+        number = "more" if any(side.others for side in sides) else "two"
+        are_tuned = all(side.run.is_tuned for side in sides)
         return {
             **self._difference(comparison, 1 if first else -1),
             "about": self.about(comparison),
@@ -102,7 +103,7 @@ class Wording:
             "second": self.name(sides[second]),
             "value_first": values[first],
             "value_second": values[second],
-            "adapters": self.phrases.word("adapters", "two" if are_two else "more"),
+            "adapters": self.phrases.word("adapters", number if are_tuned else "model"),
             "sample": self._sample(comparison, sides[first], sides[second]),
             "groups": f"{paired.groups:,}",
             "fewest": f"{FEWEST_CLUSTERS}",

@@ -15,7 +15,19 @@ from kotune.recipe.schema import Limit
 from kotune.runs.folder import RUNS, as_options, command
 from kotune.runs.job import LAUNCHERS
 from kotune.runs.records import fits, parsed
+from kotune.shipped import PROGRAM
 
+# The options of `score` that are repeated: all that it has.
+SCORE_OPTIONS = (
+    "--tasks",
+    "--base",
+    "--template",
+    "--data",
+    "--device",
+    "--limit",
+    "--lang",
+    "--runs-dir",
+)
 UNKNOWN = Path("RECIPE")  # placeholder if run.json has no recipe
 ARGUMENTS = "ARGUMENTS"  # placeholder for launcher arguments that are not repeated
 # The launcher arguments that are repeated. They set only the number of processes and the local
@@ -38,6 +50,8 @@ def again(record: object, changes: Sequence[str] = (), seeds: int | None = None)
     own seed."""
     facts = record if isinstance(record, dict) else {}
     words = _words(facts.get("command"))
+    if words[1:2] == ["score"]:
+        return _score(words)
     name, *passed = _launcher(facts.get("launcher"))
     overrides, limit = parsed(facts.get("overrides"), list[str]) or [], facts.get("limit")
     overrides = overrides if all(map(str.isprintable, overrides)) else []
@@ -61,6 +75,15 @@ def runs_dir_of(record: object) -> Path:
     """The folder of runs in which a run was made, as in the command in its run.json."""
     words = _words(record.get("command") if isinstance(record, dict) else None)
     return Path(_option_value("--runs-dir", words) or RUNS)
+
+
+def _score(words: list[str]) -> str:
+    """The command that scores a model or an adapter again. Only the options of SCORE_OPTIONS are
+    repeated. `words`: the words of the recorded command."""
+    subject = words[2] if len(words) > 2 and not words[2].startswith("-") else "MODEL"
+    pairs = [pair for pair in pairwise(words[3:]) if pair[0] in SCORE_OPTIONS]
+    options = [word for pair in pairs for word in pair if not pair[1].startswith("-")]
+    return shlex.join([PROGRAM, "score", subject, *options])
 
 
 def _words(text: object) -> list[str]:

@@ -33,6 +33,7 @@ from kotune.layout import (
 )
 from kotune.recipe import reading as recipes
 from kotune.recipe.axolotl_keys import AxolotlConfig
+from kotune.recipe.existing import NO_ADAPTER
 from kotune.recipe.schema import Seed
 from kotune.runs import guard
 from kotune.runs.again import again
@@ -104,7 +105,8 @@ class Finished:
         )
         if known is not None and scores is not None and scores.keys() <= cards().keys():
             self.record = known  # `manifest` needs it to check the file's digest
-            if scores or self.manifest.not_scored:
+            has_tuned = all("tuned" in entry.sha256 for entry in scores.values())
+            if (has_tuned or not self.is_tuned) and (scores or self.manifest.not_scored):
                 return known, scores
         raise KotuneError(
             f"{self.folder}: scored by another version of kotune; run `{self.command}` again"
@@ -115,6 +117,17 @@ class Finished:
         """The resolved recipe."""
         return self._yaml(RECIPE, Resolved)
 
+    @property
+    def is_tuned(self) -> bool:
+        """Whether the run has a tuned model. False if a model without an adapter was scored."""
+        return self.recipe.adapter != NO_ADAPTER
+
+    @property
+    def variant(self) -> str:
+        """The variant that stands for the run in comparisons: `tuned`, or `base` without an
+        adapter."""
+        return "tuned" if self.is_tuned else "base"
+
     @cached_property
     def config(self) -> AxolotlConfig:
         """The Axolotl configuration of the run's training."""
@@ -122,8 +135,11 @@ class Finished:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The manifest of the run's training data."""
-        return self._json(MANIFEST, Manifest)
+        """The manifest of the run's training data. It has no entries if nothing was trained."""
+        manifest = self._json(MANIFEST, Manifest)
+        if bool(manifest.entries) != self.record.trained:
+            raise self._damaged(MANIFEST)
+        return manifest
 
     @cached_property
     def parity(self) -> Parity:

@@ -9,6 +9,7 @@ from kodata.prepare.convert import convert
 from kodata.prepare.entries import DataLocation, Entry, Scored, source_at
 from kodata.progress import Watch, unwatched
 from kotune.display.phrases import LANGUAGES
+from kotune.recipe.existing import NO_ADAPTER
 from kotune.recipe.schema import Limit, Recipe
 from kotune.runs.folder import Run
 from kotune.runs.manifest import Manifest, UncheckedManifest
@@ -34,6 +35,11 @@ class Job:
     lang: str = LANGUAGES[0]  # the language of the report
     launcher: Launcher = ()
     fresh_base: bool = False  # score the base model; reuse no base answers of other runs
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether there is an adapter to score, or there will be. False for a model alone."""
+        return self.recipe.adapter != NO_ADAPTER
 
     @property
     def is_old_gpu(self) -> bool:

@@ -150,7 +150,7 @@ class ScoredTask(FileModel):
 class UncheckedManifest(FileModel):
     """The content of data/manifest.json without a leak check."""
 
-    entries: list[ManifestEntry] = Field(min_length=1)
+    entries: list[ManifestEntry]  # empty if nothing was trained
     rows: Rows
 
 

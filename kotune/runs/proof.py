@@ -12,7 +12,9 @@ from kotune.runs.records import Count, FileModel
 #   trained, other tasks score all of them.
 # - NOT_PROVEN: the source is trained in a form that no task scores, or it is trained in the task's
 #   form but the task can score none of the compared rows
+# - UNKNOWN: the model or adapter was not trained by kotune
 EQUAL, NOT_TRAINED, NOT_PROVEN = "equal", "not trained", "not proven"
+UNKNOWN = "unknown"
 
 
 class LabelProof(FileModel):
@@ -80,7 +82,7 @@ class ComparedIds(FileModel):
 class TaskProof(FileModel):
     """The proof of one task.
 
-    - `status`: EQUAL, NOT_TRAINED or NOT_PROVEN
+    - `status`: EQUAL, NOT_TRAINED, NOT_PROVEN or UNKNOWN
     - `items`: the number of items whose prompts were compared and are equal
     - `example`: the token ids of one of these items
     - `trained`: for NOT_PROVEN, the trained forms of the source that are the reason

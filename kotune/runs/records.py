@@ -144,6 +144,7 @@ class Record(FileModel):
     model_revision: str | None
     code_revision: str | None
     trainable_parameters: Count
+    trained: bool = True  # False for a model or an adapter that was only scored
     # Whether training used gradient checkpointing, which does not change results.
     gradient_checkpointing: bool | None = None
     # Whether training computed the language model head for all tokens, or only for the trained
@@ -209,6 +210,15 @@ class Baselines(FileModel):
     lines: dict[Name, Values] = {}
 
 
+class FewShot(FileModel):
+    """The examples in the base model's prompt. `guids`: the training rows. `absent`: the reason if
+    the base model was not scored with examples: `too few` (training rows) or `too long` (prompts
+    for the model)."""
+
+    guids: list[str]
+    absent: str | None = None
+
+
 class TaskScores(FileModel):
     """The scores of a task in scores.json. Fields with a default are missing in runs of earlier
     versions.
@@ -218,20 +228,22 @@ class TaskScores(FileModel):
     - `chance`: for each metric, the value that random answers reach
     - `sha256`: the digests of the samples files base, tuned, items and of one file per baseline
     - `n`: the number of items
+    - `tuned`: empty, like its digest, if a model without an adapter was scored
     """
 
     version: Number
     criterion: str | None = None
     chance: dict[str, Number]
     published: list[PublishedFigure] = []
-    sha256: Annotated[dict[Name, str], _requires("base", "tuned", "items")]
+    sha256: Annotated[dict[Name, str], _requires("base", "items")]
     n: Count
     base: Values
-    tuned: Values
+    tuned: Values = {}
     base_from: str | None = None  # the run from which the base answers were copied, if any
     batches: dict[str, list[Count]] = {}  # the batch sizes of generated answers, by variant
-    proven: str | None = None  # EQUAL, NOT_TRAINED or NOT_PROVEN
+    proven: str | None = None  # a status of kotune.runs.proof
     references: Baselines = Baselines()
+    few_shot: FewShot | None = None  # None if the recipe asks for no examples
 
     def variant(self, name: str) -> Values:
         """The values of `base` or `tuned`."""
@@ -311,6 +323,8 @@ class Answer:
     - `prediction`, `gold`: the answer and the right answer, each as the index of a choice or as a
       text. None if a baseline has neither.
     - `logprobs`: the log-likelihood of each choice, if the task has choices
+    - `ended`: whether the model ended its generated answer, instead of being cut at the task's
+      limit of tokens. None for choices, and in runs of earlier versions.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -325,6 +339,7 @@ class Answer:
     gold: int | str | None = None
     source: str | None = None
     logprobs: list[float] | None = None
+    ended: bool | None = None
 
     @property
     def question(self) -> tuple[str, str]:

@@ -51,8 +51,9 @@ BASE_INPUTS = (
 # and its definition.
 PER_TASK = ("test", "tasks")
 # The score stage's other inputs, on which base answers do not depend: the adapter, the training
-# and validation data of baselines, and the result of the check of prompts (kotune.parity).
-OTHER_INPUTS = ("adapter", "adapter_config", "data", "validation", "proven")
+# and validation data of baselines, the number of examples in the prompt of a baseline, and the
+# result of the check of prompts (kotune.parity).
+OTHER_INPUTS = ("adapter", "adapter_config", "data", "validation", "few_shot", "proven")
 
 
 class Link(NamedTuple):

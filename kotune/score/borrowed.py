@@ -115,7 +115,10 @@ def _recompute(sample: SampleRow, task: Loaded) -> SampleRow:
         "metrics": list(metrics),
         **metrics,
     }
-    return sample_of(logged, task)
+    row = sample_of(logged, task)
+    if task.generates and "ended" in sample:
+        row["ended"] = bool(sample["ended"])
+    return row
 
 
 def is_near(a: Any, b: Any, tolerance: float) -> bool:

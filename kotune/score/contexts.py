@@ -84,6 +84,15 @@ def _question(context: Ids, choices: list[Choice]) -> Question:
     return Question(context + shared, len(shared), tuple(choices))
 
 
+def common_prefix(grouped: Sequence[Question]) -> Ids:
+    """The ids with which the contexts of all questions begin. At least one id of every context is
+    left out, so that the model has an id to read after the prefix."""
+    contexts = [question.trunk[: len(question.trunk) - question.shared] for question in grouped]
+    columns = takewhile(lambda ids: len({*ids}) == 1, zip(*contexts, strict=False))
+    prefix = tuple(ids[0] for ids in columns)
+    return prefix[: min(map(len, contexts), default=0) - 1] if contexts else ()
+
+
 def fitting(waiting: Sequence[Question], room: Room, max_length: int) -> int:
     """How many of the waiting questions, taken from the first, form the next batch; at least 1.
     `waiting` has the longest trunk first. In a batch of several questions, no row is longer than

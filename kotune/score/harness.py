@@ -45,7 +45,7 @@ class Loaded:
         need."""
         from lm_eval.evaluator import evaluate
 
-        tasks, model.turns_by_text = {self.name: self.task}, self._turns_by_text()
+        tasks, model.turns_by_text = {self.name: self.task}, self.turns_by_text()
         items = (
             {"samples": {self.name: list(limit)}}
             if isinstance(limit, Sequence)
@@ -56,7 +56,7 @@ class Loaded:
         )
         return result
 
-    def _turns_by_text(self) -> dict[str, list[Message]]:
+    def turns_by_text(self) -> dict[str, list[Message]]:
         """The chat turns of each question's text (kotune.score.turns). Raises StageError if two
         chats have the same text but different turns."""
         if not self.card.turns:

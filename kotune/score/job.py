@@ -8,9 +8,14 @@ from kotune.runs.task_data import TaskData
 from kotune.score import scoring
 
 
-def run(root: Path, tasks: dict[str, list[Any]], base: dict[str, str | None], limit: Limit) -> None:
+def run(
+    root: Path,
+    tasks: dict[str, list[Any]],
+    base: dict[str, str | None],
+    limit: Limit,
+    variants: list[str],
+) -> None:
     """Score the base and the tuned model in the run folder `root`. `tasks`: each task's TaskData as
-    JSON. `base`: as in scoring.score(). `limit`: as in a recipe."""
-    scoring.score(
-        root, {task: TaskData.from_json(data) for task, data in tasks.items()}, base, limit
-    )
+    JSON. `limit`: as in a recipe. `base` and `variants`: as in scoring.score()."""
+    data = {task: TaskData.from_json(of_task) for task, of_task in tasks.items()}
+    scoring.score(root, data, base, limit, tuple(variants))

@@ -1,5 +1,5 @@
 """Loads the models to be scored: the base model and the adapter, in the precision of training and
-in lm-evaluation-harness's HF class."""
+in lm-evaluation-harness's HF class. The class also records which generated answers ended."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -25,9 +25,10 @@ ATTENTION = "sdpa"
 TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
-def load_model(root: Path, base: dict[str, str | None]) -> Any:
+def load_model(root: Path, base: dict[str, str | None], is_tuned: bool = True) -> Any:
     """lm-eval's HF model with the base model and the adapter of the run folder `root`. Tokenizer
-    and template are those saved with the adapter. `base`: as in scoring.score().
+    and template are those saved with the adapter. `base`: as in scoring.score(). `is_tuned`:
+    whether there is an adapter.
 
     The base model is the one that the recipe names. The base model that adapter_config.json names
     is ignored, because that file may be untrusted. Raises StageError if a part cannot be loaded."""
@@ -35,7 +36,7 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
     from transformers import AutoTokenizer
 
     adapter, name = root / layout.MODEL, f"{root.name}/{layout.MODEL}"
-    refuse_saved(name, adapter)
+    refuse_saved(name, adapter, is_tuned)
     with model_errors(name, "its tokenizer cannot be loaded"), bounds.tokenizing():
         # An untrusted tokenizer may differ from the one in the parity proof, and may expand texts
         # without limit.
@@ -43,6 +44,8 @@ def load_model(root: Path, base: dict[str, str | None]) -> Any:
             AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
         )
     base_model = load_base(str(base["model"]), base)
+    if not is_tuned:
+        return harness_model(base_model, tokenizer)
     before = _digests(base_model)
     with model_errors(
         name, "its adapter cannot be loaded", "move the run folder away and run again"
@@ -94,16 +97,21 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
     - `most`: the maximum batch size of generation; lowered if memory runs out
     - `longest`: the maximum tokens of an answer; None for the task's own maximum
     - `generation_batches`: the batch sizes of the last call of generate_until()
+    - `ended`: for each answer of that call, whether the model ended it; None if not known
     """
 
     class HarnessModel(shared.model_class(turns.model_class())):  # type: ignore[misc]
         most = batches.MOST
         longest: int | None = None
         generation_batches: list[int]
+        ended: list[bool | None]
+        endings: Endings
+        cache_hook: Any
         batch_size_per_gpu: int
 
         def _model_generate(self, context: Any, *given: Any, **options: Any) -> Any:
             generated = super()._model_generate(context, *given, **options)
+            self.endings.read(generated, context.shape[1], options["max_length"], end_ids(self))
             if self.meter:  # each answer counts as long as the longest one of its batch
                 rows, length = generated.shape
                 self.meter.add(rows, rows * (length - context.shape[1]))
@@ -114,7 +122,8 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
             if self.meter:
                 self.meter.expect(len(requests))
             answers, reading = [""] * len(requests), self.batch_size_per_gpu
-            self.generation_batches = []
+            self.generation_batches, hook = [], self.cache_hook
+            self.cache_hook = self.endings = Endings(hook)
             for size, numbers in batches.parts(self, requests, self.most).items():
                 self.batch_size_per_gpu = size = min(size, self.most)
                 generated = super().generate_until(
@@ -124,12 +133,56 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
                     self.most = self.batch_size_per_gpu
                 for number, answer in zip(numbers, generated, strict=True):
                     answers[number] = opened_thought(requests[number].args[0]) + answer
-            self.batch_size_per_gpu = reading
+            self.batch_size_per_gpu, self.cache_hook = reading, hook
+            self.ended = [self.endings.take(request.args[0]) for request in requests]
             return answers
 
     return HarnessModel(
         pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **float32_softmax_arguments()
     )
+
+
+class Endings:
+    """A wrapper around lm_eval's cache hook, which records which generated answers ended: the model
+    wrote its end of turn before the task's limit of tokens. lm_eval returns only the text, from
+    which this cannot be seen.
+
+    lm_eval calls the hook with each new answer of a batch, in the order of its rows."""
+
+    def __init__(self, hook: Any) -> None:
+        self.hook = hook
+        self._rows: list[bool] = []  # of the current batch, the answers that lm_eval has not named
+        self._ended: dict[str, list[bool]] = {}
+
+    def read(self, generated: Any, width: int, limit: int, ends: list[int]) -> None:
+        """Read a generated batch: ids [row, id], of which the first `width` are the prompt.
+
+        `limit`: the maximum number of ids in a row. `ends`: the ids that end a turn. If the batch
+        is shorter than the limit, every row ended. Longer rows stop at the limit."""
+        import torch
+
+        written = generated[:, width:]
+        ended = torch.isin(written, torch.tensor(ends, device=written.device)).any(1)
+        self._rows = [generated.shape[1] < limit or is_end for is_end in ended.tolist()]
+
+    def add_partial(self, kind: str, request: Any, answer: Any) -> None:
+        """Note whether the next row of the batch ended. Its prompt is the first part of the
+        request."""
+        self._ended.setdefault(request[0], []).append(self._rows.pop(0))
+        self.hook.add_partial(kind, request, answer)
+
+    def take(self, prompt: str) -> bool | None:
+        """Whether the next answer to a prompt ended. Equal prompts are returned in their order.
+        None if lm_eval did not name an answer."""
+        ended = self._ended.get(prompt)
+        return ended.pop(0) if ended else None
+
+
+def end_ids(lm: Any) -> list[int]:
+    """The ids that end a turn: those of the model's generation settings, and its tokenizer's."""
+    ids = lm.model.generation_config.eos_token_id
+    own = ids if isinstance(ids, list) else [ids]
+    return sorted({number for number in (*own, lm.eot_token_id) if number is not None})
 
 
 def _shortened(request: Any, lm: Any) -> Any:

@@ -47,6 +47,7 @@ class SampleRow(TypedDict, total=False):
     target_hash: str
     prediction: int | str
     logprobs: list[float]
+    ended: bool
     gold: int | str
     metrics: Ingredients
 

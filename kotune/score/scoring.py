@@ -6,12 +6,15 @@ adapter was trained."""
 
 import math
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from heapq import nlargest
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kodata.card import TrainingRow
 from kodata.errors import shown
 from kodata.metrics.metrics import MEAN, METRICS
 from kodata.metrics.resampling import stderr, value
@@ -24,6 +27,7 @@ from kotune.runs.reading import lines_of, proof_statuses
 from kotune.runs.records import (
     UNDEFINED,
     Baselines,
+    FewShot,
     MetricValue,
     PublishedFigure,
     TaskScores,
@@ -31,7 +35,7 @@ from kotune.runs.records import (
 )
 from kotune.runs.task_data import TaskData
 from kotune.runs.unfinished import Note, RefusedNote
-from kotune.score import borrowed
+from kotune.score import borrowed, few_shot
 from kotune.score.baselines import BaselineAnswers, BaselineScorer
 from kotune.score.harness import Loaded, Logged, load_task
 from kotune.score.memory import is_exhausted
@@ -53,6 +57,7 @@ SEED = 1234  # lm-eval's default; used by tasks that sample answers
 VARIANTS = ("base", "tuned")
 REHEARSED = 2  # items of each task that are scored before training
 REHEARSED_TOKENS = 32  # of an answer: a real model would write 256 or 2,048 tokens for minutes
+LONGEST = 20  # questions of a task whose length is checked if the prompt has examples
 REHEARSED_ROWS = 300  # training rows that baselines learn from in the rehearsal
 
 
@@ -64,7 +69,11 @@ class Evaluated(NamedTuple):
 
 
 def score(
-    root: Path, tasks: dict[str, TaskData], base: dict[str, str | None], limit: Limit
+    root: Path,
+    tasks: dict[str, TaskData],
+    base: dict[str, str | None],
+    limit: Limit,
+    variants: Sequence[str] = VARIANTS,
 ) -> None:
     """Write `samples/<variant>/<task>.jsonl`, the questions as `samples/items/<task>.jsonl`, the
     baselines' answers as `samples/<baseline>/<task>.jsonl`, and scores.json last.
@@ -74,37 +83,84 @@ def score(
 
     `tasks`: how the data of each task are read. `base`: how the base model is loaded. Its keys are
     base_precision (`nf4` or the name of a dtype), compute_dtype, model (hub id or folder) and
-    model_revision (the hub commit used in training, None for a folder)."""
+    model_revision (the hub commit used in training, None for a folder). `variants`: VARIANTS, or
+    `base` alone if the run folder has no adapter."""
     meter = import_module("kotune.worker.meter").Meter(root)  # no part of the code digest
-    loaded = [load_task(name, data) for name, data in tasks.items()]
+    loaded, chosen = [load_task(name, data) for name, data in tasks.items()], few_shot.read(root)
     limits = {task.name: task.quick() if limit == "quick" else limit for task in loaded}
     unchecked = [task for task in loaded if _is_unchecked(root, task.name)]
-    if unchecked or _todo(root, loaded):
-        model = load_model(root, base)
+    todo = [*_todo(root, loaded, variants), *_few_shot_todo(root, loaded, chosen)]
+    if unchecked or todo:
+        is_tuned = "tuned" in variants
+        model = load_model(root, base, is_tuned)
         model.meter = meter
         for task in unchecked:
-            with model.model.disable_adapter():
+            with _as_base(model):
                 _check(root, task, model, limits[task.name], borrowed.tolerance(base))
-        for task, variant in _todo(root, loaded):
-            with model.model.disable_adapter() if variant == "base" else nullcontext():
+        # Checked answers may have been rejected, so what is to do is found again.
+        todo = [*_todo(root, loaded, variants), *_few_shot_todo(root, loaded, chosen)]
+        for task, variant in todo:
+            rows = chosen[task.name] if variant == few_shot.NAME else []
+            model.examples = few_shot.turns(rows)
+            model.shares_prefix = bool(rows)
+            if rows and _is_too_long(task, model, limits[task.name]):
+                continue
+            with nullcontext() if variant == "tuned" or not is_tuned else _as_base(model):
                 result = evaluated(task, model, limits[task.name], variant)
                 _write(root, variant, task, result, getattr(model, "generation_batches", []))
     baselines, entries = BaselineScorer(root), {}
     meter.begin("baselines", len(loaded), "tasks")
     for task in loaded:
-        entries[task.name] = _entry(root, task, baselines)
+        entries[task.name] = _entry(root, task, baselines, variants)
         meter.add(1)
     write_json(root / layout.SCORES, {name: entry.as_json() for name, entry in entries.items()})
 
 
-def _todo(root: Path, tasks: list[Loaded]) -> list[tuple[Loaded, str]]:
-    """The pairs of task and variant whose samples are not complete."""
+def _as_base(model: Any) -> AbstractContextManager[None]:
+    """Context manager: the adapter is switched off."""
+    context: AbstractContextManager[None] = model.model.disable_adapter()
+    return context
+
+
+def _todo(root: Path, tasks: list[Loaded], variants: Sequence[str]) -> list[tuple[Loaded, str]]:
+    """The pairs of task and variant whose samples are not complete. The last variant's samples are
+    complete only if it also wrote the questions."""
+    notes = (
+        (task, variant, _done(root, task.name, variant)) for task in tasks for variant in variants
+    )
     return [
         (task, variant)
-        for task in tasks
-        for variant in VARIANTS
-        if _done(root, task.name, variant) is None
+        for task, variant, note in notes
+        if note is None or (variant == variants[-1] and not note.items)
     ]
+
+
+def _few_shot_todo(
+    root: Path, tasks: list[Loaded], chosen: few_shot.Chosen
+) -> list[tuple[Loaded, str]]:
+    """The tasks that the base model is to answer with examples in its prompt."""
+    return [
+        (task, few_shot.NAME)
+        for task in tasks
+        if chosen.get(task.name) and _done(root, task.name, few_shot.NAME) is None
+    ]
+
+
+def _is_too_long(task: Loaded, model: Any, limit: int | None) -> bool:
+    """Whether a prompt with the model's examples, and its answer, exceed the model's maximum
+    length. lm_eval would cut the beginning of the prompt. The LONGEST questions are counted."""
+    model.turns_by_text = task.turns_by_text()
+    docs = [*islice(task.task.eval_docs, _items(task, limit))]
+    for doc in nlargest(LONGEST, docs, key=lambda doc: len(task.question(doc))):
+        prompt = model.apply_chat_template([{"role": "user", "content": task.question(doc)}])
+        if task.generates:
+            answer = int(task.task.config.generation_kwargs["max_gen_toks"])
+        else:
+            answer = max(len(model.tok_encode(text)) for text in task.task.doc_to_choice(doc))
+        if len(model.tok_encode(prompt)) + answer > model.max_length:
+            print(f"{task.name}: not scored with examples; a prompt is too long", flush=True)
+            return True
+    return False
 
 
 def _is_unchecked(root: Path, task: str) -> bool:
@@ -218,10 +274,7 @@ def _done(root: Path, task: str, variant: str) -> Note | None:
     """The note on a variant's samples of a task. None if the note is missing or does not match the
     samples."""
     note, path = read_note(note_path(root, task, variant)), samples_path(root, variant, task)
-    # The tuned model's note must also have the digest of the questions.
-    if note is None or (variant == "tuned" and not note.items):
-        return None
-    return note if path.exists() and sha256(path) == note.sha256 else None
+    return note if note and path.exists() and sha256(path) == note.sha256 else None
 
 
 def _noted(root: Path, task: str, variant: str) -> Note:
@@ -233,28 +286,47 @@ def _noted(root: Path, task: str, variant: str) -> Note:
     return note
 
 
-def _entry(root: Path, task: Loaded, scorer: BaselineScorer) -> TaskScores:
-    """A task's scores, from the notes on base and tuned. Also writes the samples of the task's
+def _entry(
+    root: Path, task: Loaded, scorer: BaselineScorer, variants: Sequence[str] = VARIANTS
+) -> TaskScores:
+    """A task's scores, from the notes on the variants. Also writes the samples of the task's
     baselines."""
-    base, tuned = (_noted(root, task.name, variant) for variant in VARIANTS)
-    card, samples = task.card, lines_of(samples_path(root, "tuned", task.name))
-    digests = {"base": base.sha256, "tuned": tuned.sha256, "items": str(tuned.items)}
+    noted = {variant: _noted(root, task.name, variant) for variant in variants}
+    base, last = noted["base"], noted[variants[-1]]
+    card, samples = task.card, lines_of(samples_path(root, variants[-1], task.name))
+    digests = {variant: note.sha256 for variant, note in noted.items()}
+    digests["items"] = str(last.items)
     baselines = _baselines(root, scorer.of(task, samples), task.name, digests)
-    names = dict.fromkeys((*base.values, *tuned.values))
+    with_examples = _done(root, task.name, few_shot.NAME)
+    if with_examples:
+        digests[few_shot.NAME] = with_examples.sha256
+        lines = {few_shot.NAME: with_examples.values, **baselines.lines}
+        baselines = baselines.model_copy(update={"lines": lines})
+    names = dict.fromkeys(name for note in noted.values() for name in note.values)
     return TaskScores(
         version=card.version,
         criterion=card.criterion,
         chance=dict(card.chance),
         published=[PublishedFigure(**asdict(figure)) for figure in card.published],
         sha256=digests,
-        n=tuned.n,
+        n=last.n,
         base=_aligned(base.values, names),
-        tuned=_aligned(tuned.values, names),
+        tuned=_aligned(noted["tuned"].values, names) if "tuned" in noted else {},
         base_from=base.origin,
-        batches={"base": base.batches or [], "tuned": tuned.batches or []},
+        batches={variant: note.batches or [] for variant, note in noted.items()},
         proven=proof_statuses(root).get(task.name),
         references=baselines,
+        few_shot=_few_shot(few_shot.read(root).get(task.name), with_examples is not None),
     )
+
+
+def _few_shot(rows: list[TrainingRow] | None, is_scored: bool) -> FewShot | None:
+    """The record of the examples in the base model's prompt. `rows`: the chosen rows; None if no
+    examples were asked for."""
+    if rows is None:
+        return None
+    absent = None if is_scored else "too long" if rows else "too few"
+    return FewShot(guids=[row["guid"] for row in rows], absent=absent)
 
 
 def _baselines(
@@ -278,11 +350,14 @@ def evaluated(
     if meter := getattr(model, "meter", None):
         meter.begin(f"{task.name}, {what}", _items(task, limit), "items")
     torch.manual_seed(SEED)  # base, tuned and repeated runs use the same random numbers
-    model.generation_batches = []
+    model.generation_batches, model.ended = [], []
     result = _result(task, model, limit)
     samples = [sample_of(sample, task) for sample in result["samples"][task.name]]
     if task.generates:
         count_thoughts(samples, model.tokenizer)
+        for sample, ended in zip(samples, model.ended, strict=bool(model.ended)):
+            if ended is not None:
+                sample["ended"] = ended
     return Evaluated(metrics(result["results"][task.name], samples), samples)
 
 

@@ -18,7 +18,17 @@ from typing import Any, NamedTuple
 
 from kodata.errors import on_one_line
 from kotune.score import memory
-from kotune.score.contexts import Choice, Question, Request, Room, Row, fitting, questions, slices
+from kotune.score.contexts import (
+    Choice,
+    Question,
+    Request,
+    Room,
+    Row,
+    common_prefix,
+    fitting,
+    questions,
+    slices,
+)
 
 # Limits of a batch, to be multiplied with the batch size. With fewer ids, a GPU would be idle
 # between kernels (not measured). More ids would exceed a CPU's caches. `read` is lower than `keep`,
@@ -28,6 +38,7 @@ ON_CPU, ON_GPU = Room(read=32, keep=128, predict=16), Room(read=256, keep=1024, 
 # A log-likelihood of PROBE may differ from lm_eval's value x by at most this number times 1 + |x|.
 # NEAR is for float32, COARSE for lower precisions.
 NEAR, COARSE = 1e-3, 0.03
+LEAST_SHARED = 16  # ids of a prefix; a shorter one takes hardly any time to read again
 # Test requests: two questions with two choices each and different lengths, and a question with a
 # single choice. The choices of the first question differ from their first id on, those of the
 # second question from their second id on.
@@ -59,6 +70,17 @@ class Trunks(NamedTuple):
     cache: Any
 
 
+class Prefix(NamedTuple):
+    """The ids with which all questions begin, after the model has read them once. `length`: their
+    number, 0 if nothing is shared between questions. `cache`: their keys and values, one row."""
+
+    length: int = 0
+    cache: Any = None
+
+
+NO_PREFIX = Prefix()
+
+
 @cache
 def model_class(base: Any) -> Any:
     """A subclass of `base` (lm_eval's HF model class or a subclass) with shared contexts and with
@@ -66,6 +88,7 @@ def model_class(base: Any) -> Any:
 
     class SharedModel(base):  # type: ignore[misc]
         shares: bool | None = None  # whether contexts are shared; None: not tried yet
+        shares_prefix = False  # whether questions also share their common beginning
         generation_batches: list[int] = []  # noqa: RUF012  (batch sizes of generated answers; each caller sets its own)
         shared_below: float  # contexts are shared if _longest() of the requests is below this
         tok_encode: Any
@@ -196,13 +219,14 @@ def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> 
     from tqdm import tqdm
 
     waiting, done = questions(requests, lm.max_length), dict[int, Answer]()
+    prefix = _read_prefix(lm, waiting) if lm.shares_prefix else NO_PREFIX
     with tqdm(
         total=len(requests),
         disable=disable_tqdm or lm.rank != 0,
         desc="Running loglikelihood requests",
     ) as progress:
         while waiting:
-            batch, answers = memory.within_memory(lm, lambda: _next_batch(lm, waiting))  # noqa: B023  (called at once)
+            batch, answers = memory.within_memory(lm, lambda: _next_batch(lm, waiting, prefix))  # noqa: B023  (called at once)
             for number, answer in answers.items():
                 texts = requests[number][0]
                 if texts is not None:  # None: part of a text; lm_eval caches whole texts
@@ -227,8 +251,26 @@ def limits(device: str, batch_size: int) -> Room:
     return Room(*(batch_size * most for most in (ON_CPU if device == "cpu" else ON_GPU)))
 
 
+def _read_prefix(lm: Any, waiting: Sequence[Question]) -> Prefix:
+    """Read the ids with which all questions begin. Returns NO_PREFIX if there are fewer than
+    LEAST_SHARED, or if a layer has a sliding window: it counts the padding that a shorter question
+    of a batch has after the prefix."""
+    import torch
+    from transformers.cache_utils import DynamicLayer
+
+    ids = common_prefix(waiting)
+    if len(ids) < LEAST_SHARED or len(waiting) < 2:
+        return NO_PREFIX
+    row = torch.tensor([ids], device=lm.device)
+    positions = torch.arange(len(ids), device=lm.device)[None]
+    out = _forward(lm, row, torch.ones_like(row), positions, 1, use_cache=True)
+    cache = out.past_key_values
+    is_plain = all(type(layer) is DynamicLayer for layer in cache.layers)
+    return Prefix(len(ids), cache) if is_plain else NO_PREFIX
+
+
 def _next_batch(
-    lm: Any, waiting: Sequence[Question]
+    lm: Any, waiting: Sequence[Question], prefix: Prefix
 ) -> tuple[Sequence[Question], dict[int, Answer]]:
     """The first of the waiting questions, as many as form one batch, and the answers to their
     requests by number of the request."""
@@ -237,7 +279,7 @@ def _next_batch(
     parts: dict[int, list[Answer]] = {
         choice.request: [] for question in batch for choice in question.choices
     }
-    for number, part in _answers(lm, batch, room):
+    for number, part in _answers(lm, batch, room, prefix):
         parts[number].append(part)
     return batch, {
         number: (sum(value for value, _ in ids), all(is_likeliest for _, is_likeliest in ids))
@@ -245,7 +287,9 @@ def _next_batch(
     }
 
 
-def _answers(lm: Any, batch: Sequence[Question], room: Room) -> Iterator[tuple[int, Answer]]:
+def _answers(
+    lm: Any, batch: Sequence[Question], room: Room, prefix: Prefix
+) -> Iterator[tuple[int, Answer]]:
     """For every id of every continuation in a batch, a pair: the request's number, and the answer
     for this id alone."""
     continued: dict[Row, list[Choice]] = {}  # the choices that each row predicts
@@ -253,7 +297,7 @@ def _answers(lm: Any, batch: Sequence[Question], room: Room) -> Iterator[tuple[i
         for choice in question.choices:
             if rest := question.rest(choice):
                 continued.setdefault((row, rest), []).append(question.after(choice))
-    trunks, answers = _read_trunks(lm, batch, bool(continued))
+    trunks, answers = _read_trunks(lm, batch, bool(continued), prefix)
     yield from answers
     rows = sorted(continued, key=lambda row: -len(row[1]))
     for part in slices(rows, trunks.mask.shape[1], room):
@@ -261,13 +305,22 @@ def _answers(lm: Any, batch: Sequence[Question], room: Room) -> Iterator[tuple[i
 
 
 def _read_trunks(
-    lm: Any, batch: Sequence[Question], use_cache: bool
+    lm: Any, batch: Sequence[Question], use_cache: bool, prefix: Prefix
 ) -> tuple[Trunks, list[tuple[int, Answer]]]:
-    """Read the trunks of a batch. Returns the trunks, and answers for the ids that the trunks
-    predict: for each choice, the shared ids and the first id after them."""
+    """Read the trunks of a batch, after a copy of their prefix. Returns the trunks, and answers for
+    the ids that the trunks predict: for each choice, the shared ids and the first id after them."""
+    import torch
+
     keep = max(question.shared for question in batch) + 1
-    ids, mask = _padded([question.trunk for question in batch], lm.device, left=True)
-    out = _forward(lm, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), keep, use_cache=use_cache)
+    start = prefix.length
+    ids, mask = _padded([question.trunk[start:] for question in batch], lm.device, left=True)
+    after: dict[str, Any] = {"use_cache": use_cache}
+    if start:
+        rows = mask.new_zeros(len(batch))
+        after = {"use_cache": True, "past_key_values": _copied(prefix.cache, rows)}
+        mask = torch.cat([mask.new_ones(len(batch), start), mask], 1)
+    positions = (mask.cumsum(1) - 1).clamp(min=0)[:, start:]
+    out = _forward(lm, ids, mask, positions, keep, **after)
     targets = [
         (choice.request, TargetId(row, keep - 1 - question.shared + i, choice.ids[i]))
         for row, question in enumerate(batch)

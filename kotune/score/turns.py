@@ -4,6 +4,7 @@ lm-eval renders a question's text as one user turn, by calling apply_chat_templa
 model. The class in this module overrides that method: it looks up the turns that belong to the text
 and renders them. Plain `lm_eval` renders the text as one turn."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -25,11 +26,13 @@ def before_answer(messages: list[Message], merge: bool) -> list[Message]:
 
 @cache
 def model_class() -> Any:
-    """lm-eval's HF model class with `turns_by_text`: the turns of each question's text."""
+    """lm-eval's HF model class with two attributes. `turns_by_text`: the turns of each question's
+    text. `examples`: turns that are put before every question, but after a system turn."""
     from lm_eval.models.huggingface import HFLM
 
     class TurnsModel(HFLM):  # type: ignore[misc]
         turns_by_text: dict[str, list[Message]] = {}  # noqa: RUF012  (replaced by each caller)
+        examples: Sequence[Message] = ()
 
         def apply_chat_template(
             self, chat_history: list[Message], add_generation_prompt: bool = True
@@ -37,6 +40,8 @@ def model_class() -> Any:
             """Like lm-eval's method, but raises StageError if the template fails for the turns.
             lm-eval would drop a system turn that the template refuses, and only log that."""
             turns = self.turns_by_text.get(chat_history[-1]["content"], chat_history)
+            first = int(turns[0]["role"] == "system")
+            turns = [*turns[:first], *self.examples, *turns[first:]]
             try:
                 return str(
                     self.tokenizer.apply_chat_template(

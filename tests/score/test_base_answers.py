@@ -131,7 +131,7 @@ def test_a_run_whose_model_was_edited_is_not_taken_from(root: Path, file: str) -
 
 
 def test_whatever_scoring_depends_on_is_compared_or_is_of_the_adapter(root: Path) -> None:
-    recipe: Any = SimpleNamespace(data=(), data_path={}, tasks=(), leaks="drop")
+    recipe: Any = SimpleNamespace(data=(), data_path={}, tasks=(), leaks="drop", few_shot=None)
     job = Job(recipe, Run(root), "cpu", None)
     known = {*base_answers.BASE_INPUTS, *base_answers.PER_TASK, *base_answers.OTHER_INPUTS}
     assert stages.inputs(job, "score").keys() == known

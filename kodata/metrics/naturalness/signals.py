@@ -63,7 +63,7 @@ SIGNALS = frozenset(NAMES) - {*FAULTS}
 # Removes the marks of Markdown, and replaces | with a space.
 _MARKDOWN = str.maketrans("|", " ", "*#`_~>")
 # Words that are answers to a classification task.
-_LABELS = {
+LABELS = {
     *klue_nli.LABELS.values(),
     *nsmc.LABELS.values(),
     "참",
@@ -87,7 +87,7 @@ def is_empty_or_label(text: str) -> bool:
     """Whether an answer has fewer than two words, or only words that are labels. A model that was
     tuned on a classification task may answer every prompt with a label."""
     words = [re.sub(r"\W", "", word) for word in scripts.words(text)]
-    return len(words) < 2 or set(words) <= _LABELS
+    return len(words) < 2 or set(words) <= LABELS
 
 
 def measure(text: str, level: str = "any", is_cut: bool = False) -> dict[str, Signal]:

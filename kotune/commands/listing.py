@@ -1,4 +1,4 @@
-"""List the recipes and studies that come with kotune."""
+"""List the recipes and studies that come with kotune, and print the folder of its tasks."""
 
 import click
 
@@ -24,3 +24,13 @@ def recipes() -> None:
                 .partition("  ")[0]
             )
             echo(f"{path.stem:26} {about.strip()}")
+
+
+@click.command(cls=TranslatedCommand)
+def tasks() -> None:
+    """Print the folder of the lm_eval tasks.
+
+    For example: lm_eval --include_path "$(kotune tasks)"."""
+    from kotune.shipped import TASKS
+
+    echo(TASKS)
