@@ -76,8 +76,13 @@ class SizeError(DataError):
 
     def __init__(self, source: str, samples: int, rows: int) -> None:
         super().__init__(
-            f"{source}: samples is {samples:,}, but there are only {rows:,} train rows; lower it,"
-            " or leave it out to use all rows"
+            Translatable(
+                "{source}: samples is {samples:,}, but there are only {rows:,} train rows; lower"
+                " it, or leave it out to use all rows",
+                source=source,
+                samples=samples,
+                rows=rows,
+            )
         )
 
 
@@ -129,5 +134,7 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     is similar, else a list of the known words. Empty if there are more than 20 of them, or none."""
     names = sorted(known)
     if near := get_close_matches(word[:80] if isinstance(word, str) else "", names, n=1):
-        return f"; did you mean {near[0]}?"
-    return f"; known: {', '.join(names)}" if 0 < len(names) <= 20 else ""
+        return Translatable("; did you mean {near}?", near=near[0])
+    if not 0 < len(names) <= 20:
+        return ""
+    return Translatable("; known: {names}", names=", ".join(names))

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import islice
 
+from kodata.errors import Translatable
 from kodata.reading import guard
 from kotune import stages
-from kotune.display.phrases import LANGUAGES, Phrases
+from kotune.display.phrases import Phrases
 from kotune.display.progress import Screen
 from kotune.errors import RecipeError, StageError
 from kotune.layout import (
@@ -49,7 +50,7 @@ def _prepare(job: Job, screen: Screen) -> None:
     """Write the training data and the manifest."""
     with screen.watching() as watch, guard.watched(watch):
         manifest = job.prepare(watch)
-    for line in lines.prepared(manifest):
+    for line in lines.prepared(manifest, Phrases(screen.language)):
         screen.say(line)
 
 
@@ -106,7 +107,7 @@ def _examine_template(job: Job, screen: Screen) -> None:
         return
     with screen.watching() as watch, guard.watched(watch):
         findings = examine.fetch_and_examine(subject)
-    phrases = Phrases(LANGUAGES[0])
+    phrases = Phrases(screen.language)
     for finding in findings:
         screen.say(words.line(finding, phrases))
     if job.trained_tasks():
@@ -164,7 +165,7 @@ def _train(job: Job, screen: Screen) -> None:
         halvings=[halving.as_json() for halving in halvings] or None,
         warnings=[warning.as_json() for warning in warnings] or None,
     )
-    for line in lines.doubts(warnings, halvings, Phrases(LANGUAGES[0])):
+    for line in lines.doubts(warnings, halvings, Phrases(screen.language)):
         screen.say(line)
 
 
@@ -193,7 +194,7 @@ def _score(job: Job, screen: Screen) -> None:
         screen.say(line)
     scores = read_model(job.run.path(SCORES), dict[str, TaskScores])
     for run in dict.fromkeys(entry.base_from for entry in scores.values() if entry.base_from):
-        screen.say(f"the base model's answers are reused from {run}")
+        screen.say(Translatable("the base model's answers are reused from {run}", run=run))
     for line in base_cache.keep(job.run.root, inputs, job.tasks):
         screen.say(line)
     for line in lines.score_lines(scores):

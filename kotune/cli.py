@@ -9,9 +9,9 @@ from kotune.commands.boundary import Commands, print_tracebacks_safely
 from kotune.commands.check import check
 from kotune.commands.compare import compare
 from kotune.commands.doctor import doctor
-from kotune.commands.language import lang_option
 from kotune.commands.launch import launch
 from kotune.commands.lm_eval import lm_eval
+from kotune.commands.options import lang_option
 from kotune.commands.plan import plan
 from kotune.commands.preview import preview
 from kotune.commands.recipes import recipes

@@ -10,8 +10,9 @@ happened:
 """
 
 import errno
+import os
 
-from kodata.errors import HubError, UserError
+from kodata.errors import HubError, Translatable, UserError, joined
 
 # The name of an environment variable. If it is set, an error also shows the traceback of its cause.
 TRACEBACK = "KOTUNE_TRACEBACK"
@@ -48,16 +49,25 @@ def exit_code(error: Exception) -> int:
     return getattr(error, "exit_code", KotuneError.exit_code)
 
 
-def os_error(error: OSError) -> str:
+def os_error(error: OSError) -> Translatable:
     """The message for an error of the operating system: the path, the reason and, for some errors,
     what to do."""
     path = f"{error.filename}: " if error.filename else ""
-    return f"{path}{error.strerror or error}{_ADVICE.get(error.errno or 0, '')}"
+    number = error.errno or 0
+    reason = _REASONS.get(number) if error.strerror == os.strerror(number) else None
+    return joined("", (path, reason or error.strerror or str(error), _ADVICE.get(number, "")))
 
 
-_FREE_SPACE = (
+_FREE_SPACE = Translatable(
     "; free some space and run the same command again, which continues from what is complete"
 )
-_WRITABLE = "; give a folder that you may write to (--runs-dir)"
+_WRITABLE = Translatable("; give a folder that you may write to (--runs-dir)")
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk is full, or the user's quota is used up
+# The system's reasons that users meet most, so that they can be translated.
+_REASONS = {
+    errno.ENOSPC: Translatable("No space left on device"),
+    errno.EROFS: Translatable("Read-only file system"),
+    errno.EACCES: Translatable("Permission denied"),
+    errno.ENOENT: Translatable("No such file or directory"),
+}
 _ADVICE = {**dict.fromkeys(FULL, _FREE_SPACE), errno.EROFS: _WRITABLE, errno.EACCES: _WRITABLE}

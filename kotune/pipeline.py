@@ -14,7 +14,7 @@ from typing import NamedTuple
 import yaml
 
 from kodata import drafts
-from kodata.errors import UserError, did_you_mean
+from kodata.errors import Translatable, UserError, did_you_mean, joined
 from kotune import stages
 from kotune.bodies import BODIES
 from kotune.display.phrases import LANGUAGES
@@ -70,7 +70,7 @@ class RunOptions:
     seeds: int | None = None
     runs_dir: Path = RUNS
     dry_run: bool = False
-    lang: str = LANGUAGES[0]  # the language of the report; the screen is English
+    lang: str = LANGUAGES[0]  # the language of the report
     launcher: Launcher = ()
     device: Device | None = None  # `cpu`: do not use a GPU, and accept that the run may take hours
     fresh_base: bool = False  # reuse no base answers of other runs
@@ -99,11 +99,7 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
 
 def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     """The body of run(), which hides all GPUs for `--device cpu`."""
-    if options.until not in STAGES:
-        raise RecipeError(
-            f"--until {options.until}: unknown stage{did_you_mean(options.until, STAGES)}"
-        )
-    _check_launcher(options.launcher)
+    _check_options(options)
     recipe = load(recipe_file, options.overrides)
     folder = options.runs_dir / run_name(recipe_file, recipe, options.limit)
     guard.check_run(folder, presets.find(recipe.model, recipe.template).base)
@@ -122,7 +118,7 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
     if options.dry_run:
         with _explain_malformed_unless_new(folder):
             for stage, state in plan(job, options.until):
-                screen.say(f"{stage:8} {state}")
+                screen.say(joined("", (f"{stage:8} ", state)))
         return job.run
     facts: dict[str, object] = {
         "command": options.command(recipe_file),
@@ -141,7 +137,7 @@ def _run(recipe_file: Path, options: RunOptions, screen: Screen) -> Run:
             with server.up(job.run.root) if is_shared else nullcontext():
                 execute(job, options.until, screen, facts)
     except KeyboardInterrupt as stop:
-        stop.add_note(f"what is done is kept{_progress(job)}; go on with: {facts['command']}")
+        stop.add_note(_kept(job, str(facts["command"])))
         raise
     return job.run
 
@@ -157,9 +153,18 @@ def _explain_malformed_unless_new(folder: Path) -> AbstractContextManager[None]:
     return explain_malformed(folder, remedy="move the folder away and run again")
 
 
-def _check_launcher(launcher: Launcher) -> None:
-    """Raise RecipeError for an unknown launcher, and for launcher arguments without a launcher."""
-    name, *arguments = launcher or LAUNCHERS[:1]
+def _check_options(options: RunOptions) -> None:
+    """Raise RecipeError for an unknown stage or launcher, and for launcher arguments without a
+    launcher."""
+    if options.until not in STAGES:
+        raise RecipeError(
+            Translatable(
+                "--until {stage}: unknown stage{hint}",
+                stage=options.until,
+                hint=did_you_mean(options.until, STAGES),
+            )
+        )
+    name, *arguments = options.launcher or LAUNCHERS[:1]
     if name not in LAUNCHERS:
         raise RecipeError(f"--launcher {name}: unknown launcher{did_you_mean(name, LAUNCHERS)}")
     if arguments and name == "python":
@@ -169,11 +174,16 @@ def _check_launcher(launcher: Launcher) -> None:
         )
 
 
-def _progress(job: Job) -> str:
-    """The part of a message about the step from which training can continue. Empty if there is no
-    checkpoint."""
+def _kept(job: Job, command: str) -> Translatable:
+    """The message after an interruption: what is kept, and the command that continues the run."""
     step = last_good_step(job.run.path(CHECKPOINTS))
-    return f", including training up to step {step}" if step else ""
+    return Translatable(
+        "what is done is kept, including training up to step {step}; go on with: {command}"
+        if step
+        else "what is done is kept; go on with: {command}",
+        step=step,
+        command=command,
+    )
 
 
 def execute(job: Job, until: str, screen: Screen, facts: dict[str, object]) -> None:
@@ -217,8 +227,11 @@ def require_engines() -> None:
     """Raise RecipeError if Axolotl is not installed, as in the light installation."""
     if not find_spec("axolotl"):
         raise RecipeError(
-            f"this is the light install, which only checks, renders and plans; {INSTALL} brings"
-            " Axolotl and torch"
+            Translatable(
+                "this is the light install, which only checks, renders and plans; {install}"
+                " brings Axolotl and torch",
+                install=INSTALL,
+            )
         )
 
 
@@ -249,10 +262,10 @@ def plan(job: Job, until: str) -> list[StageState]:
     """The state of each stage up to and including `until`. If a stage is to do, all stages after it
     are to do as well. Nothing is written."""
     states: list[StageState] = []
+    done = True
     for stage in STAGES[: STAGES.index(until) + 1]:
-        pending = any(state.state == "to do" for state in states)
-        done = not pending and stages.is_done(job, stage)
-        states.append(StageState(stage, "done" if done else "to do"))
+        done = done and stages.is_done(job, stage)
+        states.append(StageState(stage, Translatable("done") if done else Translatable("to do")))
     return states
 
 

@@ -31,6 +31,7 @@ from kotune.errors import TRACEBACK
 ROOT = Path(__file__).parent.parent
 # Its telemetry would wait for a network that tests do not use.
 os.environ["AXOLOTL_DO_NOT_TRACK"] = "1"
+os.environ["LC_ALL"] = "C.UTF-8"  # what commands print is English, whatever the user's locale is
 # Axolotl's logging calls it, and keeps what pytest had put in stdout's place for one test: later
 # ones find that closed.
 colorama.init = lambda *_, **__: None

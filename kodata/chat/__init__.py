@@ -32,7 +32,7 @@ from kodata.card import Card, Message, Parts, Record, Refused, SourceItem
 from kodata.chat.turns import KEYS, SHAPES, shape, thought_key, turns
 from kodata.control_text import is_complete, neutralize_record
 from kodata.dialogue import next_turn, parts_of
-from kodata.errors import DataError, NoTestError, did_you_mean, shown
+from kodata.errors import DataError, NoTestError, Translatable, did_you_mean, shown
 from kodata.reading import files as data_files
 from kodata.reading.folder import user_folder
 from kodata.reading.keys import Unread
@@ -58,9 +58,10 @@ CARD = Card(
     test_share=0.1,
 )
 
-_ADVICE = (
-    "path must name a folder with train.jsonl (and optionally validation.jsonl and test.jsonl), "
-    f"each line an object with {SHAPES}"
+_ADVICE = Translatable(
+    "path must name a folder with train.jsonl (and optionally validation.jsonl and"
+    " test.jsonl), each line an object with {shapes}",
+    shapes=SHAPES,
 )
 
 
@@ -112,7 +113,14 @@ def files(
     folder = _folder(path)
     existing = _existing(folder)
     if "train" not in existing and split != "test":
-        raise DataError(f"{CARD.name}: path {folder}: no train.jsonl there; {_ADVICE}")
+        raise DataError(
+            Translatable(
+                "{source}: path {folder}: no train.jsonl there; {advice}",
+                source=CARD.name,
+                folder=folder,
+                advice=_ADVICE,
+            )
+        )
     selected = [file for name, file in existing.items() if split in _summary(file, name).splits]
     if split == "validation" and not _has_usable_line(split, folder):
         return []

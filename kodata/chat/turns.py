@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kodata.card import Message
-from kodata.errors import DataError, did_you_mean, shown
+from kodata.errors import DataError, Translatable, did_you_mean, shown
 from kodata.reading.files import Row
 from kodata.reading.keys import Known, KnownOfPartialRows, known
 from kodata.records import as_chat
@@ -13,7 +13,7 @@ from kodata.text import content, with_thought
 
 ROLES = ("system", "user", "assistant")
 PAIRS = {"prompt": "answer", "instruction": "output"}  # the key of a question: that of its answer
-SHAPES = "messages, or prompt and answer, or instruction and output"
+SHAPES = Translatable("messages, or prompt and answer, or instruction and output")
 # The keys that say whether a turn is trained on, in the formats of OpenAI, Axolotl (two keys) and
 # ms-swift.
 TRAINED = ("weight", "train", "training", "loss")
@@ -62,7 +62,14 @@ def shape(row: Row, where: str) -> str:
     ]
     if len(shapes) != 1:
         found = " and ".join(shapes) or f"none of these but {', '.join(row) or 'nothing'}"
-        raise DataError(f"{where}: needs {SHAPES}; found {found:.120}")
+        raise DataError(
+            Translatable(
+                "{where}: needs {shapes}; found {found:.120}",
+                where=where,
+                shapes=SHAPES,
+                found=found,
+            )
+        )
     return shapes[0]
 
 
@@ -123,7 +130,14 @@ def _turn(turn: Any, where: str) -> Message:
         raise DataError(f"{where}.role is {role}; {_NO_TOOLS}")
     if role not in ROLES:
         what = "missing" if role is None else shown(role)
-        raise DataError(f"{where}.role is {what}; mend it{did_you_mean(role, ROLES)}")
+        raise DataError(
+            Translatable(
+                "{where}.role is {what}; mend it{hint}",
+                where=where,
+                what=what,
+                hint=did_you_mean(role, ROLES),
+            )
+        )
     made: Message = {
         "role": role,
         "content": _with_thought(turn, text(turn, "content", where + "."), where, role),

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from kodata.card import Record, Source
-from kodata.errors import DataError, SizeError
+from kodata.errors import DataError, SizeError, Translatable
 from kodata.prepare.cleaning import Example, examples
 from kodata.prepare.entries import (
     DataLocation,
@@ -255,7 +255,10 @@ def _convert_entry(
 
 
 def _what(entry: Entry, guard: LeakGuard | None) -> str:
-    return f"{entry.source}: conversion" + (" and leak check" if guard else "")
+    return Translatable(
+        "{source}: conversion and leak check" if guard else "{source}: conversion",
+        source=entry.source,
+    )
 
 
 def _expected_rows(source: Source, path: str | Path | None) -> int | None:

@@ -6,7 +6,7 @@ Errors are FaultErrors, to which files.rows() adds file and row."""
 import csv
 from collections.abc import Iterator, Sequence
 
-from kodata.errors import FaultError, shown
+from kodata.errors import FaultError, Translatable, shown
 
 # The maximum length of a row, in characters. If a row is longer, the file is damaged. No language
 # model could read such a row anyway.
@@ -118,9 +118,12 @@ def refuse_repeated_header(values: Sequence[str], names: Sequence[str]) -> None:
 def _wrong_columns(values: list[str], names: Sequence[str]) -> str:
     """The error message for a row with another number of values than there are column names."""
     columns = ", ".join(names)[:80]
-    return (
-        f"{len(values)} columns instead of {len(names)} ({columns}): the row is damaged or the file"
-        " is cut short here; download it again or mend the row"
+    return Translatable(
+        "{found} columns instead of {expected} ({columns}): the row is damaged or the"
+        " file is cut short here; download it again or mend the row",
+        found=len(values),
+        expected=len(names),
+        columns=columns,
     )
 
 

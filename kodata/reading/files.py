@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from kodata.card import Row as Row
-from kodata.errors import DataError, FaultError, shown
+from kodata.errors import DataError, FaultError, Translatable, shown
 from kodata.reading import columns
 from kodata.reading.columns import MAX_RATIO, SMALL
 from kodata.reading.delimited import CUT_SHORT, MAX_ROW, comma_separated, lines, tab_separated
@@ -51,15 +51,31 @@ def rows(
         for number, row in enumerate(values, 1):
             if not isinstance(row, dict):
                 raise DataError(
-                    f"{path}: row {number}: {shown(row)} is not an object with named fields"
+                    Translatable(
+                        "{path}: row {row}: {value} is not an object with named fields",
+                        path=path,
+                        row=number,
+                        value=shown(row),
+                    )
                 )
             yield row
     except FaultError as fault:
-        raise DataError(f"{path}: row {number + 1}: {fault}") from None
+        raise DataError(
+            Translatable(
+                "{path}: row {row}: {fault}",
+                path=path,
+                row=number + 1,
+                fault=fault.args[0] if fault.args else "",
+            )
+        ) from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise DataError(
+            Translatable(
+                "{path}: cannot be read: {reason}", path=path, reason=error.strerror or error
+            )
+        ) from None
     if not number:
-        raise DataError(f"{path}: no rows in it; {_AGAIN}")
+        raise DataError(Translatable("{path}: no rows in it; download or copy it again", path=path))
 
 
 def sha256(path: Path) -> str:
@@ -68,7 +84,11 @@ def sha256(path: Path) -> str:
         with opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise DataError(
+            Translatable(
+                "{path}: cannot be read: {reason}", path=path, reason=error.strerror or error
+            )
+        ) from None
 
 
 def _values(path: Path, names: Sequence[str]) -> Iterator[Any]:
@@ -193,7 +213,7 @@ def _require_whole_characters(value: Any) -> Any:
             f"half a character (a lone surrogate) in {shown(value)}; mend or remove the row"
         ) from None
     except RecursionError as error:
-        raise FaultError(f"not valid JSON: {reason(error)}") from None
+        raise FaultError(Translatable("not valid JSON: {reason}", reason=reason(error))) from None
     return value
 
 
@@ -208,7 +228,7 @@ def _line(line: str) -> Any:
         # JSON can contain a lone surrogate only as an escape.
         return _require_whole_characters(value) if "\\u" in line else value
     except (ValueError, RecursionError) as error:
-        raise FaultError(f"not valid JSON: {reason(error)}") from None
+        raise FaultError(Translatable("not valid JSON: {reason}", reason=reason(error))) from None
 
 
 _READERS: dict[str, Callable[[Path], Iterator[Any]]] = {

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from kodata.errors import DataError, HubDeniedError, HubError, brief
+from kodata.errors import DataError, HubDeniedError, HubError, Translatable, brief
 from kodata.reading import addresses, guard
 
 Answer = TypeVar("Answer")
@@ -28,7 +28,7 @@ LONGEST_PAUSE = 60  # seconds; if the hub asks for a longer pause, there is no f
 TEMPORARY = (408, 425, 429)  # HTTP client errors after which a retry may succeed
 
 _SHA256, _GIT_SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
-_LOCAL_COPY = "or give a local copy (path: for data, a folder for a model)"
+_LOCAL_COPY = Translatable("or give a local copy (path: for data, a folder for a model)")
 
 
 def is_commit(path: object) -> bool:
@@ -170,11 +170,19 @@ def _known_error(error: Exception, what: str, page: str) -> DataError | None:
         )
     status, wait = _status_and_wait(chain)
     if denied := _denied(chain, status, page):
-        return HubDeniedError(f"{what}: {denied}, {_LOCAL_COPY}")
+        return HubDeniedError(
+            Translatable(
+                "{what}: {denied}, {local_copy}", what=what, denied=denied, local_copy=_LOCAL_COPY
+            )
+        )
     if isinstance(error, OSError) and error.errno is not None:
         return DataError(
-            f"{what}: the hub's cache cannot be written: {addresses.masked(str(error))}; set"
-            " HF_HOME to a folder with room"
+            Translatable(
+                "{what}: the hub's cache cannot be written: {reason}; set HF_HOME to a folder"
+                " with room",
+                what=what,
+                reason=addresses.masked(str(error)),
+            )
         )
     failed = next(
         (type(cause).__name__ for cause in chain if isinstance(cause, RequestError)), None
@@ -182,14 +190,27 @@ def _known_error(error: Exception, what: str, page: str) -> DataError | None:
     # RuntimeError: huggingface_hub 1.17 raises it (client closed) when it retries after a failed
     # connection.
     if status or failed or isinstance(error, (OSError, RuntimeError)):
-        answer = f"it answered HTTP {status}" if status else failed or "incomplete answer"
-        later = f"try in {wait:,.0f} seconds" if wait else "try again"
-        return HubError(
-            f"{what}: the Hugging Face hub cannot be reached ({answer}); {later}, or give a local"
-            " copy",
-            wait,
-        )
+        return _unreachable(what, status, failed, wait)
     return None
+
+
+def _unreachable(what: str, status: int | None, failed: str | None, wait: float) -> HubError:
+    """The error for a failed connection, or for the HTTP status of a temporary failure. `failed`:
+    the name of the connection's error. `wait`: as in HubError."""
+    answer = failed or Translatable("incomplete answer")
+    if status:
+        answer = Translatable("it answered HTTP {status}", status=status)
+    text = Translatable(
+        "{what}: the Hugging Face hub cannot be reached ({answer}); try in {wait:,.0f} seconds, or"
+        " give a local copy"
+        if wait
+        else "{what}: the Hugging Face hub cannot be reached ({answer}); try again, or give a local"
+        " copy",
+        what=what,
+        answer=answer,
+        wait=wait,
+    )
+    return HubError(text, wait)
 
 
 def _denied(chain: list[BaseException], status: int | None, page: str) -> str | None:
@@ -197,15 +218,17 @@ def _denied(chain: list[BaseException], status: int | None, page: str) -> str | 
     the result of _chain(), `status` the HTTP status, if any."""
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled
 
-    login = "set HF_TOKEN or log in with `hf auth login`"
+    login = Translatable("set HF_TOKEN or log in with `hf auth login`")
     if isinstance(chain[0], GatedRepoError):
-        return f"gated; request access at {page}, then {login}"
+        return Translatable("gated; request access at {page}, then {login}", page=page, login=login)
     if any(isinstance(cause, OfflineModeIsEnabled) for cause in chain):
-        return "not in the hub's cache, and HF_HUB_OFFLINE is set; run once without it"
+        return Translatable(
+            "not in the hub's cache, and HF_HUB_OFFLINE is set; run once without it"
+        )
     if status == 404:
-        return f"not on the hub (HTTP 404); check {page}"
+        return Translatable("not on the hub (HTTP 404); check {page}", page=page)
     if status and 400 <= status < 500 and status not in TEMPORARY:
-        return f"the hub refuses (HTTP {status}); {login}"
+        return Translatable("the hub refuses (HTTP {status}); {login}", status=status, login=login)
     return None
 
 

@@ -11,8 +11,9 @@ from types import TracebackType
 
 import click
 
-from kotune.commands.language import TranslatedCommand, chosen, paragraphs
-from kotune.display.phrases.translation import lookup
+from kodata.errors import Translatable, UserError, did_you_mean, joined
+from kotune.display.language import TranslatedCommand, chosen, paragraphs
+from kotune.display.phrases.translation import lookup, translate
 from kotune.display.terminal import echo
 
 
@@ -20,7 +21,6 @@ class Commands(TranslatedCommand, click.Group):
     """The group of all commands. It handles the errors of all commands in one place."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from kodata.errors import UserError
         from kotune.errors import (
             INTERRUPTED,
             PREEMPTED,
@@ -34,31 +34,37 @@ class Commands(TranslatedCommand, click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            echo(f"error: {error}", err=True)
+            _print_error(error.args[0] if error.args else "", ctx)
             if error.__cause__ and os.environ.get(TRACEBACK):
                 cause = error.__cause__
                 _print_traceback(type(cause), cause, cause.__traceback__)
             sys.exit(exit_code(error))
         except click.UsageError as error:
-            echo(f"error: {error.format_message()}{_help_hint(error.ctx)}", err=True)
+            _print_error(joined("", (error.format_message(), _help_hint(error.ctx))), ctx)
             sys.exit(error.exit_code)
         except OSError as error:  # for example a full disk, or a folder without write permission
-            echo(f"error: {os_error(error)}", err=True)
+            _print_error(os_error(error), ctx)
             sys.exit(KotuneError.exit_code)
         except KeyboardInterrupt as stop:
             code = PREEMPTED if isinstance(stop, Preempted) else INTERRUPTED
-            word = "terminated" if code == PREEMPTED else "interrupted"
-            echo(": ".join([word, *getattr(stop, "__notes__", [])]), err=True)
+            word = Translatable("terminated" if code == PREEMPTED else "interrupted")
+            text = joined(": ", (word, *getattr(stop, "__notes__", [])))
+            echo(translate(text, chosen(ctx)), err=True)
             sys.exit(code)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from kodata.errors import did_you_mean
         from kotune.errors import RecipeError
 
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            raise RecipeError(f"unknown command `{args[0]}`{did_you_mean(args[0], self.commands)}")
+            raise RecipeError(
+                Translatable(
+                    "unknown command `{name}`{hint}",
+                    name=args[0],
+                    hint=did_you_mean(args[0], self.commands),
+                )
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -75,9 +81,14 @@ def _summary(command: click.Command, language: str) -> str:
     return sentence.rstrip(".") + "."
 
 
+def _print_error(text: str, ctx: click.Context) -> None:
+    language = chosen(ctx)
+    echo(translate(Translatable("error: {text}", text=text), language), err=True)
+
+
 def _help_hint(ctx: click.Context | None) -> str:
     """The end of a message about a wrong command line. Empty if the command is not known."""
-    return f"; see `{ctx.command_path} --help`" if ctx else ""
+    return Translatable("; see `{command} --help`", command=ctx.command_path) if ctx else ""
 
 
 def print_tracebacks_safely() -> None:

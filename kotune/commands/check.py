@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.language import TranslatedCommand
-from kotune.commands.options import recipe_argument, set_option
+from kotune.commands.options import lang_option, recipe_argument, set_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 if TYPE_CHECKING:
@@ -19,33 +19,41 @@ USERS_CHATS = ("chat", "aihub_dialogue")  # sources whose answers may have thoug
 @click.command(cls=TranslatedCommand)
 @recipe_argument
 @set_option
-def check(recipe: Path, overrides: tuple[str, ...]) -> None:
+@lang_option
+def check(recipe: Path, overrides: tuple[str, ...], lang: str) -> None:
     """Check RECIPE and list every problem.
 
     If the tokenizer is on this machine, the chat template is examined too. The exit code is then 1
     if a finding marked fix would make a run fail."""
+    from kodata.errors import Translatable
+    from kotune.display.phrases.translation import translate
     from kotune.recipe.reading import load
 
     unwind_when_terminated()
     loaded = load(recipe, overrides)
-    _examine_template(loaded)
+    _examine_template(loaded, lang)
     sources = ", ".join(f"{entry.source} ({entry.form})" for entry in loaded.data)
-    echo(
-        f"{recipe}: no problems. {loaded.model}, {loaded.adapter}, {sources}; scored by"
-        f" {', '.join(loaded.tasks)}"
+    summary = Translatable(
+        "{recipe}: no problems. {model}, {adapter}, {sources}; scored by {tasks}",
+        recipe=recipe,
+        model=loaded.model,
+        adapter=loaded.adapter,
+        sources=sources,
+        tasks=", ".join(loaded.tasks),
     )
+    echo(translate(summary, lang))
 
 
-def _examine_template(recipe: "Recipe") -> None:
+def _examine_template(recipe: "Recipe", language: str) -> None:
     """Print the findings about the recipe's chat template. Raise KotuneError if one is to be fixed.
     Nothing is done if the tokenizer is not on this machine, or if the template is tested."""
-    from kotune.display.phrases import LANGUAGES, Phrases
+    from kotune.display.phrases import Phrases
     from kotune.template import examine, words
 
     subject = examine.of_recipe(recipe)
     if subject.is_tested or not subject.is_here:
         return
-    findings, phrases = examine.examine(subject), Phrases(LANGUAGES[0])
+    findings, phrases = examine.examine(subject), Phrases(language)
     for finding in findings:
         echo(words.line(finding, phrases))
     may_think = any(entry.source in USERS_CHATS for entry in recipe.data)

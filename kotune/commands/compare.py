@@ -5,16 +5,17 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.language import TranslatedCommand, lang_option
 from kotune.commands.options import (
     RecipeFile,
     html_option,
     json_option,
+    lang_option,
     md_option,
     price_option,
     rate_option,
     runs_dir_option,
 )
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kotune.commands.language import lang_option
-from kotune.commands.options import PassThrough, RecipeFile, limit_option, set_option
+from kotune.commands.options import PassThrough, RecipeFile, lang_option, limit_option, set_option
 from kotune.display.terminal import echo
 
 if TYPE_CHECKING:

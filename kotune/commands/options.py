@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kotune.commands.language import TranslatedCommand
+from kotune.display.language import TranslatedCommand, choose
+from kotune.display.phrases import LANGUAGES
 from kotune.runs.folder import RUNS
 
 if TYPE_CHECKING:
@@ -113,6 +114,13 @@ fresh_base_option = click.option(
     help="Score the base model, even if another run or the cache has its answers.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+lang_option = click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    callback=choose,
+    is_eager=True,  # so that the help after it is in this language
+    help="Use this language instead of the locale's, for example LANG=ko_KR.UTF-8.",
+)
 runs_dir_option = click.option(
     "--runs-dir",
     type=click.Path(path_type=Path),

@@ -5,15 +5,16 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.language import TranslatedCommand
 from kotune.commands.options import (
     json_option,
+    lang_option,
     price_option,
     rate_option,
     recipe_argument,
     seeds_option,
     set_option,
 )
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 
@@ -31,6 +32,7 @@ from kotune.display.terminal import echo
 @price_option
 @rate_option
 @json_option
+@lang_option
 def plan(
     recipe: Path,
     overrides: tuple[str, ...],
@@ -39,6 +41,7 @@ def plan(
     price: float | None,
     won_per_dollar: float | None,
     as_json: bool,
+    lang: str,
 ) -> None:
     """Predict tokens, steps, memory, time and cost of RECIPE on each GPU.
 
@@ -48,6 +51,7 @@ def plan(
     the GPUs."""
     import json
 
+    from kodata.errors import Translatable
     from kotune.compare.efficiency import Price
     from kotune.errors import KotuneError
     from kotune.plan import plan as plans
@@ -60,8 +64,12 @@ def plan(
     if as_json:
         echo(json.dumps(in_json(result), ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        screen.show(result)
+        screen.show(result, language=lang)
     if not result.fits:
         raise KotuneError(
-            f"{recipe}: does not fit, not even with a micro-batch of 1; change: {result.advice}"
+            Translatable(
+                "{recipe}: does not fit, not even with a micro-batch of 1; change: {advice}",
+                recipe=recipe,
+                advice=result.advice,
+            )
         )

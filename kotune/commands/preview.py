@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.language import TranslatedCommand, lang_option
-from kotune.commands.options import RecipeFile, html_option, set_option
+from kotune.commands.options import RecipeFile, html_option, lang_option, set_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 

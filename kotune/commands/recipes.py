@@ -2,7 +2,7 @@
 
 import click
 
-from kotune.commands.language import TranslatedCommand
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from kotune.commands.language import TranslatedCommand
 from kotune.commands.options import recipe_argument, set_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.language import lang_option
 from kotune.commands.options import (
     PassThrough,
     device_option,
     fresh_base_option,
+    lang_option,
     limit_option,
     recipe_argument,
     runs_dir_option,
@@ -81,4 +81,4 @@ def run(
         device=device,
         fresh_base=fresh_base,
     )
-    of_seeds.run(recipe, options, Screen())
+    of_seeds.run(recipe, options, Screen(language=lang))

@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.language import lang_option
 from kotune.commands.options import (
     PassThrough,
     RecipeFile,
     device_option,
     fresh_base_option,
+    lang_option,
     price_option,
     rate_option,
     runs_dir_option,

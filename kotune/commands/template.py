@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kotune.commands.boundary import unwind_when_terminated
-from kotune.commands.language import TranslatedCommand, lang_option
-from kotune.commands.options import RecipeFile, json_option, set_option
+from kotune.commands.options import RecipeFile, json_option, lang_option, set_option
+from kotune.display.language import TranslatedCommand
 from kotune.display.terminal import echo
 
 if TYPE_CHECKING:

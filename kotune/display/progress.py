@@ -18,8 +18,10 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from kodata.errors import Translatable
 from kodata.progress import Progress, Watch
 from kotune.display.pace import Pace
+from kotune.display.phrases.translation import ENGLISH, lookup, translate
 from kotune.display.terminal import terminal
 
 if TYPE_CHECKING:  # the type comes from a package that imports this one
@@ -52,34 +54,42 @@ TrainingEvent: TypeAlias = "Event | Notice | OutOfMemory | Progress"
 
 @dataclass(frozen=True)
 class Screen:
-    """Prints everything that a run shows on stdout. `clock` returns seconds."""
+    """Prints everything that a run shows on stdout, in a language. `clock` returns seconds."""
 
     console: Console = field(default_factory=lambda: terminal(soft_wrap=True))
     clock: Callable[[], float] = time.monotonic
+    language: str = ENGLISH
+
+    def translate(self, text: str) -> str:
+        """A message in the language of the screen."""
+        return translate(text, self.language)
 
     def header(self, folder: Path, title: str) -> None:
         self.console.print(f"{title} -> {folder}", markup=False)
 
     def title(self, text: str) -> None:
-        self.console.print(f"\n{text}", style="bold", markup=False)
+        self.console.print(f"\n{self.translate(text)}", style="bold", markup=False)
 
     def say(self, text: str) -> None:
-        self.console.print(f"  {text}", markup=False)
+        self.console.print(f"  {self.translate(text)}", markup=False)
 
     def skipped(self, stage: str) -> None:
-        self.console.print(f"{stage:8} done before, nothing changed", markup=False)
+        self._stage(stage, Translatable("done before, nothing changed"))
 
     def again(self, stage: str, changed: list[str]) -> None:
-        self.console.print(
-            f"{stage:8} again, because this changed: {', '.join(changed)}", markup=False
-        )
+        keys = ", ".join(changed)
+        self._stage(stage, Translatable("again, because this changed: {keys}", keys=keys))
+
+    def _stage(self, stage: str, text: str) -> None:
+        self.console.print(f"{stage:8} {self.translate(text)}", markup=False)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         begun = time.monotonic()
-        self.console.print(f"{name:8} ...", markup=False)
+        self._stage(name, "...")
         yield
-        self.console.print(f"{name:8} {time.monotonic() - begun:.1f} s", markup=False)
+        seconds = time.monotonic() - begun
+        self._stage(name, Translatable("{seconds:.1f} s", seconds=seconds))
 
     @contextmanager
     def watching(self) -> Iterator[Watch]:
@@ -94,7 +104,7 @@ class Screen:
             TextColumn("{task.fields[pace]}"),
         )
         with Bars(*columns, console=self.console, transient=True) as bars:
-            yield _Bar(bars, self.clock)
+            yield _Bar(bars, self)
 
     def training(self, events: Iterable[TrainingEvent]) -> None:
         """Show the events of a training as they arrive."""
@@ -112,9 +122,10 @@ class Screen:
             TimeRemainingColumn(),
         )
         with Bars(*columns, console=self.console) as bars:
-            bar = bars.add_task("starting Axolotl", total=None)
-            for event in self._logged(events, _Bar(bars, self.clock)):
-                text = _words(event) if event.loss is not None else None
+            starting = self.translate(Translatable("starting Axolotl"))
+            bar = bars.add_task(starting, total=None)
+            for event in self._logged(events, _Bar(bars, self)):
+                text = self.translate(_words(event)) if event.loss is not None else None
                 bars.update(bar, completed=event.step, total=event.max_steps, description=text)
 
     def _lines(self, events: Iterable[TrainingEvent]) -> None:
@@ -124,7 +135,8 @@ class Screen:
                 every = max(1, event.max_steps // LINES)
             if event.loss is not None and event.step >= shown + every:
                 shown = event.step
-                self.say(f"step {event.step}: {_words(event)}")
+                words = _words(event)
+                self.say(Translatable("step {step}: {words}", step=event.step, words=words))
 
     def _logged(self, events: Iterable[TrainingEvent], watch: Watch) -> "Iterator[Event]":
         """Yield only the events of metrics.jsonl. Notices and restarts are printed, and so are
@@ -143,14 +155,22 @@ class Screen:
     def _started(self, event: "Event") -> None:
         """Print messages for an event that has information about the start of training."""
         if event.event == "start" and event.step:
-            self.say(f"resumes from step {event.step}")
+            self.say(Translatable("resumes from step {step}", step=event.step))
         if event.head == "all":
             self.say(
-                "the head is computed for every token, trained or not: kotune does not support this"
-                " model class, or the weights are split across processes"
+                Translatable(
+                    "the head is computed for every token, trained or not: kotune does not support"
+                    " this model class, or the weights are split across processes"
+                )
             )
         if event.processes > 1 and event.examples_a_step is not None:
-            self.say(f"{event.processes} processes: each step has {event.examples_a_step} examples")
+            self.say(
+                Translatable(
+                    "{processes} processes: each step has {examples} examples",
+                    processes=event.processes,
+                    examples=event.examples_a_step,
+                )
+            )
 
 
 class _Lines:
@@ -167,40 +187,55 @@ class _Lines:
             self._pace, self._shown = Pace(progress, now), now
         if now - self._shown >= SECONDS:
             self._shown = now
-            self._screen.say(f"{progress.what}: {self._pace.text(progress, now)}")
+            language = self._screen.language
+            what = _name(progress, language)
+            self._screen.say(f"{what}: {self._pace.text(progress, now, language)}")
 
 
 class _Bar:
     """Shows progress as a bar. There is one bar at a time, which is removed when it is full."""
 
-    def __init__(self, bars: Bars, clock: Callable[[], float]) -> None:
-        self._bars, self._clock = bars, clock
+    def __init__(self, bars: Bars, screen: Screen) -> None:
+        self._bars, self._screen = bars, screen
         self._bar: TaskID | None = None
         self._pace: Pace | None = None
 
     def __call__(self, progress: Progress) -> None:
-        now = self._clock()
+        now, language = self._screen.clock(), self._screen.language
         if self._bar is None or not self._pace or not self._pace.is_of(progress):
             self._pace = Pace(progress, now)
             if self._bar is not None:
                 self._bars.remove_task(self._bar)
-            self._bar = self._bars.add_task(progress.what, total=progress.total, pace="")
-        pace = self._pace.text(progress, now)
+            self._bar = self._bars.add_task(
+                _name(progress, language), total=progress.total, pace=""
+            )
+        pace = self._pace.text(progress, now, language)
         self._bars.update(self._bar, completed=progress.done, total=progress.total, pace=pace)
         if progress.done == progress.total:
             self._bars.remove_task(self._bar)
             self._bar = None
 
 
-def _again(event: OutOfMemory) -> str:
-    how = "gradient checkpointing"
+def _name(progress: Progress, language: str) -> str:
+    """The name of a piece of work in a language. Names of tasks are the same in all languages."""
+    return lookup(translate(progress.what, language), language)
+
+
+def _again(event: OutOfMemory) -> Translatable:
+    how: str = Translatable("gradient checkpointing")
     if event.micro_batch_size is not None:
         accumulation = event.gradient_accumulation_steps
         how = (
             f"micro_batch_size {event.micro_batch_size}, gradient_accumulation_steps {accumulation}"
         )
-    return f"out of GPU memory at step {event.step}: restarting with {how}"
+    return Translatable(
+        "out of GPU memory at step {step}: restarting with {how}", step=event.step, how=how
+    )
 
 
-def _words(event: "Event") -> str:
-    return f"loss {event.loss or 0:.4f}, {event.tokens_per_second:,.0f} tokens/s"
+def _words(event: "Event") -> Translatable:
+    return Translatable(
+        "loss {loss:.4f}, {speed:,.0f} tokens/s",
+        loss=event.loss or 0,
+        speed=event.tokens_per_second,
+    )

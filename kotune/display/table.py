@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kodata.errors import visible
+from kotune.display.phrases.translation import translate
 from kotune.display.terminal import terminal
 
 if TYPE_CHECKING:
@@ -49,6 +50,15 @@ class Table:
             if 2 * len(groups) <= len(self.rows):
                 return groups
         return [((), [*self.rows])]
+
+
+def translated(table: Table, language: str) -> Table:
+    """The table in a language. Only its Translatables change."""
+    title, *notes = (translate(text, language) for text in (table.title, *table.notes))
+    head, *rows = (
+        tuple(translate(cell, language) for cell in row) for row in (table.head, *table.rows)
+    )
+    return replace(table, title=title, head=head, rows=rows, notes=notes)
 
 
 def unbroken(console: "Console | None" = None) -> "Console":

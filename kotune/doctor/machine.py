@@ -138,11 +138,11 @@ def torch_build(
     # cuda-compat-13-0, CUDA works even if the driver is older than CUDA normally requires.
     if is_usable:
         return Finding("torch", "ok", what)
-    problem, do = driver.problem() or (
+    problem = driver.problem() or driver.GpuProblem(
         Translatable("torch finds no GPU"),
         Translatable("run nvidia-smi, check CUDA_VISIBLE_DEVICES, restart the machine"),
     )
-    return Finding("torch", "fix", joined(": ", (what, problem)), do)
+    return Finding("torch", "fix", joined(": ", (what, problem.what)), problem.do)
 
 
 def gpu(installed: InstalledGpu) -> Finding:

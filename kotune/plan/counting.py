@@ -14,7 +14,7 @@ from typing import Any
 
 import kodata
 from kodata.card import NotRead, Refused, Rewritten
-from kodata.errors import HubDeniedError, HubError
+from kodata.errors import HubDeniedError, HubError, Translatable
 from kodata.prepare.split import VALIDATION_SHARE
 from kotune.models import presets
 from kotune.models.template_kwargs import with_kwargs
@@ -25,6 +25,14 @@ from kotune.shipped import INSTALL, PROGRAM
 
 CHARACTERS_FILE = Path(__file__).with_name("characters.yml")
 READ = 10_000  # characters are counted in at most this many rows of a source
+# Messages of the process that counts.
+UNCHECKED = Translatable(
+    "counted without the leak check, because the data of a task are not on this machine: a run may"
+    " drop some rows"
+)
+ABSENT = Translatable(
+    "the data are not on this machine; rows and characters are those of the published files"
+)
 
 
 @dataclass(frozen=True)
@@ -180,16 +188,24 @@ def _mixed(rows: list[int], lengths: list[list[int]]) -> Iterator[int]:
 def _no_tokenizer(base: str) -> str:
     """The reason why the tokenizer of the base model `base` cannot be used; empty if it can."""
     if not find_spec("transformers"):
-        return f"the light install has no tokenizer; for exact counts, run {INSTALL}"
+        return Translatable(
+            "the light install has no tokenizer; for exact counts, run {install}", install=INSTALL
+        )
     if presets.is_folder(base):
-        return "" if any(Path(base).glob("tokenizer*")) else f"there is no tokenizer in {base}"
+        return (
+            ""
+            if any(Path(base).glob("tokenizer*"))
+            else Translatable("there is no tokenizer in {base}", base=base)
+        )
     from huggingface_hub import try_to_load_from_cache
 
     if isinstance(try_to_load_from_cache(base, "tokenizer_config.json"), str):
         return ""
-    return (
-        f"the tokenizer of {base} is not in the hub's cache; `{PROGRAM} preview` downloads it,"
-        " without the weights"
+    return Translatable(
+        "the tokenizer of {base} is not in the hub's cache; `{program} preview`"
+        " downloads it, without the weights",
+        base=base,
+        program=PROGRAM,
     )
 
 
@@ -201,7 +217,11 @@ def _in_child(recipe: Recipe) -> Counted | str:
     with temporary("plan") as folder:
         call("plan", folder, recipe=recipe.model_dump(mode="json"), here=str(Path.cwd()))
         made = read_json(folder / "counted.json")
-    return str(made["absent"]) if "absent" in made else Counted(**made)
+    # Messages from a child process are plain text, so they are replaced by the translatable ones.
+    messages = {str(message): message for message in (UNCHECKED, ABSENT)}
+    if "absent" in made:
+        return messages[made["absent"]]
+    return Counted(**{**made, "why": messages.get(made["why"], "")})
 
 
 def in_folder(recipe: Recipe, run: Path) -> Counted | str:
@@ -220,15 +240,10 @@ def in_folder(recipe: Recipe, run: Path) -> Counted | str:
         try:
             rows = job.prepare().rows
         except (HubError, HubDeniedError):  # perhaps only the test data of a task are missing
-            why = (
-                "counted without the leak check, because the data of a task are not on this"
-                " machine: a run may drop some rows"
-            )
+            why = UNCHECKED
             rows = job.prepare_unchecked().rows
     except (HubError, HubDeniedError):
-        return (
-            "the data are not on this machine; rows and characters are those of the published files"
-        )
+        return ABSENT
     tokenizer = _tokenizer(recipe, run)
     every = [length for length, *_ in lengths.of_examples(run, tokenizer)]  # training rows first
     trained = lengths.of_answers(run, tokenizer)

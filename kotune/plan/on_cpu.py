@@ -3,7 +3,7 @@ before the run writes anything."""
 
 import os
 
-from kodata.errors import DataError
+from kodata.errors import DataError, Translatable
 from kotune.errors import RecipeError, StageError
 from kotune.plan import assumptions, clock, counting, shapes, work
 from kotune.plan.clock import Speed
@@ -25,11 +25,22 @@ def require(job: Job, until: str) -> None:
     if (predicted := seconds(job, until)) <= MOST:
         return
     hours = predicted / 3600
-    duration = f"{hours:,.0f} hours" if hours < 48 else f"{hours / 24:,.0f} days"
+    duration = (
+        Translatable("{hours:,.0f} hours", hours=hours)
+        if hours < 48
+        else Translatable("{days:,.0f} days", days=hours / 24)
+    )
     raise StageError(
-        f"there is no usable GPU, and with {job.recipe.model} this run would take about {duration}"
-        f" on the CPU (predicted for {cores()} cores, docs/plan.md); run it on a GPU, for which"
-        f" `{PROGRAM} plan` predicts time and memory, or use the CPU anyway: --device cpu"
+        Translatable(
+            "there is no usable GPU, and with {model} this run would take about {duration}"
+            " on the CPU (predicted for {cores} cores, docs/plan.md); run it on a GPU, for"
+            " which `{program} plan` predicts time and memory, or use the CPU anyway:"
+            " --device cpu",
+            model=job.recipe.model,
+            duration=duration,
+            cores=cores(),
+            program=PROGRAM,
+        )
     )
 
 

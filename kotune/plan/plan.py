@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from kodata.errors import Translatable
 from kotune.compare.efficiency import Price
 from kotune.models import presets
-from kotune.plan import assumptions, clock, counting, gpus, memory, shapes, work
+from kotune.plan import assumptions, clock, counting, gpus, memory, notes, shapes, work
 from kotune.plan.clock import Schedule, Speed
 from kotune.plan.counting import Counted
 from kotune.plan.gpus import Gpu
@@ -30,16 +31,7 @@ from kotune.train import config as axolotl_config
 from kotune.train.head import CHUNK
 
 GIB = 2**30
-# Keys of Axolotl with which more parameters are trained or stored. The predictions ignore them.
-NOT_COUNTED = (
-    "lora_modules_to_save",
-    "lora_target_parameters",
-    "peft_layers_to_transform",
-    "peft_use_dora",
-    "unfrozen_parameters",
-)
 SCORED = ("likelihood", "generation")  # the parts of scoring in GpuPlan.seconds
-OLD = "no native bf16"  # the beginning of a note about a GPU
 SHORTEST = 64  # the smallest sequence_len that is suggested
 
 
@@ -127,7 +119,7 @@ class Plan:
         return any(gpu_plan.micro for gpu_plan in self.gpu_plans)
 
     @property
-    def advice(self) -> str:
+    def advice(self) -> Translatable:
         """Changes to the recipe or the GPU as one text, joined by `or`. Each change alone makes the
         recipe fit on one of the GPUs."""
         chosen = [gpu_plan.gpu for gpu_plan in self.gpu_plans]
@@ -137,11 +129,22 @@ class Plan:
             if any(_fits(plan, gpu, 1) for gpu in chosen)
         ]
         if shorter := _shorter(self, chosen):
-            drop = "" if self.schedule.packing else " with axolotl.excess_length_strategy=drop"
-            changes.append(f"--set axolotl.sequence_len={shorter}{drop}")
+            changes.append(
+                f"--set axolotl.sequence_len={shorter}"
+                if self.schedule.packing
+                else Translatable(
+                    "--set axolotl.sequence_len={shorter} with axolotl.excess_length_strategy=drop",
+                    shorter=shorter,
+                )
+            )
         larger = [gpu.name for gpu in gpus.select(()) if _fits(self, gpu, 1)]
-        changes += [f"a GPU with more memory ({', '.join(larger)})"] if larger else []
-        return ", or ".join(changes) or "choose a smaller model"
+        if larger:
+            names = ", ".join(larger)
+            changes.append(Translatable("a GPU with more memory ({names})", names=names))
+        advice = changes.pop() if changes else Translatable("choose a smaller model")
+        for change in reversed(changes):
+            advice = Translatable("{first}, or {other}", first=change, other=advice)
+        return Translatable("{advice}", advice=advice)
 
 
 def make(
@@ -175,7 +178,7 @@ def make(
         work.of_recipe(recipe, counted),
         int(config["micro_batch_size"]),
         (),
-        [*_notes(config, counted), *work.not_scored(recipe)],
+        [*notes.of_settings(config, counted), *work.not_scored(recipe)],
         axolotl_config.is_auto(recipe),
         price,
         number,
@@ -232,29 +235,6 @@ def schedule_of(config: AxolotlConfig, counted: Counted) -> Schedule:
     return Schedule(batch_size, steps, packing, length, evaluations, pad_to)
 
 
-def _notes(config: AxolotlConfig, counted: Counted) -> Sequence[str]:
-    """Notes about settings that the predictions ignore, and about examples that are too long."""
-    notes = [
-        f"axolotl.{key} is not counted: more is trained or stored than predicted here"
-        for key in NOT_COUNTED
-        if config.get(key)
-    ]
-    if not str(config.get("optimizer")).startswith("adamw_torch"):
-        notes.append(
-            f"axolotl.optimizer {config.get('optimizer')}: its memory is predicted as AdamW's, two"
-            " fp32 moments"
-        )
-    if counted.longest > int(config["sequence_len"]):
-        word = "are about" if not counted.exact else "has"
-        which = "the longest examples" if not counted.exact else "the longest example"
-        notes.append(
-            f"{which} {word} {counted.longest:,} tokens, more than sequence_len"
-            f" {config['sequence_len']:,}: excess_length_strategy is"
-            f" {config.get('excess_length_strategy') or 'drop'}"
-        )
-    return notes
-
-
 def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     """The prediction for one GPU. `plan.gpu_plans` is not used."""
     lean = _with(plan, checkpointing=False)
@@ -264,12 +244,16 @@ def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     micro = max((size for size in sizes if _fits(plan, gpu, size)), default=None)
     used = plan.micro if _fits(plan, gpu, plan.micro) else micro or 1
     mode = plan.modes[gpu.is_old]
-    notes = _precision_notes(gpu, mode)
+    gpu_notes = notes.of_precision(gpu, mode)
     if is_lean:
-        notes.append("without gradient checkpointing, which is not needed here")
+        gpu_notes.append(Translatable("without gradient checkpointing, which is not needed here"))
     if micro and used != plan.micro:
-        notes.append(
-            f"micro_batch_size {plan.micro} does not fit: --set axolotl.micro_batch_size={micro}"
+        gpu_notes.append(
+            Translatable(
+                "micro_batch_size {planned} does not fit: --set axolotl.micro_batch_size={micro}",
+                planned=plan.micro,
+                micro=micro,
+            )
         )
     predicted = _memory(plan, gpu, used)
     is_slow = mode.precision == "fp32" or (gpu.is_old and mode.precision == "bf16")
@@ -284,7 +268,7 @@ def _gpu_plan(plan: Plan, gpu: Gpu) -> GpuPlan:
     seconds = _training(plan, speed, mode, used)
     seconds |= {key: sum(scored[key] for scored in scoring.values()) for key in SCORED}
     base = sum(scoring["base"].values())
-    return GpuPlan(gpu, micro, used, predicted, seconds, base, answers, notes)
+    return GpuPlan(gpu, micro, used, predicted, seconds, base, answers, gpu_notes)
 
 
 def _answers(plan: Plan, mode: Mode, free: float) -> dict[str, int]:
@@ -380,27 +364,6 @@ def _shorter(plan: Plan, chosen: Sequence[Gpu]) -> int:
             return length
         length //= 2
     return 0
-
-
-def _precision_notes(gpu: Gpu, mode: Mode) -> list[str]:
-    """Notes about the precision on a GPU; empty for 16-bit training that needs no note."""
-    if not gpu.is_old or mode.is_explicit:
-        if mode.precision == "fp32":
-            return [
-                "trains in fp32: twice the weights and activations of 16 bits, and no tensor cores"
-            ]
-        if gpu.is_old and mode.precision == "bf16":
-            return [
-                f"{OLD}: the recipe's bf16 is emulated, at most at fp32's speed; remove bf16 from"
-                " the recipe"
-            ]
-        return []
-    if mode.precision == "fp32":
-        return [
-            f"{OLD}, and this model overflows in fp16: trains and scores in fp32, without tensor"
-            " cores"
-        ]
-    return [f"{OLD}: trains and scores in fp16, whose small range may overflow"]
 
 
 def _training(plan: Plan, speed: Speed, mode: Mode, micro: int) -> dict[str, float]:

@@ -5,56 +5,67 @@ from collections.abc import Collection, Iterator
 from rich.console import Console
 from rich.text import Text
 
+from kodata.errors import Translatable, joined
 from kotune.compare.efficiency import cost
 from kotune.display import table
+from kotune.display.phrases.translation import ENGLISH, translate
 from kotune.display.table import Row, Table
 from kotune.display.words import ADAPTERS
 from kotune.plan import assumptions
 from kotune.plan.plan import GIB, GpuPlan, Plan
 from kotune.score import batches
 
-PREDICTED = (
+PREDICTED = Translatable(
     "PREDICTED: validated with published figures, not with our own measurements (docs/plan.md)."
 )
 # Fields of Memory, and their names in the table. Together they are the memory of training.
 PARTS = {
-    "weights": "stored weights",
-    "adapter": "adapter",
-    "gradients": "gradients",
-    "optimizer": "optimizer",
-    "activations": "activations",
-    "logits": "logits and loss",
+    "weights": Translatable("stored weights"),
+    "adapter": Translatable("adapter"),
+    "gradients": Translatable("gradients"),
+    "optimizer": Translatable("optimizer"),
+    "activations": Translatable("activations"),
+    "logits": Translatable("logits and loss"),
 }
 # Keys of GpuPlan.seconds, and their names in the table.
 SPENT = {
-    "download": "download",
-    "start_up": "start-up",
-    "training": "training",
-    "likelihood": "scoring: log-likelihoods",
-    "generation": "scoring: generation, at most",
+    "download": Translatable("download"),
+    "start_up": Translatable("start-up"),
+    "training": Translatable("training"),
+    "likelihood": Translatable("scoring: log-likelihoods"),
+    "generation": Translatable("scoring: generation, at most"),
 }
 
 
-def show(plan: Plan, console: Console | None = None) -> None:
+def show(plan: Plan, console: Console | None = None, language: str = ENGLISH) -> None:
     """Print the tables of a plan, and then a verdict and notes for each GPU. `console`: where to
     print; None for the terminal."""
     console = table.unbroken(console)
-    console.print(Text(PREDICTED, "bold"))
+    console.print(Text(translate(PREDICTED, language), "bold"))
     for part in tables(plan):
-        table.show(part, console)
+        table.show(table.translated(part, language), console)
     for gpu_plan in plan.gpu_plans:
-        console.print(Text(verdict(plan, gpu_plan), "green" if gpu_plan.micro else "red"))
+        text = translate(verdict(plan, gpu_plan), language)
+        console.print(Text(text, "green" if gpu_plan.micro else "red"))
         for note in gpu_plan.notes:
-            console.print(Text(f"  {note}"))
+            console.print(Text(f"  {translate(note, language)}"))
 
 
 def tables(plan: Plan) -> Iterator[Table]:
     """The tables of training data, memory and time."""
     names = tuple(gpu_plan.gpu.name for gpu_plan in plan.gpu_plans)
     notes = [_count_note(plan), *plan.notes]
-    yield Table("What is trained", ("recipe", plan.name), list(_counts(plan)), 1, notes)
-    yield Table("Memory, GiB", ("", *names), list(_memory(plan)), 1, [_memory_note()])
-    yield Table("Time, minutes", ("", *names), list(_time(plan)), 1, list(_time_notes(plan)))
+    yield Table(
+        Translatable("What is trained"),
+        (Translatable("recipe"), plan.name),
+        list(_counts(plan)),
+        1,
+        notes,
+    )
+    yield Table(Translatable("Memory, GiB"), ("", *names), list(_memory(plan)), 1, [_memory_note()])
+    yield Table(
+        Translatable("Time, minutes"), ("", *names), list(_time(plan)), 1, list(_time_notes(plan))
+    )
 
 
 def verdict(plan: Plan, gpu_plan: GpuPlan) -> str:
@@ -62,48 +73,80 @@ def verdict(plan: Plan, gpu_plan: GpuPlan) -> str:
     and, with a price, the cost."""
     name = gpu_plan.gpu.name
     if not gpu_plan.micro:
-        return f"{name}: does not fit"
+        return Translatable("{name}: does not fit", name=name)
     price_paid = cost(gpu_plan.total_of(plan.seeds), plan.price)
-    minutes = f"{gpu_plan.total / 60:,.0f} minutes"
-    if plan.seeds > 1:
-        minutes += f" for one seed, {gpu_plan.total_of(plan.seeds) / 60:,.0f} for {plan.seeds}"
-    money = f", {price_paid.won:,.0f} won" if price_paid else ""
-    if price_paid and price_paid.dollars is not None:
-        money += f" (${price_paid.dollars:,.2f})"
-    return f"{name}: fits, with micro_batch_size up to {gpu_plan.micro}; about {minutes}{money}"
+    parts = [
+        Translatable(
+            "{name}: fits, with micro_batch_size up to {micro}; about {minutes:,.0f} minutes"
+            if plan.seeds == 1
+            else "{name}: fits, with micro_batch_size up to {micro}; about {minutes:,.0f} minutes"
+            " for one seed, {all_minutes:,.0f} for {seeds}",
+            name=name,
+            micro=gpu_plan.micro,
+            minutes=gpu_plan.total / 60,
+            all_minutes=gpu_plan.total_of(plan.seeds) / 60,
+            seeds=plan.seeds,
+        )
+    ]
+    if price_paid:
+        parts.append(
+            Translatable(
+                "{won:,.0f} won"
+                if price_paid.dollars is None
+                else "{won:,.0f} won (${dollars:,.2f})",
+                won=price_paid.won,
+                dollars=price_paid.dollars,
+            )
+        )
+    return joined(", ", parts)
 
 
 def _counts(plan: Plan) -> Iterator[Row]:
-    counted, about = plan.counted, "" if plan.counted.exact else "about "
-    yield "model, adapter", f"{plan.recipe.model}, {ADAPTERS[plan.recipe.adapter]}"
-    yield "training examples, validation", f"{about}{counted.rows:,}, {about}{counted.validation:,}"
-    yield "tokens per epoch", f"{about}{counted.tokens:,}"
+    counted = plan.counted
+    yield Translatable("model, adapter"), f"{plan.recipe.model}, {ADAPTERS[plan.recipe.adapter]}"
     yield (
-        "tokens per example, mean and longest",
-        f"{about}{counted.mean:,.1f}, {about}{counted.longest:,}",
+        Translatable("training examples, validation"),
+        _about(plan, f"{counted.rows:,}", f"{counted.validation:,}"),
+    )
+    yield Translatable("tokens per epoch"), _about(plan, f"{counted.tokens:,}")
+    yield (
+        Translatable("tokens per example, mean and longest"),
+        _about(plan, f"{counted.mean:,.1f}", f"{counted.longest:,}"),
     )
     yield (
-        "steps",
-        (
-            f"{about}{plan.schedule.steps:,} of {plan.schedule.batch_size}"
-            f" {'rows' if plan.schedule.packing else 'examples'}"
+        Translatable("steps"),
+        Translatable(
+            "{steps} of {size} rows" if plan.schedule.packing else "{steps} of {size} examples",
+            steps=_about(plan, f"{plan.schedule.steps:,}"),
+            size=plan.schedule.batch_size,
         ),
     )
-    yield "parameters", f"{plan.shape.parameters:,}"
+    yield Translatable("parameters"), f"{plan.shape.parameters:,}"
     yield (
-        "trainable",
+        Translatable("trainable"),
         f"{plan.method.trainable:,} ({plan.method.trainable / plan.shape.parameters:.2%})",
     )
+
+
+def _about(plan: Plan, *numbers: str) -> Translatable:
+    """Numbers of the plan's data. If they are estimated, each is marked as an estimate."""
+    if plan.counted.exact:
+        return joined(", ", numbers)
+    return joined(", ", [Translatable("about {n}", n=number) for number in numbers])
 
 
 def _count_note(plan: Plan) -> str:
     """How the tokens were counted or estimated."""
     if plan.counted.exact:
-        more = f" {plan.counted.why}." if plan.counted.why else ""
-        return f"Tokens are counted with the model's own tokenizer.{more}"
-    return (
-        f"Tokens are ESTIMATED: {plan.counted.why}. Assumed: {assumptions.TOKENS_PER_CHARACTER}"
-        f" tokens per character, and {assumptions.TEMPLATE} more per example."
+        counted = Translatable("Tokens are counted with the model's own tokenizer.")
+        why = [joined("", (plan.counted.why, "."))] if plan.counted.why else []
+        return joined(" ", (counted, *why))
+    return Translatable(
+        "Tokens are ESTIMATED: {why}. Assumed: {per_character} tokens per character, and {template}"
+        " more per example.",
+        why=plan.counted.why,
+        per_character=assumptions.TOKENS_PER_CHARACTER,
+        template=assumptions.TEMPLATE,
     )
 
 
@@ -112,22 +155,26 @@ def _memory(plan: Plan) -> Iterator[Row]:
     yield "micro_batch_size", *(str(gpu_plan.used) for gpu_plan in plans)
     for key, name in PARTS.items():
         yield name, *(_gib(getattr(gpu_plan.memory, key)) for gpu_plan in plans)
-    yield "training, total", *(_gib(gpu_plan.memory.training) for gpu_plan in plans)
+    yield Translatable("training, total"), *(_gib(gpu_plan.memory.training) for gpu_plan in plans)
     if any(gpu_plan.answers for gpu_plan in plans):
         yield (
-            "answers generated at once",
+            Translatable("answers generated at once"),
             *(_range(gpu_plan.answers.values()) for gpu_plan in plans),
         )
-    yield "scoring, total", *(_gib(gpu_plan.memory.scoring) for gpu_plan in plans)
-    yield "usable", *(_gib(gpu_plan.usable) for gpu_plan in plans)
-    yield "largest micro_batch_size", *(str(gpu_plan.micro or "none") for gpu_plan in plans)
+    yield Translatable("scoring, total"), *(_gib(gpu_plan.memory.scoring) for gpu_plan in plans)
+    yield Translatable("usable"), *(_gib(gpu_plan.usable) for gpu_plan in plans)
+    yield (
+        Translatable("largest micro_batch_size"),
+        *(str(gpu_plan.micro) if gpu_plan.micro else Translatable("none") for gpu_plan in plans),
+    )
 
 
 def _memory_note() -> str:
-    return (
-        f"Assumed: {batches.USABLE:.0%} of a GPU's memory is usable. Stored weights, adapter,"
-        " gradients and optimizer are calculated exactly. Activations and logits are predicted for"
-        " a micro-batch of the longest examples, padded."
+    return Translatable(
+        "Assumed: {usable:.0%} of a GPU's memory is usable. Stored weights, adapter,"
+        " gradients and optimizer are calculated exactly. Activations and logits are"
+        " predicted for a micro-batch of the longest examples, padded.",
+        usable=batches.USABLE,
     )
 
 
@@ -135,44 +182,67 @@ def _time(plan: Plan) -> Iterator[Row]:
     for key, name in SPENT.items():
         yield name, *(f"{gpu_plan.seconds[key] / 60:,.1f}" for gpu_plan in plan.gpu_plans)
     for number in dict.fromkeys((1, plan.seeds)):
-        name = "total" if plan.seeds == 1 else f"total, {number} seed{'s' if number > 1 else ''}"
+        name = Translatable("total")
+        if plan.seeds > 1:
+            name = Translatable(
+                "total, {number} seeds" if number > 1 else "total, {number} seed", number=number
+            )
         totals = (gpu_plan.total_of(number) for gpu_plan in plan.gpu_plans)
         yield name, *(f"{seconds / 60:,.1f}" for seconds in totals)
     if plan.price:
         costs = (cost(gpu_plan.total_of(plan.seeds), plan.price) for gpu_plan in plan.gpu_plans)
-        yield "won", *(f"{spent.won:,.0f}" for spent in costs if spent)
+        yield Translatable("won"), *(f"{spent.won:,.0f}" for spent in costs if spent)
 
 
 def _time_notes(plan: Plan) -> Iterator[str]:
     """The assumptions about time, tasks whose time is missing, and a note about the price."""
     base, tuned = (1e3 * assumptions.PASSED_LAYER[variant] for variant in ("base", "tuned"))
     yield (
-        f"Fitted to published figures of Qwen-1.8B: training reaches {assumptions.TRAINING:.0%} of"
-        f" the data sheet's peak, and a micro-batch takes at least"
-        f" {1e3 * assumptions.TRAINED_LAYER:g} ms per layer"
-        f" ({1e3 * assumptions.TRAINED_LAYER_4BIT:g} in 4 bits). Assumed: log-likelihoods reach"
-        f" {assumptions.SCORING:.0%} of the peak; a pass takes at least {base:g} ms per layer,"
-        f" {tuned:g} with the adapter; generation reaches {assumptions.BANDWIDTH:.0%} of the memory"
-        f" bandwidth, and every answer has its maximum length; {assumptions.DOWNLOAD / 1e6:g} MB/s"
-        f" of download; {assumptions.START_UP / 60:g} minutes of start-up."
+        Translatable(
+            "Fitted to published figures of Qwen-1.8B: training reaches {training:.0%} of"
+            " the data sheet's peak, and a micro-batch takes at least {layer:g} ms per"
+            " layer ({layer_4bit:g} in 4 bits). Assumed: log-likelihoods reach"
+            " {scoring:.0%} of the peak; a pass takes at least {base:g} ms per layer,"
+            " {tuned:g} with the adapter; generation reaches {bandwidth:.0%} of the memory"
+            " bandwidth, and every answer has its maximum length; {download:g} MB/s of"
+            " download; {start_up:g} minutes of start-up.",
+            training=assumptions.TRAINING,
+            layer=1e3 * assumptions.TRAINED_LAYER,
+            layer_4bit=1e3 * assumptions.TRAINED_LAYER_4BIT,
+            scoring=assumptions.SCORING,
+            base=base,
+            tuned=tuned,
+            bandwidth=assumptions.BANDWIDTH,
+            download=assumptions.DOWNLOAD / 1e6,
+            start_up=assumptions.START_UP / 60,
+        )
     )
     if plan.seeds > 1:
         yield (
-            "The parts are those of the first seed. Each further seed takes the same time without"
-            " the download and without the base model's answers. --seeds N sets how many there are."
+            Translatable(
+                "The parts are those of the first seed. Each further seed takes the same time"
+                " without the download and without the base model's answers. --seeds N sets"
+                " how many there are."
+            )
         )
     if unknown := [work.task for work in plan.works if work.items is None]:
         yield (
-            f"Not included in the time: {', '.join(unknown)}. Counting its items needs its data on"
-            " this machine."
+            Translatable(
+                "Not included in the time: {tasks}. Counting its items needs its data on this"
+                " machine.",
+                tasks=", ".join(unknown),
+            )
         )
     if plan.price and len(plan.gpu_plans) > 1:
         yield (
-            f"Every GPU is assumed to cost {plan.price.won_per_hour:,g} won per hour. For other"
-            " prices, plan each GPU separately: --gpu NAME --price WON."
+            Translatable(
+                "Every GPU is assumed to cost {won_per_hour:,g} won per hour. For other"
+                " prices, plan each GPU separately: --gpu NAME --price WON.",
+                won_per_hour=plan.price.won_per_hour,
+            )
         )
     if not plan.price:
-        yield "For the cost, add the price of a machine hour: --price WON."
+        yield Translatable("For the cost, add the price of a machine hour: --price WON.")
 
 
 def _gib(number: float) -> str:

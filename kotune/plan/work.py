@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kodata.control_text import records_of
-from kodata.errors import DataError
+from kodata.errors import DataError, Translatable
 from kodata.prepare.entries import DataLocation, source_at
 from kodata.reading.hub import is_commit
 from kotune.plan import counting
@@ -51,7 +51,11 @@ def not_scored(recipe: Recipe) -> list[str]:
     """A note for each task of the recipe that has no test data."""
     tasks = Job(recipe, Run(Path()), "cpu", None).not_scored
     return [
-        f"{task} is not scored: the data have no test part, and none is held out ({RECIPES_PAGE})"
+        Translatable(
+            "{task} is not scored: the data have no test part, and none is held out ({page})",
+            task=task,
+            page=RECIPES_PAGE,
+        )
         for task in tasks
     ]
 

@@ -9,6 +9,7 @@ kotune.train.config replaces it before training."""
 
 from typing import Any
 
+from kodata.errors import joined
 from kotune.recipe import axolotl_schema, axolotl_values
 from kotune.recipe.axolotl_keys import ALLOWED, OWNED, REFUSED, UNREVIEWED, AxolotlConfig
 
@@ -33,7 +34,7 @@ def problems(block: Any, key: str = "axolotl", defaults: AxolotlConfig | None = 
         *axolotl_values.problems(block),
         *_batch_problems(block, defaults or {}),
     ]
-    return [f"{key}.{path}: {message}" for path, message in problems]
+    return [joined("", (f"{key}.{path}: ", message)) for path, message in problems]
 
 
 def _refusal(name: str) -> str | None:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kodata.errors import did_you_mean
+from kodata.errors import Translatable, did_you_mean
 from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.strict_yaml import shown
 
@@ -156,9 +156,8 @@ def _unknown_keys(error: Any, path: str) -> list[tuple[str, str]]:
     problem with the number of the others."""
     known = error.schema.get("properties", {})
     names = [name for name in error.instance if name not in known]
-    message = "Axolotl has no such key and would ignore it"
-    problems = [
-        (f"{path}.{shown(name)}".lstrip("."), f"{message}{_key_hint(name, known)}")
+    problems: list[tuple[str, str]] = [
+        (f"{path}.{shown(name)}".lstrip("."), _unknown_key(name, known))
         for name in names[:MAX_LISTED_KEYS]
     ]
     if len(names) > MAX_LISTED_KEYS:
@@ -169,14 +168,20 @@ def _unknown_keys(error: Any, path: str) -> list[tuple[str, str]]:
 def _unexpected(error: Any) -> str:
     """A message with the accepted types or values, and the value that was found."""
     hint = did_you_mean(error.instance, _accepted_words(error.schema))
-    advice = hint if "did you mean" in hint else "; change the value"
-    return f"expected {_expected(error.schema)}, found `{shown(error.instance)}`{advice}"
+    return Translatable(
+        "expected {expected}, found `{found}`{advice}",
+        expected=_expected(error.schema),
+        found=shown(error.instance),
+        advice=hint if "did you mean" in hint else Translatable("; change the value"),
+    )
 
 
-def _key_hint(name: str, known: JsonSchema) -> str:
-    """The end of the message about an unknown key: a similar key of `known`, or where to look."""
+def _unknown_key(name: str, known: JsonSchema) -> Translatable:
+    """The message about an unknown key. It ends with a similar key of `known`, or where to look."""
     hint = did_you_mean(name, known)
-    return hint if "did you mean" in hint else "; see docs.axolotl.ai for its keys"
+    if "did you mean" not in hint:
+        hint = Translatable("; see docs.axolotl.ai for its keys")
+    return Translatable("Axolotl has no such key and would ignore it{hint}", hint=hint)
 
 
 def _accepted_words(schema: JsonSchema) -> list[str]:

@@ -4,6 +4,7 @@ the same rules as a value in a recipe file."""
 from collections.abc import Sequence
 from typing import Any
 
+from kodata.errors import Translatable
 from kotune.errors import RecipeError
 from kotune.recipe import strict_yaml
 from kotune.recipe.unseen import refuse_unseen
@@ -21,8 +22,10 @@ def apply(raw: strict_yaml.Written, override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(
-            f"--set {strict_yaml.shown(override)}: expected key=value, for example --set"
-            " axolotl.max_steps=60"
+            Translatable(
+                "--set {override}: expected key=value, for example --set axolotl.max_steps=60",
+                override=strict_yaml.shown(override),
+            )
         )
     refuse_unseen(key, f"--set {strict_yaml.shown(key)}")
     value = strict_yaml.parse(text, f"--set {strict_yaml.shown(key)}") if text else None

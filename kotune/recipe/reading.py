@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 import kodata
-from kodata.errors import did_you_mean
+from kodata.errors import Translatable, did_you_mean, joined
 from kotune.errors import RecipeError
 from kotune.recipe import axolotl_block, secrets, strict_yaml
 from kotune.recipe.overrides import apply
@@ -30,7 +30,13 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     number_problems: list[str] = []
     content = strict_yaml.load(path, number_problems=number_problems)
     if "recipes" in content and "model" not in content:
-        raise RecipeError(f"{path}: a study, not a recipe; use {PROGRAM} study {path}")
+        raise RecipeError(
+            Translatable(
+                "{path}: a study, not a recipe; use {program} study {path}",
+                path=path,
+                program=PROGRAM,
+            )
+        )
     # A key without a value, such as a line `axolotl:`, counts as missing.
     raw = {key: value for key, value in content.items() if value is not None}
     for override in overrides:
@@ -60,10 +66,18 @@ def problem_list(path: Path, problems: list[str], number_problems: Sequence[str]
 
     Each of `problems` is prefixed with `path`. Those in `number_problems` already have this prefix,
     and they are listed first."""
-    lines = [*number_problems, *(f"{path}: {problem}" for problem in problems)]
+    lines = [*number_problems, *(joined("", (f"{path}: ", problem)) for problem in problems)]
     hidden = len(lines) - MAX_LISTED
-    more = [f"{path}: and {hidden} more problems; correct these first"] if hidden > 0 else []
-    return "\n".join([*lines[:MAX_LISTED], *more])
+    more = (
+        [
+            Translatable(
+                "{path}: and {hidden} more problems; correct these first", path=path, hidden=hidden
+            )
+        ]
+        if hidden > 0
+        else []
+    )
+    return joined("\n", [*lines[:MAX_LISTED], *more])
 
 
 @cache
@@ -146,18 +160,42 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     kind, value = detail["type"], shown(detail["input"])
     fields = (Data if detail["loc"][0] == "data" and model is Recipe else model).model_fields
     if kind == "extra_forbidden":
-        return f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), fields)}"
+        return Translatable(
+            "{key}: unknown key{hint}", key=key, hint=did_you_mean(str(detail["loc"][-1]), fields)
+        )
     if kind == "missing":
         page = RECIPES_PAGE if model is Recipe else "docs/study.md"
-        return f"{key}: missing or empty; add `{detail['loc'][-1]}:` ({page} describes every key)"
+        return Translatable(
+            "{key}: missing or empty; add `{name}:` ({page} describes every key)",
+            key=key,
+            name=detail["loc"][-1],
+            page=page,
+        )
     if kind in OWN_ERRORS:
-        return f"{key}: {detail['msg']}"
+        return joined("", (f"{key}: ", _own_message(detail)))
     if kind == "literal_error":
         choices = get_args(fields[str(detail["loc"][-1])].annotation)
-        return f"{key}: unknown value `{value}`{did_you_mean(detail['input'], choices)}"
+        return Translatable(
+            "{key}: unknown value `{value}`{hint}",
+            key=key,
+            value=value,
+            hint=did_you_mean(detail["input"], choices),
+        )
     if kind in YAML_TERMS:
-        return f"{key}: must be {YAML_TERMS[kind]}, found `{value}`"
+        return Translatable(
+            "{key}: must be {expected}, found `{value}`",
+            key=key,
+            expected=YAML_TERMS[kind],
+            value=value,
+        )
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found `{value}`"
+
+
+def _own_message(detail: ErrorDetails) -> str:
+    """The message of an error that schema.py raises itself. It can be translated if the error has
+    it as a value, because pydantic makes a plain text of the message."""
+    message = detail.get("ctx", {}).get("message")
+    return message if isinstance(message, Translatable) else detail["msg"]
 
 
 # The types of the errors that schema.py raises itself. Their messages are used unchanged.
@@ -177,9 +215,9 @@ OWN_ERRORS = (
 # Some messages of pydantic use Python terms. For the type of each such error: what the value must
 # be, in YAML terms.
 YAML_TERMS = {
-    "model_type": "a mapping of `key: value` lines",
-    "path_type": "a path",
-    "tuple_type": "a list, as in [a, b]",
-    "dict_type": "a mapping of `key: value` lines",
-    "too_short": "one entry or more",
+    "model_type": Translatable("a mapping of `key: value` lines"),
+    "path_type": Translatable("a path"),
+    "tuple_type": Translatable("a list, as in [a, b]"),
+    "dict_type": Translatable("a mapping of `key: value` lines"),
+    "too_short": Translatable("one entry or more"),
 }

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 import kodata
 from kodata.card import Source
-from kodata.errors import DataError, did_you_mean, visible
+from kodata.errors import DataError, Translatable, did_you_mean, visible
 from kodata.prepare.split import VALIDATION_ROWS
 from kodata.reading.hub import is_commit
 from kodata.stored import as_stored
@@ -282,11 +282,12 @@ def known_model(name: str) -> str:
         raise PydanticCustomError("model", message)
     if name in PRESETS or _is_hub_id(name):
         return name
-    message = (
-        f"`{shown(name)}` is not a preset, a hub id (owner/name) or a model"
-        f" folder{did_you_mean(name, PRESETS)}"
+    message = Translatable(
+        "`{name}` is not a preset, a hub id (owner/name) or a model folder{hint}",
+        name=shown(name),
+        hint=did_you_mean(name, PRESETS),
     )
-    raise PydanticCustomError("model", message)
+    raise PydanticCustomError("model", "{message}", {"message": message})
 
 
 def _is_gguf(path: Path) -> bool:
@@ -335,9 +336,13 @@ def _folder(path: Path) -> Path:
     `path` is not a folder or cannot be examined."""
     stored = as_stored(path)
     if not _exists(stored, Path.is_dir):
-        problem = "is not a folder" if stored.exists() else "does not exist"
-        message = f"`{shown(path)}` {problem}; give the folder that holds the data"
-        raise PydanticCustomError("path", message)
+        message = Translatable(
+            "`{path}` is not a folder; give the folder that holds the data"
+            if stored.exists()
+            else "`{path}` does not exist; give the folder that holds the data",
+            path=shown(path),
+        )
+        raise PydanticCustomError("path", "{message}", {"message": message})
     return stored
 
 
@@ -356,8 +361,13 @@ def _known(name: str, known: Any, kind: str) -> str:
     """`name`, if `known` contains it. Raises PydanticCustomError otherwise. `kind`: what the name
     stands for, such as `task`. It is used in the message, and as the type of the error."""
     if name not in known:
-        message = f"unknown {kind} `{shown(name)}`{did_you_mean(name, known)}"
-        raise PydanticCustomError(kind, message)
+        message = Translatable(
+            "unknown {kind} `{name}`{hint}",
+            kind=kind,
+            name=shown(name),
+            hint=did_you_mean(name, known),
+        )
+        raise PydanticCustomError(kind, "{message}", {"message": message})
     return name
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from kodata.errors import did_you_mean, on_one_line
+from kodata.errors import Translatable, did_you_mean, on_one_line
 from kodata.reading.regular import opened
 from kodata.stored import as_stored
 from kotune.errors import RecipeError
@@ -112,9 +112,22 @@ def parse(
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         reason = shown(error.problem or error.context)
-        raise RecipeError(f"{where}{line}: not valid YAML: {reason}; correct that line") from None
+        raise RecipeError(
+            Translatable(
+                "{where}{line}: not valid YAML: {reason}; correct that line",
+                where=where,
+                line=line,
+                reason=reason,
+            )
+        ) from None
     except (yaml.YAMLError, *PYTHON_ERRORS) as error:
-        raise RecipeError(f"{where}: not valid YAML: {_reason(error)}; correct the file") from None
+        raise RecipeError(
+            Translatable(
+                "{where}: not valid YAML: {reason}; correct the file",
+                where=where,
+                reason=_reason(error),
+            )
+        ) from None
     except RecursionError:
         raise RecipeError(f"{where}: nested too deeply; a recipe needs three levels") from None
 
@@ -175,7 +188,12 @@ def _read(path: Path, limit: int) -> str:
             data = file.read(limit + 1)  # stat() reports size 0 for some endless files
     except FileNotFoundError:
         raise RecipeError(
-            f"{path}: no such file{_name_hint(path)}; {RECIPES_LIST} lists kotune's recipes"
+            Translatable(
+                "{path}: no such file{hint}; {recipes} lists kotune's recipes",
+                path=path,
+                hint=_name_hint(path),
+                recipes=RECIPES_LIST,
+            )
         ) from None
     except OSError as error:
         raise RecipeError(f"{shown(path)}: cannot be read: {error.strerror}") from None
@@ -187,7 +205,11 @@ def _read(path: Path, limit: int) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RecipeError(
-            f"{path}: not UTF-8 (byte {error.start}); save the file as UTF-8"
+            Translatable(
+                "{path}: not UTF-8 (byte {start}); save the file as UTF-8",
+                path=path,
+                start=error.start,
+            )
         ) from None
 
 

@@ -8,8 +8,9 @@ from kodata.aihub_dialogue.shapes import OTHER_ANSWERS
 from kodata.chat.turns import UNTRAINED_END
 from kodata.control_text import ENDED, REWRITTEN, SPACED
 from kodata.dialogue import EMPTY, UNANSWERED, UNASKED
+from kodata.errors import Translatable, joined
 from kodata.reading.keys import CONTROLS
-from kotune.display.phrases import LANGUAGES, Phrases
+from kotune.display.phrases import Phrases
 from kotune.runs.manifest import Manifest, ManifestEntry
 from kotune.runs.proof import EQUAL, NOT_PROVEN, NOT_TRAINED, Parity, TaskProof
 from kotune.runs.records import Doubted, Halved, MetricValue, TaskScores
@@ -18,15 +19,15 @@ from kotune_tasks.card import cards
 SHOWN = 5  # the maximum number of keys and files that a line about unread data lists
 # What was done to rewritten rows, by the key of the manifest's `rewritten`.
 DONE = {
-    REWRITTEN: "names of special tokens changed to plain text (<|x|> to < |x|>)",
-    ENDED: "end-of-turn tokens at the end of a text removed",
-    SPACED: "white space at the end of a text removed",
-    CONTROLS: "control characters removed",
-    EMPTY: "utterances without text removed",
-    UNASKED: "turns before the first question removed",
-    UNANSWERED: "last turns without an answer removed",
-    OTHER_ANSWERS: "further answers to the same question removed",
-    UNTRAINED_END: "last answers that are not trained removed, with their questions",
+    REWRITTEN: Translatable("names of special tokens changed to plain text (<|x|> to < |x|>)"),
+    ENDED: Translatable("end-of-turn tokens at the end of a text removed"),
+    SPACED: Translatable("white space at the end of a text removed"),
+    CONTROLS: Translatable("control characters removed"),
+    EMPTY: Translatable("utterances without text removed"),
+    UNASKED: Translatable("turns before the first question removed"),
+    UNANSWERED: Translatable("last turns without an answer removed"),
+    OTHER_ANSWERS: Translatable("further answers to the same question removed"),
+    UNTRAINED_END: Translatable("last answers that are not trained removed, with their questions"),
 }
 
 
@@ -49,14 +50,19 @@ def score_lines(scores: dict[str, TaskScores]) -> list[str]:
 
 def _score_line(task: str, metric: str, entry: TaskScores) -> str:
     base, tuned = entry.base[metric], entry.tuned[metric]
-    values = (
-        f"base {_value(base)}, tuned {_value(tuned)} ({_difference(base, tuned)}, n ="
-        f" {_item_counts(base, tuned)})"
+    values = Translatable(
+        "base {base}, tuned {tuned} ({difference}, n = {n})",
+        base=_value(base),
+        tuned=_value(tuned),
+        difference=_difference(base, tuned),
+        n=_item_counts(base, tuned),
     )
-    others = len(entry.base) - 1
-    doubt = "; NOT PROVEN: no task scores the trained prompt" if entry.proven == NOT_PROVEN else ""
-    more = f"; {others} more in the report" if others else ""
-    return f"{task} {metric}: {values}{doubt}{more}"
+    parts = [joined("", (f"{task} {metric}: ", values))]
+    if entry.proven == NOT_PROVEN:
+        parts.append(Translatable("NOT PROVEN: no task scores the trained prompt"))
+    if others := len(entry.base) - 1:
+        parts.append(Translatable("{others} more in the report", others=others))
+    return joined("; ", parts)
 
 
 def _difference(base: MetricValue, tuned: MetricValue) -> str:
@@ -69,7 +75,9 @@ def _difference(base: MetricValue, tuned: MetricValue) -> str:
 def _item_counts(base: MetricValue, tuned: MetricValue) -> str:
     """The number of items with the metric. If it differs between base and tuned, both numbers are
     given, for example `90 and 95`."""
-    return " and ".join(f"{n:,}" for n in dict.fromkeys((base.n, tuned.n)))
+    if base.n == tuned.n:
+        return f"{base.n:,}"
+    return Translatable("{base:,} and {tuned:,}", base=base.n, tuned=tuned.n)
 
 
 def _value(metric: MetricValue) -> str:
@@ -83,53 +91,79 @@ def proven(proof: Parity) -> Iterator[str]:
     """The result of the parity proof. There is a line for the labels (the trained tokens) and a
     line for each task. Another line follows the labels if the chat template removes white space."""
     rows, checked = proof.labels.rows, proof.labels.checked
-    rest = "" if checked == rows else "; the others were checked only as text"
-    yield (
-        f"parity labels: only the answer and its end of turn are trained, in {checked:,} of"
-        f" {rows:,} rows{rest}"
+    yield Translatable(
+        "parity labels: only the answer and its end of turn are trained, in {checked:,} of"
+        " {rows:,} rows"
+        if checked == rows
+        else "parity labels: only the answer and its end of turn are trained, in {checked:,} of"
+        " {rows:,} rows; the others were checked only as text",
+        checked=checked,
+        rows=rows,
     )
     if trimmed := proof.lengths.trimmed:
         yield (
-            f"the model's chat template removes the white space before a turn in {trimmed:,} rows,"
-            " in training and in scoring; kotune's own templates (`template`) keep it"
+            Translatable(
+                "the model's chat template removes the white space before a turn in"
+                " {trimmed:,} rows, in training and in scoring; kotune's own templates"
+                " (`template`) keep it",
+                trimmed=trimmed,
+            )
         )
     for task, result in proof.tasks.items():
-        yield f"parity {task}: {_proven(cards()[task].source, result)}"
+        shown = _proven(cards()[task].source, result)
+        yield Translatable("parity {task}: {result}", task=task, result=shown)
 
 
 def _proven(source: str, proof: TaskProof) -> str:
     """The result of one task's proof. `source`: the data source of the task."""
     if proof.status == EQUAL:
-        return f"{proof.items:,} prompts have equal token ids in training and scoring"
+        return Translatable(
+            "{items:,} prompts have equal token ids in training and scoring", items=proof.items
+        )
     if proof.status == NOT_TRAINED:
-        return "this prompt is not trained"
+        return Translatable("this prompt is not trained")
     forms = ", ".join(proof.trained)
-    return f"NOT PROVEN: no task scores the trained prompt of {source} ({forms})"
+    return Translatable(
+        "NOT PROVEN: no task scores the trained prompt of {source} ({forms})",
+        source=source,
+        forms=forms,
+    )
 
 
-def prepared(manifest: Manifest) -> Iterator[str]:
+def prepared(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
     """The lines on prepared data. They have the numbers of rows, and the data that were dropped,
     not read or rewritten. The last lines are on test data, and on tasks without test data."""
     rows = manifest.rows
     dropped = sum(sum(entry.dropped.values()) for entry in manifest.entries)
     yield (
-        f"{rows.train:,} training rows, {rows.validation:,} validation rows, {dropped:,} dropped"
+        Translatable(
+            "{train:,} training rows, {validation:,} validation rows, {dropped:,} dropped",
+            train=rows.train,
+            validation=rows.validation,
+            dropped=dropped,
+        )
     )
     for entry in manifest.entries:
         if unread := _unread(entry):
-            yield f"{entry.source}: not read: {unread}"
+            yield Translatable("{source}: not read: {unread}", source=entry.source, unread=unread)
         for what, n in entry.rewritten.items():
-            yield f"{entry.source}: {DONE[what]} in {n:,} rows"
+            yield Translatable(
+                "{source}: {done} in {n:,} rows", source=entry.source, done=DONE[what], n=n
+            )
         if not entry.kept.validation:
-            yield f"{entry.source}: no rows for validation"
-    handled = "kept" if manifest.leaks.policy == "keep" else "dropped"
+            yield Translatable("{source}: no rows for validation", source=entry.source)
     for leak in manifest.leaks.found:
-        yield (
-            f"{leak.source}: {leak.rows:,} rows repeat test data of {leak.task}"
-            f" ({leak.kind}); {handled}"
+        yield Translatable(
+            "{source}: {rows:,} rows repeat test data of {task} ({kind}); kept"
+            if manifest.leaks.policy == "keep"
+            else "{source}: {rows:,} rows repeat test data of {task} ({kind}); dropped",
+            source=leak.source,
+            rows=leak.rows,
+            task=leak.task,
+            kind=leak.kind,
         )
-    yield from test_parts(manifest, Phrases(LANGUAGES[0]))
-    yield from not_scored(manifest, Phrases(LANGUAGES[0]))
+    yield from test_parts(manifest, phrases)
+    yield from not_scored(manifest, phrases)
 
 
 def test_parts(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
@@ -165,13 +199,19 @@ def not_scored(manifest: Manifest, phrases: Phrases) -> Iterator[str]:
         yield phrases.phrase("not_scored", kind, task=task, **texts)
 
 
-def _unread(entry: ManifestEntry) -> str:
+def _unread(entry: ManifestEntry) -> Translatable | None:
     """The first SHOWN keys and files of a data entry that were not read, and the number of the
-    others. Empty if everything was read."""
-    unread = [f"{key} ({n:,} rows)" for key, n in entry.not_read.items()] + entry.unread_files
-    more = (
-        f" and {len(unread) - SHOWN:,} more (all: data/manifest.json)"
-        if len(unread) > SHOWN
-        else ""
+    others. None if everything was read."""
+    unread = [
+        Translatable("{key} ({n:,} rows)", key=key, n=n) for key, n in entry.not_read.items()
+    ] + entry.unread_files
+    if not unread:
+        return None
+    shown = joined(", ", unread[:SHOWN])
+    if len(unread) <= SHOWN:
+        return shown
+    return Translatable(
+        "{shown} and {more:,} more (all: data/manifest.json)",
+        shown=shown,
+        more=len(unread) - SHOWN,
     )
-    return ", ".join(unread[:SHOWN]) + more

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from kodata import drafts
+from kodata.errors import Translatable
 from kodata.reading.regular import opened
 from kotune.errors import KotuneError
 from kotune.layout import (
@@ -80,7 +81,8 @@ def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
     run scores. A task is skipped if this run already has its base answers.
 
     Returns a message for each run that matches but cannot be used."""
-    model, messages = _model(Run(root).record(), inputs), []
+    model = _model(Run(root).record(), inputs)
+    messages: list[str] = []
     missing = list_missing(root, tasks)
     for folder in sorted(root.parent.iterdir()) if missing else ():
         if folder == root or not (same := _same_tasks(folder, model, inputs, missing)):
@@ -93,7 +95,11 @@ def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
         except FileNotFoundError:  # removed meanwhile
             continue
         except (KotuneError, OSError) as error:
-            messages.append(f"base answers of {folder.name} are not used: {error}")
+            messages.append(
+                Translatable(
+                    "base answers of {run} are not used: {error}", run=folder.name, error=error
+                )
+            )
     return messages
 
 
@@ -126,8 +132,12 @@ def list_rejected(root: Path, tasks: Iterable[str]) -> list[str]:
     """A message with the reason for each task whose reused answers were rejected in scoring."""
     notes = {task: read_refused(root, task) for task in tasks}
     return [
-        f"{task}: base answers of {note.origin} are not used: {note.why}; the base model was scored"
-        " again"
+        Translatable(
+            "{task}: base answers of {run} are not used: {reason}; the base model was scored again",
+            task=task,
+            run=note.origin,
+            reason=note.why,
+        )
         for task, note in notes.items()
         if note
     ]

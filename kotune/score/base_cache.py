@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kodata import drafts
+from kodata.errors import Translatable
 from kodata.reading import digests
 from kodata.reading.regular import opened
 from kotune.errors import KotuneError
@@ -47,7 +48,9 @@ def reuse(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
     except FileNotFoundError:  # nothing is kept yet
         return []
     except FAILURES as error:
-        return [f"base answers in the cache are not used: {_reason(error)}"]
+        return [
+            Translatable("base answers in the cache are not used: {reason}", reason=_reason(error))
+        ]
     record = Run(root).record()
     messages = (
         _fetch(folder / _name(key_of(record, inputs, task)), root, task)
@@ -70,7 +73,9 @@ def keep(root: Path, inputs: Inputs, tasks: Iterable[str]) -> list[str]:
             _store(folder / _name(key_of(record, inputs, task)), scores[task], root, task)
         _remove_oldest(folder)
     except FAILURES as error:
-        return [f"base answers are not kept in the cache: {_reason(error)}"]
+        return [
+            Translatable("base answers are not kept in the cache: {reason}", reason=_reason(error))
+        ]
     return []
 
 
@@ -86,8 +91,16 @@ def _fetch(path: Path, root: Path, task: str) -> str:
     except FileNotFoundError:
         return ""
     except FAILURES as error:
-        return f"base answers of {task} in the cache are not used: {_reason(error)}"
-    return f"base answers of {task} are reused from the cache; the run {note.origin} kept them"
+        return Translatable(
+            "base answers of {task} in the cache are not used: {reason}",
+            task=task,
+            reason=_reason(error),
+        )
+    return Translatable(
+        "base answers of {task} are reused from the cache; the run {run} kept them",
+        task=task,
+        run=note.origin,
+    )
 
 
 def _note(line: bytes, path: Path) -> Note:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, TypeVar
 
+from kodata.errors import Translatable
 from kodata.metrics.resampling import Ingredients
 from kodata.scored import thought
 from kotune import layout
@@ -97,7 +98,9 @@ def damaged_notes(root: Path, tasks: Iterable[str]) -> Iterator[str]:
     """A message for each damaged note in scored/ that belongs to one of `tasks`."""
     for path in (note_path(root, task, variant) for task in tasks for variant in ("base", "tuned")):
         if path.exists() and not read_note(path):
-            yield f"{path.relative_to(root)}: damaged; its task is scored again"
+            yield Translatable(
+                "{path}: damaged; its task is scored again", path=path.relative_to(root)
+            )
 
 
 def refused_path(root: Path, task: str) -> Path:

@@ -222,7 +222,7 @@ def _cells(study: Study, options: StudyOptions, of_cells: pipeline.RunOptions) -
     """Run the missing cells and return those that failed. On Ctrl-C, the KeyboardInterrupt gets a
     note with the command to continue."""
     try:
-        return running.run(study, of_cells, Screen())
+        return running.run(study, of_cells, Screen(language=options.lang))
     except KeyboardInterrupt as stop:
         stop.__notes__ = [f"finished cells are kept; continue with: {again(study, options)}"]
         raise

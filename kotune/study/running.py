@@ -7,7 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from kodata.errors import HubDeniedError, HubError, SizeError, UserError
+from kodata.errors import (
+    HubDeniedError,
+    HubError,
+    SizeError,
+    Translatable,
+    UserError,
+    joined,
+)
 from kotune import pipeline, stages
 from kotune.display.pace import left
 from kotune.display.progress import Screen
@@ -57,12 +64,13 @@ def _each(study: Study, options: pipeline.RunOptions, screen: Screen) -> Failed:
     total, begun = len(todo), screen.clock()
     for number, cell in enumerate(study.cells, 1):
         done = total - len(todo)
-        eta = f" ({left(len(todo), done, screen.clock() - begun)})" if done and todo else ""
-        screen.title(f"{study.name} {number}/{len(study.cells)}: {cell.name}{eta}")
+        title = f"{study.name} {number}/{len(study.cells)}: {cell.name}"
+        eta = [" (", left(len(todo), done, screen.clock() - begun), ")"] if done and todo else []
+        screen.title(joined("", [title, *eta]))
         todo.discard(cell)
         if message := _failure(cell, options, screen):
             failed.append(FailedCell(cell, message))
-            screen.say(f"failed; the other cells continue: {message}")
+            screen.say(Translatable("failed; the other cells continue: {message}", message=message))
     return failed
 
 

@@ -8,6 +8,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from kodata.errors import Translatable
 from kotune import pipeline
 from kotune.compare.siblings import siblings
 from kotune.display.phrases import Phrases
@@ -36,12 +37,24 @@ def run(recipe_file: Path, options: RunOptions, screen: Screen) -> list[Run]:
     try:
         with chosen(options.device), server.up():
             for number, seed in enumerate(seeds, 1):
-                screen.title(f"{recipe_file.stem}, seed {seed} ({number} of {len(seeds)})")
+                screen.title(
+                    Translatable(
+                        "{recipe}, seed {seed} ({number} of {total})",
+                        recipe=recipe_file.stem,
+                        seed=seed,
+                        number=number,
+                        total=len(seeds),
+                    )
+                )
                 overrides = with_seed(options.overrides, seed)
                 of_seed = replace(options, overrides=overrides, seeds=None)
                 runs.append(_one(recipe_file, of_seed, screen, runs[0] if runs else None))
     except KeyboardInterrupt as stop:
-        stop.__notes__ = [f"what is done is kept; go on with: {options.command(recipe_file)}"]
+        stop.__notes__ = [
+            Translatable(
+                "what is done is kept; go on with: {command}", command=options.command(recipe_file)
+            )
+        ]
         raise
     return runs
 
@@ -55,5 +68,11 @@ def _one(recipe_file: Path, options: RunOptions, screen: Screen, first: Run | No
         if others := [other.folder for other in siblings(Finished(folder))]:
             with Run(folder).lock():
                 page, *_ = writing.write(folder, Phrases(options.lang), others=others)
-            screen.say(f"report on all {1 + len(others)} seeds: {os.path.relpath(page)}")
+            screen.say(
+                Translatable(
+                    "report on all {number} seeds: {page}",
+                    number=1 + len(others),
+                    page=os.path.relpath(page),
+                )
+            )
     return run

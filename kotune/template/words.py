@@ -1,6 +1,7 @@
 """Puts findings about a chat template into words, in the user's language."""
 
 from kotune.display.phrases import Phrases
+from kotune.display.words import padded
 from kotune.template.findings import TemplateFinding
 
 
@@ -19,7 +20,9 @@ def remedy(finding: TemplateFinding, phrases: Phrases) -> str:
 def line(finding: TemplateFinding, phrases: Phrases) -> str:
     """A finding on two lines of the screen: its state and description, then its remedy."""
     state = phrases.word("template_states", finding.state)
-    return f"{state:8} {description(finding, phrases)}\n{'':8} -> {remedy(finding, phrases)}"
+    return (
+        f"{padded(state, 8)} {description(finding, phrases)}\n{'':8} -> {remedy(finding, phrases)}"
+    )
 
 
 def sentence(finding: TemplateFinding, phrases: Phrases) -> str:

@@ -5,6 +5,7 @@ numbers, and was made from the same inputs."""
 import shutil
 from pathlib import Path
 
+from kodata.errors import Translatable
 from kotune.layout import WEIGHTS
 from kotune.runs.folder import Inputs, write_json
 from kotune.runs.reading import json_of, long_json_of
@@ -34,7 +35,11 @@ def keep_matching(folder: Path, inputs: Inputs) -> str:
     except FileNotFoundError:
         pass
     except (OSError, ValueError):  # unreadable, or not JSON
-        message = f"{folder.name}/{record.name}: damaged; the unfinished work beside it is not used"
+        message = Translatable(
+            "{folder}/{file}: damaged; the unfinished work beside it is not used",
+            folder=folder.name,
+            file=record.name,
+        )
     shutil.rmtree(folder, ignore_errors=True)
     write_json(record, inputs)
     return message

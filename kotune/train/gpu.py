@@ -1,6 +1,7 @@
 """Checks this machine's GPUs before a run downloads anything. The results are notes for the user,
 and an error if training would fail."""
 
+from kodata.errors import Translatable
 from kotune.errors import StageError
 from kotune.runs.folder import STAGES
 from kotune.runs.job import Job
@@ -20,16 +21,23 @@ TRITON = (  # keys that need kernels compiled by Triton
 def notes(job: Job) -> list[str]:
     """The notes for the user about a run: that it leaves visible GPUs unused, or that its GPU has
     no native bf16. Empty if neither is true."""
-    gpus, lines = visible(), []
+    gpus = visible()
+    lines: list[str] = []
     if len(gpus) > 1 and training.is_one_process(job.launcher):
         lines = [
-            f"{len(gpus)} GPUs are visible, and this run uses the first ({gpus[0]}); to train on"
-            f" all: --launcher torchrun -- --nproc_per_node={len(gpus)}"
+            Translatable(
+                "{number} GPUs are visible, and this run uses the first ({first}); to train on"
+                " all: --launcher torchrun -- --nproc_per_node={number}",
+                number=len(gpus),
+                first=gpus[0],
+            )
         ]
     if "bf16" not in job.recipe.axolotl and job.is_old_gpu:
         lines.append(
-            "this GPU has no native bf16: training and scoring use fp16, or float32 if the model"
-            " would overflow in fp16"
+            Translatable(
+                "this GPU has no native bf16: training and scoring use fp16, or float32 if the"
+                " model would overflow in fp16"
+            )
         )
     return lines
 
@@ -49,8 +57,13 @@ def require(job: Job, until: str) -> None:
     if used := [key for key in TRITON if keys.get(key)]:
         off = " ".join(f"--set axolotl.{key}=false" for key in used)
         raise StageError(
-            f"{missing}, which Triton needs to compile the training kernels;"
-            f" {compiler.INSTALL}; or train without them, more slowly: {off}"
+            Translatable(
+                "{missing}, which Triton needs to compile the training kernels; {install}; or"
+                " train without them, more slowly: {off}",
+                missing=missing,
+                install=compiler.INSTALL,
+                off=off,
+            )
         )
 
 

@@ -11,6 +11,7 @@ import math
 import re
 from pathlib import Path
 
+from kodata.errors import Translatable
 from kotune.display.progress import OutOfMemory
 from kotune.errors import StageError
 from kotune.layout import CONFIG, HALVINGS, NEEDED, TRAIN_LOG
@@ -24,10 +25,12 @@ EXHAUSTED = re.compile(
     r" memory|CUBLAS_STATUS_ALLOC_FAILED"
 )
 # Advice if the model itself does not fit, and advice if even a micro-batch of 1 does not fit.
-LARGER = "end other processes on the GPU, set adapter=qlora, or use a GPU with more memory"
-ADVICE = (
-    "shorten axolotl.sequence_len, set axolotl.gradient_checkpointing=true or adapter=qlora, or"
-    " use a GPU with more memory"
+LARGER = Translatable(
+    "end other processes on the GPU, set adapter=qlora, or use a GPU with more memory"
+)
+ADVICE = Translatable(
+    "shorten axolotl.sequence_len, set axolotl.gradient_checkpointing=true or"
+    " adapter=qlora, or use a GPU with more memory"
 )
 
 
@@ -96,8 +99,13 @@ def halve(root: Path, step: int) -> Halved:
     micro, steps = smaller(*(_sizes(earlier[-1]) if earlier else _batch(root)))
     if not micro:
         raise StageError(
-            f"train: out of GPU memory after step {step}, even with micro_batch_size 1;"
-            f" {ADVICE} (Axolotl's log: {root / TRAIN_LOG})"
+            Translatable(
+                "train: out of GPU memory after step {step}, even with micro_batch_size 1;"
+                " {advice} (Axolotl's log: {log})",
+                step=step,
+                advice=ADVICE,
+                log=root / TRAIN_LOG,
+            )
         )
     halving = Halved(step=step, micro_batch_size=micro, gradient_accumulation_steps=steps)
     write_json(root / HALVINGS, [each.as_json() for each in (*earlier, halving)])

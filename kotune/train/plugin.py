@@ -194,7 +194,7 @@ class Evaluation(TrainerCallback):  # type: ignore[misc]
             return
         if not self.is_begun:
             self.is_begun = True
-            self.meter.begin(f"evaluation at step {state.global_step:,}", len(rows), "rows")
+            self.meter.begin(f"{state.global_step:,}", len(rows), "rows")
             self.meter.expect(len(eval_dataloader))
         self.meter.add(1)
 

@@ -6,6 +6,7 @@ service (NAMED)."""
 
 import os
 
+from kodata.errors import Translatable
 from kotune.recipe.axolotl_keys import AxolotlConfig
 
 # For each service, the key that sets its project name; empty if the service has no such key.
@@ -16,8 +17,6 @@ NAMED = {
     "trackio": "trackio_project_name",
     "tensorboard": "",
 }
-SENDS = "this run sends its metrics to {}"
-KEEPS = "this run keeps its metrics for {} on this machine"
 # Environment variables that set trackio's destination: a space on the hub, or the URL of a server.
 # If neither is set, trackio keeps the metrics on this machine.
 SPACES = ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL")
@@ -33,16 +32,30 @@ def lines(block: AxolotlConfig) -> list[str]:
     ]
 
 
-def _line(service: str, block: AxolotlConfig) -> str:
+def _line(service: str, block: AxolotlConfig) -> Translatable:
     if service == "wandb":
         mode = block.get("wandb_mode") or os.environ.get("WANDB_MODE")
-        return (KEEPS if mode in ("offline", "disabled") else SENDS).format("W&B")
+        return _keeps("W&B") if mode in ("offline", "disabled") else _sends("W&B")
     if service == "trackio":
         space = next((os.environ[name] for name in SPACES if os.environ.get(name)), None)
-        return SENDS.format(f"trackio at {space}") if space else KEEPS.format("trackio")
+        return _sends("trackio", space) if space else _keeps("trackio")
     if service == "mlflow":
         # Only the environment names the server: recipes are not allowed to set the key
         # mlflow_tracking_uri.
         server = os.environ.get("MLFLOW_TRACKING_URI")
-        return SENDS.format(f"MLflow at {server}") if server else KEEPS.format("MLflow")
-    return SENDS.format("Comet") if service == "comet" else KEEPS.format("TensorBoard")
+        return _sends("MLflow", server) if server else _keeps("MLflow")
+    return _sends("Comet") if service == "comet" else _keeps("TensorBoard")
+
+
+def _sends(service: str, server: str = "") -> Translatable:
+    return Translatable(
+        "this run sends its metrics to {service} at {server}"
+        if server
+        else "this run sends its metrics to {service}",
+        service=service,
+        server=server,
+    )
+
+
+def _keeps(service: str) -> Translatable:
+    return Translatable("this run keeps its metrics for {service} on this machine", service=service)

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from kodata import drafts
+from kodata.errors import Translatable
 from kodata.progress import Progress
 from kotune.display.progress import Notice, TrainingEvent
 from kotune.errors import PREEMPTED, Preempted, StageError
@@ -74,8 +75,12 @@ def train(
             raise _failure(root, code)
         if not read_metrics(root / METRICS):
             raise StageError(
-                f"train: the GPU's memory is too small for the model itself; {out_of_memory.LARGER}"
-                f" (Axolotl's log: {root / TRAIN_LOG})"
+                Translatable(
+                    "train: the GPU's memory is too small for the model itself; {advice}"
+                    " (Axolotl's log: {log})",
+                    advice=out_of_memory.LARGER,
+                    log=root / TRAIN_LOG,
+                )
             )
         yield out_of_memory.save(root, last_step(root), is_lean)
     check_finished(root)
@@ -87,7 +92,11 @@ def _axolotl(root: Path, launcher: Launcher, is_lean: bool) -> Generator[Trainin
     metrics = root / METRICS
     step, removed = drop_unusable(root / CHECKPOINTS)
     for name in removed:
-        yield from _message(f"{name}: incomplete or not finite; training does not resume from it")
+        yield from _message(
+            Translatable(
+                "{name}: incomplete or not finite; training does not resume from it", name=name
+            )
+        )
     yield from _message(keep_metrics_until(metrics, step))
     if not step:  # Axolotl would use tokenized data that are incomplete because of a kill
         shutil.rmtree(root / PREPARED, ignore_errors=True)
@@ -139,12 +148,14 @@ def _failure(root: Path, code: int) -> Exception | Preempted:
     log = root / TRAIN_LOG
     if code in (PREEMPTED, -signal.SIGTERM) or faults.is_preempted(log):
         return Preempted()
-    resume = (
-        "Complete checkpoints are kept: the same command resumes from step"
-        f" {last_good_step(root / CHECKPOINTS)}"
+    resume = Translatable(
+        "Complete checkpoints are kept: the same command resumes from step {step}",
+        step=last_good_step(root / CHECKPOINTS),
     )
     if faults.is_full(log):
-        return faults.JobFaultError(f"train: the disk is full; free some space. {resume}", log)
+        return faults.JobFaultError(
+            Translatable("train: the disk is full; free some space. {resume}", resume=resume), log
+        )
     if killed := faults.killed(code):
         return faults.JobFaultError(f"train: axolotl was {killed}. {resume}", log)
     return faults.JobFaultError(f"train: axolotl exited with {code}: {faults.cause(log)}", log)
@@ -231,7 +242,9 @@ def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event | P
         seen = len(events)
         if (progress := meter.read(metrics.parent)) and progress != now:
             now = progress
-            yield progress
+            # The plugin reports only evaluations, named after their steps.
+            what = Translatable("evaluation at step {step}", step=progress.what)
+            yield progress._replace(what=what)
         if ended:
             return
         time.sleep(POLL_SECONDS)

@@ -7,7 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from kodata.errors import brief
+from kodata.errors import Translatable, brief
 from kodata.reading.addresses import masked
 from kotune.errors import PREEMPTED, StageError
 
@@ -34,7 +34,10 @@ class JobFaultError(StageError):
     the log does not exist, the message does not name it."""
 
     def __init__(self, what: str, log: Path) -> None:
-        super().__init__(f"{what}; its log: {log}" if log.exists() else what)
+        has_log = log.exists()
+        super().__init__(
+            Translatable("{what}; its log: {log}", what=what, log=log) if has_log else what
+        )
         self.what, self.log = what, log
 
 

@@ -2,14 +2,16 @@
 waits: the clock is moved by hand."""
 
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
 
+from kodata.errors import Translatable
 from kodata.progress import BYTES, Progress, counted
 from kotune.display.pace import duration
-from kotune.display.progress import SECONDS, Screen, TrainingEvent
+from kotune.display.progress import SECONDS, OutOfMemory, Screen, TrainingEvent
 from kotune.display.terminal import terminal
 from kotune.runs.records import Event
 
@@ -136,6 +138,45 @@ def test_an_evaluation_is_shown_before_the_first_step(clock: Clock, is_terminal:
     if not is_terminal:
         first, _ = out.getvalue().splitlines()
         assert first == ("  evaluation at step 0: 128/250 rows, 10 rows/s, about 12 s left")
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_korean_screen_tells_the_whole_of_a_run_in_korean(
+    clock: Clock, is_terminal: bool
+) -> None:
+    def events() -> Iterator[TrainingEvent]:
+        yield Event(event="start", step=4, max_steps=20, head="all", processes=2, examples_a_step=8)
+        what = Translatable("evaluation at step {step}", step=4)
+        yield Progress(what, 8, 250)
+        clock.now += 12
+        yield Progress(what, 128, 250)
+        yield OutOfMemory(6, 2, 8)
+        yield OutOfMemory(7)
+        yield Event(event="log", step=20, loss=1.0, tokens_per_second=3.0)
+
+    out = io.StringIO()
+    console = terminal(file=out, force_terminal=is_terminal, width=200, soft_wrap=True)
+    korean = Screen(console, clock, "ko")
+    korean.skipped("prepare")
+    korean.again("render", ["seed"])
+    with korean.stage("train"):
+        korean.training(events())
+    told = out.getvalue()
+    for text in (
+        "prepare  이미 완료됨(변경 없음)",
+        "render   변경되어 다시 실행: seed",
+        "train    ...",
+        "  4스텝부터 이어서 학습합니다",
+        "  프로세스 2개: 스텝마다 예시 8개를 사용합니다",
+        "변경한 설정: micro_batch_size 2, gradient_accumulation_steps 8",
+        "변경한 설정: 그래디언트 체크포인팅",
+    ):
+        assert text in told
+    assert re.search(r"train    \d\.\d초\n", told)
+    assert "손실 1.0000, 초당 3토큰" in told and "4스텝 평가" in told
+    if not is_terminal:
+        assert "  4스텝 평가: 128/250 행, 초당 10 행, 약 12초 남음\n" in told
+        assert not re.search("[a-z]{3} [a-z]{3}", told)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from kotune.compare.comparison import Comparison, comparisons
 from kotune.compare.efficiency import Price
 from kotune.compare.result import Result
 from kotune.display.phrases import LANGUAGES, Phrases
+from kotune.display.phrases.translation import translate
 from kotune.errors import KotuneError
 from kotune.report import lines
 from kotune.report.comparison_tables import criteria, signals
@@ -206,15 +207,22 @@ def proof(labels: LabelProof, trimmed: int, **tasks: TaskProof) -> Parity:
 
 
 def test_what_a_proof_covers_is_told_on_the_screen() -> None:
-    told = lines.proven(
-        proof(
-            LabelProof(rows=2_718, checked=2_718, status=""),
-            3,
-            nli_sample_ko=TaskProof(status="equal", items=1_140),
-            nsmc_ko=TaskProof(status="not trained"),
+    told = list(
+        lines.proven(
+            proof(
+                LabelProof(rows=2_718, checked=2_718, status=""),
+                3,
+                nli_sample_ko=TaskProof(status="equal", items=1_140),
+                nsmc_ko=TaskProof(status="not trained"),
+            )
         )
     )
-    assert list(told) == [
+    assert [translate(line, "ko") for line in (told[0], *told[2:])] == [
+        "학습 대상 검증: 2,718행 중 2,718행에서 답변과 턴 종료 토큰만 학습합니다",
+        "프롬프트 일치 검증 nli_sample_ko: 프롬프트 1,140개의 토큰 ID가 학습과 채점에서 같습니다",
+        "프롬프트 일치 검증 nsmc_ko: 학습하지 않는 프롬프트입니다",
+    ]
+    assert told == [
         "parity labels: only the answer and its end of turn are trained, in 2,718 of 2,718 rows",
         (
             "the model's chat template removes the white space before a turn in 3 rows, in training"
@@ -225,8 +233,8 @@ def test_what_a_proof_covers_is_told_on_the_screen() -> None:
     ]
     labels = LabelProof(rows=9_000, checked=300, status="")
     unproven = TaskProof(status="not proven", trained=["reply"])
-    told = lines.proven(proof(labels, 0, aihub_dialogue_ko=unproven))
-    assert list(told) == [
+    told = list(lines.proven(proof(labels, 0, aihub_dialogue_ko=unproven)))
+    assert told == [
         (
             "parity labels: only the answer and its end of turn are trained, in 300 of 9,000 rows;"
             " the others were checked only as text"

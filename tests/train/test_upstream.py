@@ -470,7 +470,7 @@ def test_evaluations_are_counted_in_rows(tmp_path: Path, monkeypatch: pytest.Mon
     trained.train()
     rows = len(trained.eval_dataset)
     for step in (1, 2):
-        of_step = [each for each in told if each.what == f"evaluation at step {step}"]
+        of_step = [each for each in told if each.what == str(step)]
         assert [each.done for each in (of_step[0], of_step[-1])] == [0, rows]
         assert {(each.total, each.unit) for each in of_step} == {(rows, "rows")}
     assert meter.read(tmp_path) == told[-1]

@@ -4,11 +4,10 @@
 environment variables LC_ALL, LC_MESSAGES and LANG decide."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import click
 
-from kotune.display.phrases import LANGUAGES
 from kotune.display.phrases.translation import ENGLISH, KOREAN, lookup, preferred
 from kotune.display.words import is_wide
 
@@ -26,19 +25,11 @@ def chosen(ctx: click.Context) -> str:
     return str(root.obj)
 
 
-def _choose(ctx: click.Context, _: click.Parameter, language: str | None) -> str:
+def choose(ctx: click.Context, _: click.Parameter, language: str | None) -> str:
+    """The callback of --lang. Without the option, the language stays as it is."""
     if language:
         ctx.find_root().obj = language
     return chosen(ctx)
-
-
-lang_option = click.option(
-    "--lang",
-    type=click.Choice(LANGUAGES),
-    callback=_choose,
-    is_eager=True,
-    help="Use this language instead of the locale's, for example LANG=ko_KR.UTF-8.",
-)
 
 
 class KoreanHelp(click.HelpFormatter):
@@ -54,7 +45,7 @@ class KoreanHelp(click.HelpFormatter):
         super().write_text("\n\n".join(_wide(lookup(part, KOREAN)) for part in paragraphs(text)))
 
     def write_dl(
-        self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
         super().write_dl([(name, _wide(_help(text))) for name, text in rows], col_max, col_spacing)
 
