@@ -18,8 +18,8 @@ from kotune.display.phrases import Phrases
 from kotune.report.wording import Wording
 from kotune.runs.again import UNKNOWN, again, recipe_of, runs_dir_of
 from kotune.runs.finished import Finished
-from kotune.runs.folder import RUNS, command, typed
-from kotune.shipped import PROGRAM, RECIPES
+from kotune.runs.folder import RUNS, command
+from kotune.shipped import PROGRAM, RECIPES, typed
 from kotune_tasks.card import CRITERIA, cards
 
 # Baselines that use only a part of an item. A model that is no better has not learned the task.

@@ -125,7 +125,12 @@ def test_adapters_of_one_seed_each_have_no_colour(runs: list[Finished]) -> None:
 
 
 def test_the_winner_comes_first_whatever_the_order_of_the_runs(runs: list[Finished]) -> None:
-    lower = {"value_b": 0.469, "difference": -0.031, "ci_low": -0.05, "ci_high": -0.012}
+    lower: dict[str, Any] = {
+        "value_b": 0.469,
+        "difference": -0.031,
+        "ci_low": -0.05,
+        "ci_high": -0.012,
+    }
     told = "quickstart-llama is ahead, 50.0% against 46.9% for quickstart-deepseek (+3.1 %p, 95% CI"
     assert told in said(runs, found(runs, **lower))
     assert (

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.cells import cell_len
 from rich.console import Console
 
+from kotune.cli import cli
 from kotune.compare import paired
 from kotune.compare.efficiency import Price
 from kotune.compare.result import Result
@@ -18,7 +20,7 @@ from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.short import COLUMNS, LINES
 from kotune.report import screen
 from kotune.report.summary import summary
-from kotune.runs.folder import RUNS
+from kotune.runs.folder import RUNS, Run
 from tests.finished import Made
 from tests.report.answers import SEEDS, in_task, result_of
 
@@ -129,13 +131,21 @@ def test_all_prints_the_tables(results: dict[str, Result]) -> None:
     assert "McNemar" in text and "Cost" in text and "Baselines" in text
 
 
-def test_a_run_ends_with_the_answer_on_all_its_seeds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("words", "is_shown"),
+    [([], True), (["--all"], True), (["--until", "score"], False), (["--dry-run"], False)],
+    ids=["short", "all", "until", "dry-run"],
+)
+def test_run_ends_with_the_answer_on_all_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], is_shown: bool
 ) -> None:
     monkeypatch.setattr(paired, "RESAMPLES", 100)
     monkeypatch.chdir(tmp_path)
     result = result_of(tmp_path / RUNS, TWO[:1], made=MADE)
-    screen.show_run(result.runs[0].folder, Phrases("en"), show_all=False)
-    lines = capsys.readouterr().out.splitlines()
-    assert "3 seeds, 150 items)." in plain(lines).replace("3seeds,150items", "3 seeds, 150 items")
-    assert "Page: runs/made-0-42/report.html" in lines
+    runs = [Run(run.folder) for run in result.runs]
+    monkeypatch.setattr("kotune.study.seeds.run", lambda *_: runs)
+    done = CliRunner().invoke(cli, ["run", "a.yml", *words])
+    text = " ".join(done.stdout.split())
+    assert done.exit_code == 0 and ("3 seeds, 150 items)." in text) == is_shown
+    assert ("Page: runs/made-0-42/report.html" in text) == (is_shown and not words)
+    assert ("McNemar" in text) == (words == ["--all"])

@@ -117,7 +117,7 @@ def test_a_criterion_with_two_tasks_has_two_columns(two: Result) -> None:
 
 def test_a_cell_shows_how_certain_the_change_is(two: Result) -> None:
     nan = math.nan
-    kinds = {
+    kinds: dict[str, dict[str, float]] = {
         "up": {},
         "down": {"difference": -0.2, "ci_low": -0.3, "ci_high": -0.1},
         "same": {"p_holm": 0.4},

@@ -307,7 +307,7 @@ def test_targets_of_which_the_same_is_to_be_said_are_told_together(
         if "deepseek passes" in one.text
     ]
     assert re.search(
-        r"alone \(0\.\d+\), 80% of the best gain \(.*\), 90% of the best gain \(.*\): not with up"
+        r"alone \(\d+\.\d%\), 80% of the best gain \(.*\), 90% of the best gain \(.*\): not with up"
         r" to 250",
         told,
     )
