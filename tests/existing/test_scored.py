@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,13 @@ PLAIN: dict[str, str | None] = {
 TASK = ("--tasks", "nli_sample_ko", "--limit", "6", "--device", "cpu")
 
 
-def adapter(folder: Path, **config: object) -> Path:
-    """An adapter as peft saves it, without a tokenizer. It changes nothing: its B is zero."""
+def adapter(folder: Path, is_narrow: bool = False, **config: object) -> Path:
+    """An adapter as peft saves it, without a tokenizer. It changes nothing: its B is zero.
+    `is_narrow`: whether its base is a narrower model than the quickstart models."""
     base = load_base(str(presets.PRESETS["quickstart-llama"].base), PLAIN)
+    if is_narrow:
+        keys = {**base.config.to_dict(), "hidden_size": base.config.hidden_size // 2}
+        base = type(base)(type(base.config)(**keys))
     lora = peft.LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
     peft.get_peft_model(base, lora).save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
@@ -69,8 +74,8 @@ def test_an_adapter_and_its_base_are_scored_and_compared(cli: Cli, tmp_path: Pat
     ("config", "words", "message"),
     [
         (
-            {"base_model_name_or_path": "/gone/model"},
-            ("--base", "quickstart-deepseek"),
+            {"base_model_name_or_path": "/gone/model", "is_narrow": True},
+            ("--base", "quickstart-llama"),
             "its adapter cannot be loaded",
         ),
         ({"peft_type": "VERA"}, (), "give a plain LoRA adapter"),
@@ -79,7 +84,7 @@ def test_an_adapter_and_its_base_are_scored_and_compared(cli: Cli, tmp_path: Pat
     ids=["of another base", "another method", "with a class of its own"],
 )
 def test_an_adapter_that_cannot_be_used_is_said_in_one_message(
-    cli: Cli, tmp_path: Path, config: dict[str, object], words: tuple[str, ...], message: str
+    cli: Cli, tmp_path: Path, config: dict[str, Any], words: tuple[str, ...], message: str
 ) -> None:
     given = adapter(tmp_path / "mine", **config)
     done = cli("score", given, *words, *TASK)
