@@ -322,10 +322,10 @@ def test_estimates_of_the_shipped_sample_have_its_rows_and_those_of_the_real_fil
     assert published.longest == pytest.approx(read.longest, rel=0.1)
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
-def test_the_readmes_show_what_a_plan_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["before_training.md", "before_training.ko.md"])
+def test_the_pages_show_what_a_plan_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     (shown,) = re.findall(
-        r"```\n(PREDICTED.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL
+        r"```\n(PREDICTED.*?)```", (ROOT / "docs" / name).read_text(encoding="utf-8"), re.DOTALL
     )
     screen.show(made("deepseek_lora", "a100-40", "l4", "t4"))
     said = [line.split() for line in capsys.readouterr().out.splitlines()]
