@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -24,7 +24,8 @@ PICTURES = DOCS / "pictures"
 RECIPES = ("quickstart_llama", "quickstart_deepseek")
 MODELS = tuple(recipe.replace("_", "-") for recipe in RECIPES)
 SUFFIXES = {"en": "", "ko": ".ko"}
-COLUMNS = 100  # of the recording
+COLUMNS = 100  # that `compare` is given
+MOST_COLUMNS = 110  # of the recording, since `run` wraps nothing
 README_COLUMNS = 116
 UNWRAPPED = 1_000
 SCREEN = "1280,900"
@@ -36,12 +37,14 @@ def main(folder: str = "") -> None:
     """Write all pictures and examples from the finished runs in `folder`, or from new ones."""
     runs = Path(folder or ROOT / "build" / "pictures").absolute()
     PICTURES.mkdir(exist_ok=True)
-    lines = [*recording(runs), *screen("compare", compared(runs, "en", COLUMNS))]
+    screens = {language: compared(runs, language) for language in SUFFIXES}
+    lines = [*recording(runs), *screen("compare", without_folder(screens["en"], runs))]
+    plain = [Text.from_ansi(line).plain for line in lines]
     (PICTURES / "quickstart.svg").write_text(drawn(lines), encoding="utf-8")
     for language, suffix in SUFFIXES.items():
         shot(runs / f"compare{suffix}.html", PICTURES / f"verdict{suffix}.png")
-        fill(ROOT / f"README{suffix}.md", "verdict", verdict(compared(runs, language, UNWRAPPED)))
-        fill(DOCS / f"quickstart{suffix}.md", "recording", [Text.from_ansi(x).plain for x in lines])
+        fill(ROOT / f"README{suffix}.md", "verdict", verdict(runs, language))
+        fill(DOCS / f"quickstart{suffix}.md", "recording", plain)
         fill(DOCS / f"statistics{suffix}.md", "compare", example(runs, language))
 
 
@@ -69,14 +72,22 @@ def ran(recipe: str, runs: Path) -> list[str]:
     return log.read_text(encoding="utf-8").splitlines()
 
 
-def compared(runs: Path, language: str, columns: int) -> str:
+def compared(runs: Path, language: str) -> str:
     """What `compare` prints of both recipes, with colours. Writes the page beside the runs."""
     for recipe in RECIPES:
         ran(recipe, runs)
     page = runs / f"compare{SUFFIXES[language]}.html"
     words = ["compare", *(f"recipes/{recipe}.yml" for recipe in RECIPES), "--lang", language]
     words += ["--runs-dir", str(runs), "--html", str(page)]
-    return kotune(*words, FORCE_COLOR="1", COLUMNS=str(columns))
+    return kotune(*words, FORCE_COLOR="1", COLUMNS=str(COLUMNS))
+
+
+def whole(recipes: Sequence[str], runs: Path, language: str, columns: int) -> str:
+    """All that `compare` prints of some recipes, in lines of at most `columns`."""
+    words = ["compare", *(f"recipes/{recipe}.yml" for recipe in recipes), "--lang", language]
+    if "--all" in kotune("compare", "--help"):
+        words.append("--all")
+    return kotune(*words, "--runs-dir", str(runs), COLUMNS=str(columns))
 
 
 def recording(runs: Path) -> list[str]:
@@ -103,9 +114,7 @@ def _without_middle(lines: list[str]) -> Iterator[str]:
 
 def example(runs: Path, language: str) -> list[str]:
     """What `compare` prints of one recipe: its first sentences, and the first rows of a table."""
-    words = ["compare", f"recipes/{RECIPES[0]}.yml", "--lang", language, "--runs-dir", str(runs)]
-    whole = ["--all"] if "--all" in kotune("compare", "--help") else []
-    lines = kotune(*words, *whole, COLUMNS=str(README_COLUMNS)).splitlines()
+    lines = whole(RECIPES[:1], runs, language, README_COLUMNS).splitlines()
     row = next(i for i, line in enumerate(lines) if " acc*" in line)
     table = [line for line in lines[row - 4 : row + 3] if line.strip()]
     return [*lines[: lines.index("")], "...", *table, "..."]
@@ -120,23 +129,29 @@ def screen(command: str, output: str) -> list[str]:
     return [f"$ ./cli.py {command} {words}", *lines]
 
 
-def verdict(output: str) -> list[str]:
-    """The sentence that compares the two models: the first line that names both."""
-    lines = Text.from_ansi(output).plain.splitlines()
+def verdict(runs: Path, language: str) -> list[str]:
+    """The sentence that compares the two models."""
+    return shortened(whole(RECIPES, runs, language, UNWRAPPED))
+
+
+def shortened(output: str) -> list[str]:
+    """The first line that names both models, in lines for a README."""
+    lines = output.splitlines()
     sentence = next(line for line in lines if all(model in line for model in MODELS))
     return textwrap.wrap(sentence, README_COLUMNS, break_long_words=False)
 
 
-def without_folder(line: str, runs: Path) -> str:
-    """The line with `runs` in the place of the folder of this machine."""
-    return re.sub(rf"\S*{re.escape(runs.name)}/", "runs/", line)
+def without_folder(text: str, runs: Path) -> str:
+    """The text with `runs` in the place of the folder of this machine."""
+    return re.sub(rf"\S*/{re.escape(runs.name)}\b", "runs", text)
 
 
 def drawn(lines: list[str]) -> str:
     """The lines as a terminal, in SVG, without the font that rich would have fetched."""
-    console = Console(record=True, width=COLUMNS, file=io.StringIO(), highlight=False)
-    for line in lines:
-        text = Text.from_ansi(line)
+    texts = [Text.from_ansi(line) for line in lines]
+    width = min(MOST_COLUMNS, max(text.cell_len for text in texts))
+    console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
+    for line, text in zip(lines, texts, strict=True):
         text.stylize("bold" if line.startswith("$ ") else "")
         console.print(text)
     svg = console.export_svg(title="kotune: the quickstart", unique_id="quickstart")
@@ -144,13 +159,17 @@ def drawn(lines: list[str]) -> str:
 
 
 def shot(page: Path, picture: Path) -> None:
-    """The first screen of a page, as PNG. Raises FileNotFoundError without a browser."""
+    """The first screen of a page, as PNG. Raises FileNotFoundError without a browser, and
+    RuntimeError if it writes no picture."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise FileNotFoundError(f"none of {', '.join(BROWSERS)} is installed")
     words = ["--headless=new", "--no-sandbox", "--hide-scrollbars", f"--window-size={SCREEN}"]
     words += [f"--screenshot={picture}", page.as_uri()]
-    subprocess.run([browser, *words], check=True, capture_output=True)
+    picture.unlink(missing_ok=True)
+    done = subprocess.run([browser, *words], check=True, capture_output=True, text=True)
+    if not picture.exists():  # on a busy machine it may give up, with exit code 0
+        raise RuntimeError(f"{browser} wrote no {picture}: {done.stderr}")
 
 
 def fill(page: Path, name: str, lines: list[str]) -> None:

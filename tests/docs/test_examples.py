@@ -37,7 +37,7 @@ def test_nine_lines_make_chats_of_a_csv(
     runpy.run_path("convert.py")
     rows = Path("data/my_chat/train.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(rows[0]) == {"prompt": "비가 와?", "answer": '네, "많이" 와요.'}
-    records = list(only_records(chat.read("data/my_chat", None)))
+    records = list(only_records(chat.read("train", "data/my_chat", test_share=0)))
     assert len(records) == 2
 
 

@@ -37,7 +37,7 @@ def test_a_recording_leaves_out_the_middle_of_training_and_keeps_every_score(
 def test_a_verdict_is_the_line_that_names_both_models() -> None:
     first, second = pictures.MODELS
     line = f"{first} is ahead of {second}, " + "as it is " * 20
-    said = pictures.verdict(f"\x1b[32m{first} gained.\x1b[0m\n\x1b[1m{line}\x1b[0m\n\nmore")
+    said = pictures.shortened(f"{first} gained.\n{line}\n\nmore")
     assert " ".join(said) == line.strip()
     assert max(map(len, said)) <= pictures.README_COLUMNS
 
