@@ -94,7 +94,7 @@ def recording(runs: Path) -> list[str]:
     """The commands of the quickstart and what they printed: of the first seed all but the middle of
     training, of the others the scores."""
     shown = []
-    for number, recipe in enumerate(RECIPES):
+    for number, recipe in enumerate(reversed(RECIPES)):
         lines = [without_folder(line, runs) for line in ran(recipe, runs)]
         later = next(i for i, line in enumerate(lines) if "(2 of 3)" in line)
         first = [] if number else list(_without_middle(lines[:later]))

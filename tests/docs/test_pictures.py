@@ -27,7 +27,7 @@ def test_a_recording_leaves_out_the_middle_of_training_and_keeps_every_score(
     for recipe in pictures.RECIPES:
         (runs / f"{recipe}.log").write_text(LOG, encoding="utf-8")
     lines = pictures.recording(runs)
-    assert lines[0] == "$ ./cli.py run recipes/quickstart_llama.yml --seeds 3"
+    assert lines[0] == "$ ./cli.py run recipes/quickstart_deepseek.yml --seeds 3"
     assert lines[1] == "quickstart, lora -> runs/quickstart-1"
     assert lines[2:7] == ["train    ...", STEPS[0], "  ...", STEPS[-1], "train    9 s"]
     assert sum(" acc: " in line for line in lines) == 4
