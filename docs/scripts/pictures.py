@@ -28,7 +28,7 @@ COLUMNS = 100  # that `compare` is given
 MOST_COLUMNS = 110  # of the recording, since `run` wraps nothing
 README_COLUMNS = 116
 UNWRAPPED = 1_000
-SCREEN = "1280,900"
+SCREEN = "1280,720"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MOST_SHORT = 30  # lines of a screen that is shown whole
 
@@ -114,10 +114,21 @@ def _without_middle(lines: list[str]) -> Iterator[str]:
 
 def example(runs: Path, language: str) -> list[str]:
     """What `compare` prints of one recipe: its first sentences, and the first rows of a table."""
-    lines = whole(RECIPES[:1], runs, language, README_COLUMNS).splitlines()
+    lines = whole(RECIPES[:1], runs, language, UNWRAPPED).splitlines()
     row = next(i for i, line in enumerate(lines) if " acc*" in line)
-    table = [line for line in lines[row - 4 : row + 3] if line.strip()]
-    return [*lines[: lines.index("")], "...", *table, "..."]
+    sentences = [part for line in lines[: lines.index("")] for part in wrapped(line)]
+    table = [cut(line) for line in lines[row - 4 : row + 3] if line.strip()]
+    return [*sentences, "...", *table, "..."]
+
+
+def wrapped(sentence: str) -> list[str]:
+    """The sentence in lines for a page."""
+    return textwrap.wrap(sentence, README_COLUMNS, break_long_words=False)
+
+
+def cut(line: str) -> str:
+    """The first columns of a line of a table."""
+    return line if len(line) <= README_COLUMNS else f"{line[: README_COLUMNS - 4]} ..."
 
 
 def screen(command: str, output: str) -> list[str]:
@@ -137,8 +148,7 @@ def verdict(runs: Path, language: str) -> list[str]:
 def shortened(output: str) -> list[str]:
     """The first line that names both models, in lines for a README."""
     lines = output.splitlines()
-    sentence = next(line for line in lines if all(model in line for model in MODELS))
-    return textwrap.wrap(sentence, README_COLUMNS, break_long_words=False)
+    return wrapped(next(line for line in lines if all(model in line for model in MODELS)))
 
 
 def without_folder(text: str, runs: Path) -> str:

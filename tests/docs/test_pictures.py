@@ -42,6 +42,13 @@ def test_a_verdict_is_the_line_that_names_both_models() -> None:
     assert max(map(len, said)) <= pictures.README_COLUMNS
 
 
+def test_a_wide_table_loses_its_last_columns() -> None:
+    wide = "x" * pictures.README_COLUMNS
+    assert pictures.cut(wide) == wide
+    assert len(pictures.cut(f"{wide}y")) == pictures.README_COLUMNS
+    assert pictures.cut(f"{wide}y").endswith("x ...")
+
+
 def test_a_long_screen_is_cut_after_its_first_part() -> None:
     shown = pictures.screen("compare", "a\n\n" + "b\n" * pictures.MOST_SHORT)
     assert shown[1:] == ["a", "..."]

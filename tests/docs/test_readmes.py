@@ -60,7 +60,7 @@ def test_the_pictures_are_there_small_and_labelled_as_toys(name: str) -> None:
     for picture in re.findall(r"!\[.*?\]\((docs/pictures/.*?)\)", "![" + rest):
         data = (ROOT / picture).read_bytes()
         assert data[:8] == b"\x89PNG\r\n\x1a\n" and 10_000 < len(data) < 300_000
-        assert struct.unpack(">II", data[16:24]) == (1280, 900)
+        assert struct.unpack(">II", data[16:24]) == (1280, 720)
 
 
 def test_the_recording_is_small_and_fetches_nothing() -> None:
