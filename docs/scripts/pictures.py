@@ -26,9 +26,10 @@ MODELS = tuple(recipe.replace("_", "-") for recipe in RECIPES)
 SUFFIXES = {"en": "", "ko": ".ko"}
 COLUMNS = 100  # that `compare` is given
 MOST_COLUMNS = 110  # of the recording, since `run` wraps nothing
-README_COLUMNS = 116
+SENTENCE_COLUMNS = 88  # that a page shows without scrolling
+TABLE_COLUMNS = 116
 UNWRAPPED = 1_000
-SCREEN = "1280,720"
+SCREEN = "1280,680"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MOST_SHORT = 30  # lines of a screen that is shown whole
 
@@ -123,12 +124,12 @@ def example(runs: Path, language: str) -> list[str]:
 
 def wrapped(sentence: str) -> list[str]:
     """The sentence in lines for a page."""
-    return textwrap.wrap(sentence, README_COLUMNS, break_long_words=False)
+    return textwrap.wrap(sentence, SENTENCE_COLUMNS, break_long_words=False)
 
 
 def cut(line: str) -> str:
     """The first columns of a line of a table."""
-    return line if len(line) <= README_COLUMNS else f"{line[: README_COLUMNS - 4]} ..."
+    return line if len(line) <= TABLE_COLUMNS else f"{line[: TABLE_COLUMNS - 4]} ..."
 
 
 def screen(command: str, output: str) -> list[str]:

@@ -39,13 +39,13 @@ def test_a_verdict_is_the_line_that_names_both_models() -> None:
     line = f"{first} is ahead of {second}, " + "as it is " * 20
     said = pictures.shortened(f"{first} gained.\n{line}\n\nmore")
     assert " ".join(said) == line.strip()
-    assert max(map(len, said)) <= pictures.README_COLUMNS
+    assert max(map(len, said)) <= pictures.SENTENCE_COLUMNS
 
 
 def test_a_wide_table_loses_its_last_columns() -> None:
-    wide = "x" * pictures.README_COLUMNS
+    wide = "x" * pictures.TABLE_COLUMNS
     assert pictures.cut(wide) == wide
-    assert len(pictures.cut(f"{wide}y")) == pictures.README_COLUMNS
+    assert len(pictures.cut(f"{wide}y")) == pictures.TABLE_COLUMNS
     assert pictures.cut(f"{wide}y").endswith("x ...")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.scripts.pictures import PICTURES, README_COLUMNS
+from docs.scripts.pictures import PICTURES, SENTENCE_COLUMNS
 from kotune.cli import cli as commands
 from tests.conftest import ROOT, Cli
 
@@ -60,7 +60,7 @@ def test_the_pictures_are_there_small_and_labelled_as_toys(name: str) -> None:
     for picture in re.findall(r"!\[.*?\]\((docs/pictures/.*?)\)", "![" + rest):
         data = (ROOT / picture).read_bytes()
         assert data[:8] == b"\x89PNG\r\n\x1a\n" and 10_000 < len(data) < 300_000
-        assert struct.unpack(">II", data[16:24]) == (1280, 720)
+        assert struct.unpack(">II", data[16:24]) == (1280, 680)
 
 
 def test_the_recording_is_small_and_fetches_nothing() -> None:
@@ -92,7 +92,7 @@ def test_the_verdict_and_the_example_are_what_the_recording_shows() -> None:
 
 def test_both_verdicts_have_the_same_numbers() -> None:
     verdicts = [filled(ROOT / name, "verdict") for name in NAMES]
-    assert all(len(line) <= README_COLUMNS for text in verdicts for line in text.splitlines())
+    assert all(len(line) <= SENTENCE_COLUMNS for text in verdicts for line in text.splitlines())
     numbers = [sorted(re.findall(r"\d+(?:\.\d+)?", text.replace("95%", ""))) for text in verdicts]
     assert numbers[0] == numbers[1] and len(numbers[0]) >= 4
 

@@ -382,7 +382,7 @@ def test_every_reason_for_which_a_row_is_left_out_has_its_words() -> None:
     assert {one or other for one, other in reasons} <= told.keys()
 
 
-def test_recipes_are_shown_side_by_side_as_the_readme_says_and_kept_as_a_page(
+def test_recipes_are_shown_side_by_side_as_the_documentation_says_and_kept_as_a_page(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("axolotl")
