@@ -1,7 +1,7 @@
 # Everything a person or a machine starts. `make quickstart` is the main job (two models, which is better, a page of it),
 # `make test` the proof.
 .PHONY: setup quickstart study quick test test-all coverage chaos image-check slurm-check sky-check notebook-check real-check \
-  real-night lint lock bench clean
+  real-night lint lock bench docs pictures clean
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3.12) python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -124,6 +124,16 @@ lock:
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# All pages of the documentation as a site, without a network: build/site/index.html. Links that lead nowhere stop it.
+docs: setup
+	$(BIN)/python -m docs.scripts.site
+
+# The README's pictures, the examples beside them, and the pages of commands. RUNS=DIR: from finished runs of both quickstart recipes
+# with three seeds, and the logs of `run` in DIR/<recipe>.log; without it they are made first. Needs Chromium.
+pictures: setup
+	$(BIN)/python -m docs.scripts.commands
+	$(BIN)/python -m docs.scripts.pictures $(RUNS)
 
 clean:
 	rm -rf $(VENV) runs

@@ -1,5 +1,5 @@
 """The paths of the files in a run folder, relative to the folder. They include files that exist
-only during a stage. README.md describes the folder."""
+only during a stage. docs/run_folder.md describes the folder."""
 
 RECIPE = "recipe.yml"
 RECORD = "run.json"

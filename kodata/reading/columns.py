@@ -66,8 +66,8 @@ def _reader(file: IO[bytes], kind: str) -> "subprocess.Popen[bytes]":
     installed."""
     if find_spec(LIBRARIES[kind]) is None:
         raise FaultError(
-            f"reading .{kind} needs {LIBRARIES[kind]}, which the light install lacks; see README.md"
-            " for the full install"
+            f"reading .{kind} needs {LIBRARIES[kind]}, which the light install lacks; see"
+            " docs/quickstart.md for the full install"
         )
     env = {**python_environment(PACKAGES), "ARROW_DEFAULT_MEMORY_POOL": "system"}
     command = [sys.executable, "-m", main.__module__, kind]

@@ -535,7 +535,7 @@ def test_without_openpyxl_a_workbook_is_one_message(
     assert (
         fault(tmp_path)
         == f"{tmp_path / 'a.xlsx'}: reading .xlsx needs openpyxl, which the light install lacks;"
-        " see README.md for the full install"
+        " see docs/quickstart.md for the full install"
     )
 
 

@@ -21,6 +21,7 @@ from rich.console import Console
 from benchmarks import plan as benchmark
 from kotune.compare.efficiency import Price
 from kotune.display import short
+from kotune.display.phrases.translation import translate
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.errors import RecipeError
 from kotune.models import presets
@@ -192,7 +193,7 @@ def test_published_sizes_are_met() -> None:
 @pytest.mark.parametrize("name", ["qwen3-1.7b", "gemma-3-1b-it", "llama-3.2-3b-instruct"])
 def test_a_preset_plans_in_any_recipe_and_the_notes_say_what_it_is(name: str) -> None:
     plan = made("llama_lora", "h200", sets=(f"model={name}",))
-    assert plan.fits and any("kotune has not run it" in note for note in plan.notes)
+    assert plan.fits and any("kotune has not run it" in note for note in as_json(plan)["notes"])
 
 
 @pytest.mark.parametrize("name", PRESETS[2:])
@@ -362,7 +363,9 @@ def test_the_short_answer_has_a_line_for_each_gpu_and_the_command_that_runs_it(
 ) -> None:
     plan, phrases = made(price=Price(2500)), Phrases(language)
     told = list(answer.paragraphs(plan, Path("a.yml"), ["--seeds", "3"], phrases))
-    verdicts = [screen.verdict(plan, gpu_plan) for gpu_plan in plan.gpu_plans]
+    verdicts = [
+        translate(screen.verdict(plan, gpu_plan), language) for gpu_plan in plan.gpu_plans
+    ]
     assert [each.text for each in told if each.text in verdicts] == verdicts
     assert (told[-1].text, told[-1].is_command) == ("./cli.py run a.yml --seeds 3", True)
     assert any("fp16" in each.text and each.text.startswith("t4: ") for each in told)
@@ -372,7 +375,7 @@ def test_the_short_answer_has_a_line_for_each_gpu_and_the_command_that_runs_it(
         short.show(told, phrases, console)
     lines = captured.get().splitlines()
     assert len(lines) <= short.LINES and max(map(cell_len, lines)) <= short.COLUMNS
-    assert lines[0] == screen.PREDICTED
+    assert lines[0] == translate(screen.PREDICTED, language)
 
 
 def test_a_plan_that_fits_nowhere_has_no_command() -> None:
@@ -383,10 +386,10 @@ def test_a_plan_that_fits_nowhere_has_no_command() -> None:
     assert not any(each.is_command for each in told)
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
-def test_the_readmes_show_what_a_plan_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["before_training.md", "before_training.ko.md"])
+def test_the_pages_show_what_a_plan_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     (shown,) = re.findall(
-        r"```\n(PREDICTED.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL
+        r"```\n(PREDICTED.*?)```", (ROOT / "docs" / name).read_text(encoding="utf-8"), re.DOTALL
     )
     screen.show(made("deepseek_lora", "a100-40", "l4", "t4"))
     said = [line.split() for line in capsys.readouterr().out.splitlines()]

@@ -382,7 +382,7 @@ def test_every_reason_for_which_a_row_is_left_out_has_its_words() -> None:
     assert {one or other for one, other in reasons} <= told.keys()
 
 
-def test_recipes_are_shown_side_by_side_as_the_readme_says_and_kept_as_a_page(
+def test_recipes_are_shown_side_by_side_as_the_documentation_says_and_kept_as_a_page(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("axolotl")
@@ -413,11 +413,11 @@ def test_recipes_are_shown_side_by_side_as_the_readme_says_and_kept_as_a_page(
     )
     assert (done.returncode, done.stderr) == (0, "")
     english, korean = (
-        shown_in(ROOT / name, title)
-        for name, title in (("README.md", "Tokens"), ("README.ko.md", "토큰"))
+        shown_in(ROOT / "docs" / name, title)
+        for name, title in (("before_training.md", "Tokens"), ("before_training.ko.md", "토큰"))
     )
     said = [line.split() for line in done.stdout.splitlines()]
-    for words in map(str.split, english):  # a table may have more columns than in the README
+    for words in map(str.split, english):  # a table may have more columns than on the page
         assert any(line[: len(words)] == words for line in said), words
     assert numbers(korean) == numbers(english)
     assert done.stdout.count("]]\n") == 3
@@ -429,9 +429,9 @@ def test_recipes_are_shown_side_by_side_as_the_readme_says_and_kept_as_a_page(
     assert {path.name for path in tmp_path.iterdir()} == {"data", "tmp", own.name, "kept.html"}
 
 
-def shown_in(readme: Path, title: str) -> list[str]:
-    """The lines of output that a README shows of this command, without rules and gaps."""
-    block = re.findall(rf"```\n({title}\n.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)[0]
+def shown_in(page: Path, title: str) -> list[str]:
+    """The lines of output that a page shows of this command, without rules and gaps."""
+    block = re.findall(rf"```\n({title}\n.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)[0]
     return [line for line in block.splitlines() if line.strip("─ .")]
 
 

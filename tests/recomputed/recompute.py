@@ -1,8 +1,9 @@
 """Scores and comparisons computed once more, from a run folder's raw files.
 
-It is written from the documentation alone (README.md, tasks/README.md), with numpy and the standard
-library, and shares no line with what it checks. It reads predictions from log-likelihoods, premises
-from the questions and labels from the training rows, never the per-item `metrics` of a sample.
+It is written from the documentation alone (docs/statistics.md, tasks/README.md), with numpy and the
+standard library, and shares no line with what it checks. It reads predictions from log-likelihoods,
+premises from the questions and labels from the training rows, never the per-item `metrics` of a
+sample.
 """
 
 import json
