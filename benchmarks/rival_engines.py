@@ -57,8 +57,8 @@ class Engine(NamedTuple):
         stamp = folder / "installed"
         if not stamp.exists() or stamp.read_text() != str(self.packages):
             subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            pip = [folder / "bin" / "pip", "install", "--quiet", *self.packages]
-            subprocess.run(pip, check=True)
+            pip = str(folder / "bin" / "pip")
+            subprocess.run([pip, "install", "--quiet", *self.packages], check=True)
             _drop_cuda(folder)
             stamp.write_text(str(self.packages))
         return folder / "bin"

@@ -14,7 +14,8 @@ def main(file: str) -> None:
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from trl import SFTConfig, SFTTrainer
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
 
     settings = json.loads(Path(file).read_text(encoding="utf-8"))
     lines = Path(settings["rows"]).read_text(encoding="utf-8").splitlines()

@@ -11,8 +11,9 @@ import yaml
 
 from benchmarks import rival_engines, rivals
 from benchmarks.process_tree import Mark, Measured, measure
+from benchmarks.rival_case import Setting, recipe_of
 from benchmarks.rival_engines import Case
-from benchmarks.rivals import Round, Setting
+from benchmarks.rivals import Round
 from kotune.recipe.reading import load
 from kotune.train import config
 from tests.conftest import ROOT
@@ -49,7 +50,7 @@ def started(engine: str, tmp_path: Path) -> Written:
 
 def rendered(tmp_path: Path, setting: Setting = SETTING) -> dict:
     file = tmp_path / "rivals.yml"
-    file.write_text(yaml.safe_dump(rivals.recipe_of(setting)))
+    file.write_text(yaml.safe_dump(recipe_of(setting)))
     return dict(config.config(load(file, ()), "cpu"))
 
 
@@ -80,7 +81,7 @@ def test_a_real_model_is_trained_on_klue_nli_with_the_template_that_is_named(
     tmp_path: Path,
 ) -> None:
     setting = SETTING._replace(model=ROOT / "kotune/models/quickstart_llama", data=tmp_path)
-    recipe = rivals.recipe_of(setting)
+    recipe = recipe_of(setting)
     assert (recipe["template"], recipe["tasks"]) == ("own", ["klue_nli_ko"])
     assert rendered(tmp_path, setting)["base_model"] == str(setting.model)
 
