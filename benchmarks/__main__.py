@@ -11,6 +11,7 @@ NAMES = (
     "naturalness",
     "plan",
     "quickstart",
+    "rivals",
     "scoring",
     "stages",
     "tasks",

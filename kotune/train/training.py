@@ -234,12 +234,15 @@ def _sign(kind: str, step: int, n: int) -> Doubted:
 def _follow(metrics: Path, child: "subprocess.Popen[str]") -> Iterator[Event | Progress]:
     """Yield each event of the metrics file when it is written, until the process `child` has
     exited. Also yield the progress of evaluations."""
-    seen, now = 0, Progress("", 0)
+    seen, size, now = 0, 0, Progress("", 0)
     while True:
         ended = child.poll() is not None
-        events = read_metrics(metrics)
-        yield from events[seen:]
-        seen = len(events)
+        # Parsing a long file at each look would take CPU time from training.
+        if (written := metrics.stat().st_size if metrics.exists() else 0) != size:
+            size = written
+            events = read_metrics(metrics)
+            yield from events[seen:]
+            seen = len(events)
         if (progress := meter.read(metrics.parent)) and progress != now:
             now = progress
             # The plugin reports only evaluations, named after their steps.

@@ -110,6 +110,26 @@ def test_metrics_are_followed_while_they_are_written_and_the_adapter_is_kept_who
     assert (tmp_path / "checkpoints").exists()  # until the stage is on record
 
 
+def test_metrics_are_only_read_again_when_they_have_grown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parsing ten thousand lines at each look would take CPU time from training."""
+    reads: list[Path] = []
+
+    def counted(path: Path) -> list[Event]:
+        reads.append(path)
+        return events.read_metrics(path)
+
+    monkeypatch.setattr(training, "read_metrics", counted)
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.01)
+    line = json.dumps(GOOD[0])
+    code = f"import time\ntime.sleep(0.3); print({line!r}, file=open('m', 'a')); time.sleep(0.5)"
+    child = tether.start([sys.executable, "-c", code], tmp_path, 1)
+    followed = [e for e in training._follow(tmp_path / "m", child) if isinstance(e, Event)]
+    assert [event.as_json() for event in followed] == [GOOD[0]]
+    assert len(reads) == 1
+
+
 def failing(code: str) -> list[str]:
     """An Axolotl that runs this code instead; `options` are what kotune added to its command
     line."""
