@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from kotune.compare.comparison import Comparison, Side
-from kotune.compare.matching import shared_items
+from kotune.compare.differences import shared_items
 from kotune.runs.records import Answer, Answers, Item, Items
 from kotune_tasks.card import cards
 

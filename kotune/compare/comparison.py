@@ -16,7 +16,7 @@ from kodata.metrics.metrics import MEAN, METRICS
 from kodata.metrics.naturalness.signals import SIGNALS
 from kodata.metrics.resampling import Metric
 from kotune.compare import seeds
-from kotune.compare.matching import shared_items
+from kotune.compare.differences import shared_items
 from kotune.compare.paired import Paired, compare, holm
 from kotune.compare.shares import is_share
 from kotune.display.json_rows import JsonRow, finite

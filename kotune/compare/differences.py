@@ -1,10 +1,9 @@
 """Lists the differences between two runs other than their base models: settings, versions, data and
 items."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from kotune.compare.matching import shared_items
 from kotune.display.json_rows import JsonRow
 from kotune.runs.finished import Finished
 from kotune.runs.records import Answers
@@ -134,4 +133,17 @@ def _data(run: Finished) -> list[JsonRow]:
             "files": [file.sha256[:12] for file in entry.files],
         }
         for entry in run.manifest.entries
+    ]
+
+
+def shared_items(answers: Sequence[Answers]) -> list[str]:
+    """The document hashes of the items that all runs answered, in the order of the first run.
+
+    `answers`: each run's answers to one task, at least one run. An item counts only if its question
+    and its right answer are the same in all runs."""
+    first, *others = answers
+    return [
+        key
+        for key, answer in first.items()
+        if all(key in other and other[key].question == answer.question for other in others)
     ]

@@ -30,7 +30,7 @@ from kotune.compare.comparison import (
     shared_tasks,
     sides,
 )
-from kotune.compare.matching import shared_items
+from kotune.compare.differences import shared_items
 from kotune.display.json_rows import JsonRow, finite
 from kotune.runs.finished import Finished
 from kotune.runs.records import Answers

@@ -10,9 +10,9 @@ from kotune.compare.seeds import groups
 from kotune.display.figures import level
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
-from kotune.report import comparison_tables, cost_tables, run_tables, scored_table
-from kotune.report.health_table import health
+from kotune.report import comparison_tables, cost_tables, run_tables
 from kotune.report.lines import doubts
+from kotune.report.scored_tables import health, scored
 from kotune.report.wording import display_name, model_names
 from kotune.runs.finished import Finished
 
@@ -64,7 +64,7 @@ class Report:
     def metrics(self) -> list[Table]:
         """Tables of comparisons by criterion, of gains, by label, and of seeds. Models without an
         adapter come first."""
-        alone = list(scored_table.scored(self.result, self.phrases))
+        alone = list(scored(self.result, self.phrases))
         if not self.result.comparisons:
             return alone
         tables = comparison_tables

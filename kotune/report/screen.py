@@ -15,8 +15,7 @@ from kotune.display.short import BLANK, Paragraph
 from kotune.layout import REPORT_PAGE
 from kotune.report import comparison_tables as tables
 from kotune.report import cost_tables
-from kotune.report.health_table import health
-from kotune.report.scored_table import scored
+from kotune.report.scored_tables import health, scored
 from kotune.report.sentences import notes, verdicts
 from kotune.report.summary import Summary, summary
 from kotune.runs.finished import Finished, explain_malformed, load

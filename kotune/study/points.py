@@ -18,7 +18,7 @@ from kodata.metrics.metrics import MEAN, METRICS
 from kodata.metrics.resampling import is_known, vectors
 from kotune.compare import paired
 from kotune.compare.comparison import Side
-from kotune.compare.matching import shared_items
+from kotune.compare.differences import shared_items
 from kotune.errors import KotuneError
 from kotune.runs.finished import Finished
 from kotune.study import curves

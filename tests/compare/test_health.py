@@ -11,8 +11,8 @@ import pytest
 from kotune.compare.health import POOR, Health, health, healths, is_foreign, says_nothing
 from kotune.compare.result import Result
 from kotune.display.phrases import LANGUAGES, Phrases
-from kotune.report.health_table import health as tables
 from kotune.report.report import Report
+from kotune.report.scored_tables import health as tables
 from kotune.report.sentences import notes
 from kotune.runs.finished import load
 from kotune.runs.folder import read_json, sha256, write_json, write_text

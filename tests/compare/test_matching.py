@@ -9,7 +9,7 @@ import pytest
 from kotune.compare import paired
 from kotune.compare.answers import changes
 from kotune.compare.comparison import comparisons
-from kotune.compare.matching import shared_items
+from kotune.compare.differences import shared_items
 from kotune.runs.finished import load
 from kotune.runs.folder import read_json, sha256, write_json, write_text
 from kotune.runs.records import Answer

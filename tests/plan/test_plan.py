@@ -21,8 +21,8 @@ from rich.console import Console
 from benchmarks import plan as benchmark
 from kotune.compare.efficiency import Price
 from kotune.display import short
-from kotune.display.phrases.translation import translate
 from kotune.display.phrases import LANGUAGES, Phrases
+from kotune.display.phrases.translation import translate
 from kotune.errors import RecipeError
 from kotune.models import presets
 from kotune.plan import answer, clock, counting, gpus, memory, screen, shapes, work
@@ -193,7 +193,8 @@ def test_published_sizes_are_met() -> None:
 @pytest.mark.parametrize("name", ["qwen3-1.7b", "gemma-3-1b-it", "llama-3.2-3b-instruct"])
 def test_a_preset_plans_in_any_recipe_and_the_notes_say_what_it_is(name: str) -> None:
     plan = made("llama_lora", "h200", sets=(f"model={name}",))
-    assert plan.fits and any("kotune has not run it" in note for note in as_json(plan)["notes"])
+    notes: Any = as_json(plan)["notes"]
+    assert plan.fits and any("kotune has not run it" in note for note in notes)
 
 
 @pytest.mark.parametrize("name", PRESETS[2:])
@@ -363,9 +364,7 @@ def test_the_short_answer_has_a_line_for_each_gpu_and_the_command_that_runs_it(
 ) -> None:
     plan, phrases = made(price=Price(2500)), Phrases(language)
     told = list(answer.paragraphs(plan, Path("a.yml"), ["--seeds", "3"], phrases))
-    verdicts = [
-        translate(screen.verdict(plan, gpu_plan), language) for gpu_plan in plan.gpu_plans
-    ]
+    verdicts = [translate(screen.verdict(plan, gpu_plan), language) for gpu_plan in plan.gpu_plans]
     assert [each.text for each in told if each.text in verdicts] == verdicts
     assert (told[-1].text, told[-1].is_command) == ("./cli.py run a.yml --seeds 3", True)
     assert any("fp16" in each.text and each.text.startswith("t4: ") for each in told)
