@@ -11,7 +11,8 @@ SHOWN = 4  # the maximum number of items
 
 
 class ModelAnswers(NamedTuple):
-    """The answers of one run to an item. `example`: its base model is a, its tuned model is b."""
+    """The answers of one run to an item. `example`: its base model is a, its tuned model is b.
+    Without an adapter, both are the base model."""
 
     run: Finished
     example: Example
@@ -61,7 +62,7 @@ def _answers(task: str, example: Example, runs: Sequence[Finished]) -> SideBySid
     """The answers of the runs to the item of an example. Runs without the item are left out."""
     key, answers = example.doc_hash, []
     for run in (run for run in runs if task in run.scores):
-        base, tuned = (run.samples(task, variant).get(key) for variant in ("base", "tuned"))
+        base, tuned = (run.samples(task, variant).get(key) for variant in ("base", run.variant))
         if base and tuned:
             item = run.items(task)[key]
             answers.append(ModelAnswers(run, as_example(example.outcome, base, tuned, item)))

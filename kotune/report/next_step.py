@@ -88,7 +88,8 @@ def next_step(result: Result, phrases: Phrases) -> NextStep:
 
 def _nothing_scored(known: Known) -> Iterator[NextStep]:
     """No task was scored."""
-    if not known.result.comparisons:
+    alone = any(run.scores and not run.is_tuned for run in known.result.runs)
+    if not known.result.comparisons and not alone:
         yield known.step("nothing_scored", f"{PROGRAM} tasks")
 
 
@@ -130,7 +131,8 @@ def _more_training(run: Finished) -> tuple[str, str]:
 
 def _few_seeds(known: Known) -> Iterator[NextStep]:
     """A model has too few seeds for claims about the model."""
-    few = [group[0] for group in known.models if len(group) < ENOUGH]
+    trained = [group for group in known.models if group[0].record.trained]
+    few = [group[0] for group in trained if len(group) < ENOUGH]
     if few:
         commands = (again(run.record.as_json(), seeds=ENOUGH) for run in few)
         yield known.step("seeds" if len(known.models) > 1 else "seeds_alone", *commands)
@@ -140,8 +142,13 @@ def _alone(known: Known) -> Iterator[NextStep]:
     """There is only one model, so there is nothing to compare it with."""
     if len(known.models) > 1:
         return
-    facts = known.result.runs[0].record.as_json()
+    run = known.result.runs[0]
+    facts = run.record.as_json()
     recipe, runs_dir = recipe_of(facts), runs_dir_of(facts)
+    if not run.record.trained:
+        compare = shlex.join([PROGRAM, "compare", str(run.folder), "RUN"])
+        yield known.step("other_run", compare)
+        return
     for a, b in (MODELS, MODELS[::-1]):
         if a not in recipe.name:
             continue

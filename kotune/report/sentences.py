@@ -139,7 +139,7 @@ def _poor_answers(result: Result, phrases: Phrases) -> Iterator[str]:
                 phrases.phrase("faults", name, share=f"{shares[name]:.1%}")
                 for name in each.health.poor()
             )
-            model = display_name(each.side, result.names)
+            model = Wording(result, phrases).name(each.side)
             yield phrases("poor_answers", task=each.task, model=model, faults=faults)
 
 
@@ -153,7 +153,7 @@ def _scope(result: Result, phrases: Phrases) -> str:
     if _has_enough_seeds(result):
         return phrases("seeds_enough")
     if not enough:
-        return phrases("one_seed" if len(grouped) == 1 else "one_seed_each")
+        return phrases("one_seed" if len(_tuned(result)) == 1 else "one_seed_each")
     names_of = "; ".join(
         display_name(Side(group[0], "tuned", group[1:]), result.names) for group in enough
     )

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
+from typing import NamedTuple
 
 from kotune.compare.comparison import Comparison
 from kotune.compare.efficiency import Efficiency
@@ -17,6 +18,7 @@ from kotune.display.words import ADAPTERS, amount
 from kotune.report.next_step import NextStep, next_step
 from kotune.report.sentences import Verdict, between, cautions, gain_verdicts, tunings
 from kotune.report.wording import Wording
+from kotune.runs.finished import Finished
 from kotune_tasks.card import CRITERIA, cards
 
 # The certainty of a cell, by the claim about the tuned model compared with its base model.
@@ -31,7 +33,7 @@ class BoardCell:
     - `value`: the value after tuning, for example `72.3%`
     - `change`: the value after tuning minus the value before, for example `+13.4 %p`
     - `certainty`: `up` or `down` for a significant change for the better or the worse, `same` if no
-      change was found, `open` if there is no verdict, `none` if there is no value
+      change was found, `open` if there is no verdict, `none` if there is no value, or no tuning
     - `text`: the certainty in words, with the confidence interval
     """
 
@@ -103,10 +105,13 @@ def _ranked(result: Result) -> list[Runs]:
     the best first. Models without a value come last."""
 
     def key(group: Runs) -> tuple[bool, float]:
-        value, sign = math.nan, 1
-        for each in _tunings(result, group)[:1]:
-            value, sign = each.paired.value_b, 1 if each.is_lower_better else -1
-        return math.isnan(value), 0.0 if math.isnan(value) else sign * value
+        values = [
+            (each.paired.value_b, each.is_lower_better) for each in _tunings(result, group)
+        ] or [(score.value, score.is_lower_better) for score in _scores(group[0])]
+        value, is_lower_better = values[0] if values else (math.nan, False)
+        if math.isnan(value):
+            return True, 0.0
+        return False, value if is_lower_better else -value
 
     return sorted(groups(result.runs), key=key)
 
@@ -122,12 +127,35 @@ def _tunings(result: Result, group: Runs) -> list[Comparison]:
     return sorted(made, key=lambda each: CRITERIA.index(cards()[each.task].criterion))
 
 
+class _Score(NamedTuple):
+    """The primary metric's value of a model without an adapter."""
+
+    task: str
+    metric: str
+    value: float
+    is_share: bool
+    is_lower_better: bool
+
+
+def _scores(run: Finished) -> list[_Score]:
+    """The scores of a model without an adapter, sorted by criterion. Empty for a tuned model."""
+    scores = []
+    for task, entry in run.scores.items() if not run.is_tuned else ():
+        card = cards()[task]
+        value = entry.base[card.primary].value
+        lower = card.primary in card.lower_is_better
+        scores.append(
+            _Score(task, card.primary, math.nan if value is None else value, card.is_share, lower)
+        )
+    return sorted(scores, key=lambda each: CRITERIA.index(cards()[each.task].criterion))
+
+
 def _columns(wording: Wording) -> dict[str, str | None]:
     """The task of each column of the scoreboard, by the column's key. None for a criterion without
     a task."""
-    tasks = {
-        each.task: None for each in wording.result.comparisons if each.is_primary and each.is_tuning
-    }
+    result = wording.result
+    tasks = {each.task: None for each in result.comparisons if each.is_primary and each.is_tuning}
+    tasks |= {score.task: None for run in result.runs for score in _scores(run)}
     columns: dict[str, str | None] = {}
     for criterion in CRITERIA:
         own = [task for task in tasks if cards()[task].criterion == criterion]
@@ -140,7 +168,10 @@ def _columns(wording: Wording) -> dict[str, str | None]:
 
 
 def _standing(group: Runs, columns: dict[str, str | None], wording: Wording) -> Standing:
-    made = {each.task: _cell(each, wording.phrases) for each in _tunings(wording.result, group)}
+    phrases = wording.phrases
+    made = {each.task: _cell(each, phrases) for each in _tunings(wording.result, group)}
+    for task, _, value, share, _ in _scores(group[0]):
+        made[task] = BoardCell(level(value, share), "", "none", phrases("summary_untuned"))
     cells = {key: made.get(task) if task else None for key, task in columns.items()}
     return Standing(wording.names[group[0].folder], cells)
 
@@ -159,6 +190,13 @@ def _cell(comparison: Comparison, phrases: Phrases) -> BoardCell:
 def _model(group: Runs, wording: Wording) -> str:
     """A model's name, adapter and seeds, and its values before and after tuning."""
     run, phrases = group[0], wording.phrases
+    if not run.is_tuned:
+        scored = (
+            phrases("summary_value", task=task, metric=metric, value=level(value, share))
+            for task, metric, value, share, _ in _scores(run)
+        )
+        name, values = wording.names[run.folder], "; ".join(scored)
+        return phrases.phrase("summary_model", "untuned", name=name, values=values)
     seeds = ", ".join(str(each.record.seed) for each in group)
     values = "; ".join(_values(each, phrases) for each in _tunings(wording.result, group))
     return phrases.phrase(
@@ -202,8 +240,8 @@ def _cost(group: Runs, wording: Wording) -> str:
 
 def _pace(facts: list[Efficiency], made: list[Comparison], phrases: Phrases) -> Iterator[str]:
     """The points gained for each minute of training, by the first task whose primary metric is a
-    share."""
-    minutes = fmean(each.seconds["train"] for each in facts) / 60
+    share. Yields nothing for a model that was only scored."""
+    minutes = fmean(each.seconds.get("train", 0.0) for each in facts) / 60
     shares = [each for each in made if each.is_share and math.isfinite(each.paired.difference)]
     for each in shares[:1] if minutes else ():
         gained = (-1 if each.is_lower_better else 1) * each.paired.difference

@@ -40,7 +40,7 @@ def model_names(runs: Sequence[Finished]) -> dict[Path, str]:
     firsts = [group[0] for group in grouped]
     names = [Path(run.recipe.model).name for run in firsts]
     if len({*names}) < len(names):
-        names = [title_of(run) for run in firsts]
+        names = [Path(title_of(run)).name for run in firsts]
     names = [
         f"{name} ({run.name})" if names.count(name) > 1 else name
         for name, run in zip(names, firsts, strict=True)

@@ -532,10 +532,9 @@ def test_the_screen_says_the_verdict_first_and_marks_what_differs_by_words(
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "kept.html").read_text(encoding="utf-8")
     assert page.count('<li class="better">') == 2
-    (told,) = re.findall(r'aria-label="(nli_sample_ko\sacc\s1\s[^"]+)"', page)
-    pairs = [" ".join(one.partition(": ")[0].split()) for one in told.split("; ")]
-    sides = ("1 base → 1 tuned", "2 base → 2 tuned", "1 tuned → 2 tuned")
-    assert pairs == [f"nli_sample_ko acc {side}" for side in sides]
+    plot = page[page.index("<b>nli_sample_ko acc</b>") :].partition("</figure>")[0]
+    pairs = [" ".join(label.split()) for label in re.findall(r'"label">([^<]*→[^<]*)<', plot)]
+    assert pairs == ["1 base → 1 tuned", "2 base → 2 tuned", "1 tuned → 2 tuned"]
     assert not re.search(r"<script|<link|url\((?!data:)|(?:src|href)=", page)
     assert page.index('<section class="alert">') > page.index("NOT THE SAME")
     assert re.match(r"Reasoning: 7.* No difference found between\sthese two", done.stdout)

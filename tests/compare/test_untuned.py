@@ -71,10 +71,10 @@ def test_a_model_alone_has_scores_and_no_comparison(tmp_path: Path) -> None:
     assert result.names[tmp_path / "a"] == "other"
     text = in_markdown(Report(result, Phrases("en")))
     accuracy = result.runs[0].scores["nli_sample_ko"].base["acc"]
-    assert f"| 1 | nli_sample_ko | acc\\* | {accuracy.value:.3f} |" in text
+    assert f"| 1 | nli_sample_ko | acc\\* | {accuracy.value:.1%} |" in text
     assert "not trained here" in text and "Nothing was tuned" not in text
     assert score_lines(result.runs[0].scores) == [
-        f"nli_sample_ko acc: {accuracy.value:.3f} ± {accuracy.stderr:.3f} (n = 150);"
+        f"nli_sample_ko acc: {100 * accuracy.value:.1f} ± {accuracy.stderr:.1%} (n = 150);"
         " nothing is tuned"
     ]
 
@@ -123,7 +123,7 @@ def test_two_models_alone_are_compared_as_models(tmp_path: Path) -> None:
     assert claim(comparison) == "worse"
     assert "Nothing was tuned" in " ".join(notes(result, Phrases("en")))
     (verdict,) = verdicts(result, Phrases("en"))
-    assert "weak is worse than other" in verdict.text or "other is better than weak" in verdict.text
+    assert verdict.text.startswith("Reasoning: other is ahead, ") and " for weak (" in verdict.text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
