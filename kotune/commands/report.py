@@ -46,7 +46,7 @@ def report(
         echo(path)
 
 
-@click.command("open")
+@click.command("open", cls=TranslatedCommand)
 @click.argument("target", metavar="RUN", type=RecipeFile())
 @runs_dir_option
 def open_page(target: Path, runs_dir: Path) -> None:

@@ -13,6 +13,7 @@ from kotune.commands.options import (
     limit_option,
     runs_dir_option,
 )
+from kotune.display.language import TranslatedCommand
 from kotune.runs.folder import RUNS, as_options
 from kotune.shipped import PROGRAM, typed
 from kotune.worker.device import Device
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from kotune.recipe.schema import Limit
 
 
-@click.command()
+@click.command(cls=TranslatedCommand)
 @click.argument("subject", metavar="MODEL|ADAPTER", type=click.Path(path_type=Path))
 @click.option(
     "--tasks", required=True, metavar="A,B,...", help="Score these tasks or groups of tasks."

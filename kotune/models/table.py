@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 
 from kotune.display.phrases import Phrases
+from kotune.display.terminal import echo
 from kotune.models.catalogue import Preset
 from kotune.models.notes import duties_of
 from kotune.models.presets import ROWS
@@ -60,4 +61,4 @@ def _line(cells: list[str]) -> str:
 
 if __name__ == "__main__":
     of_language = Phrases(sys.argv[1])
-    print("\n".join([*models(of_language), "", *licences(of_language)]))
+    echo("\n".join([*models(of_language), "", *licences(of_language)]))

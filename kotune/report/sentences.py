@@ -73,10 +73,13 @@ def cautions(result: Result, phrases: Phrases) -> list[str]:
     - runs that are not compared, but show the variation of seeds
     """
     first = result.names[result.runs[0].folder]
+    unlike: dict[int, list[str]] = {}  # the runs by the number of their differences
+    for folder, rows in result.differences.items():
+        unlike.setdefault(len(rows), []).append(result.names[folder])
     differences = [
-        phrases("unlike", a=first, b=result.names[folder], n=len(rows))
-        for folder, rows in result.differences.items()
-        if rows
+        phrases("unlike", a=first, b=", ".join(names), n=number)
+        for number, names in unlike.items()
+        if number
     ]
     missing = dict.fromkeys(
         line for run in result.runs for line in not_scored(run.manifest, phrases)

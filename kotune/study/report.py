@@ -149,5 +149,5 @@ def answer(report: StudyReport, page: Path) -> Iterator[Paragraph]:
     yield from (Paragraph(text, 1) for text in report.limits())
     yield BLANK
     yield Paragraph(report.say("summary_page", path=page))
-    yield Paragraph(report.say("study_next"))
+    yield Paragraph(report.say("study_open"))
     yield Paragraph(command(page.parent, verb="open"), is_command=True)

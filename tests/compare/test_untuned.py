@@ -71,6 +71,7 @@ def test_a_model_alone_has_scores_and_no_comparison(tmp_path: Path) -> None:
     assert result.names[tmp_path / "a"] == "other"
     text = in_markdown(Report(result, Phrases("en")))
     accuracy = result.runs[0].scores["nli_sample_ko"].base["acc"]
+    assert accuracy.value is not None
     assert f"| 1 | nli_sample_ko | acc\\* | {accuracy.value:.1%} |" in text
     assert "not trained here" in text and "Nothing was tuned" not in text
     assert score_lines(result.runs[0].scores) == [

@@ -121,7 +121,7 @@ HARMLESS = [
     ),
 ]
 MEANT = [
-    Edit("a plot", "kotune/display/plots/rows.py", "GAP = ", "GAP = 2 * ", ("report",)),
+    Edit("a plot", "kotune/display/plots/rows.py", "SPANNED = ", "SPANNED = 2 * ", ("report",)),
     Edit("a page", "kotune/display/pages/report.html.jinja", "<h2", "<h3", ("report",)),
     Edit("a phrase", "kotune/display/phrases/ko.yml", "튜닝", "파인튜닝", ("report",)),
     Edit(

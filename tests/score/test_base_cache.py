@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -279,7 +280,7 @@ def test_nothing_of_the_machine_or_its_secrets_is_kept(other: Path) -> None:
 def test_fresh_base_asks_anew_and_forgets_what_was_reused(root: Path, tmp_path: Path) -> None:
     from kotune.runs.job import Job
 
-    recipe: Any = None
+    recipe: Any = SimpleNamespace(adapter="lora")
     job = Job(recipe, Run(root), "cpu", None, fresh_base=True)
     job.__dict__["tasks"] = {TASK: None}
     assert taken(root)
@@ -306,7 +307,7 @@ def test_a_sibling_comes_before_the_cache(root: Path, other: Path) -> None:
 
     sibling = root.parent / "sibling"
     shutil.copytree(other, sibling)
-    recipe: Any = None
+    recipe: Any = SimpleNamespace(adapter="lora")
     job = Job(recipe, Run(root), "cpu", None)
     job.__dict__["tasks"] = {TASK: None}
     assert bodies._reuse(job, INPUTS) == []

@@ -156,7 +156,7 @@ def test_a_cell_is_the_run_that_its_overrides_make(
 ) -> None:
     told: list[str] = []
     screen: Any = SimpleNamespace(
-        header=lambda folder, _: told.append(str(folder)), say=lambda _: None
+        header=lambda folder, _: told.append(str(folder)), say=lambda _: None, language="en"
     )
     for cell in grid.cells:
         pipeline.run(

@@ -425,7 +425,7 @@ def test_arms_of_one_seed_are_not_called_better_because_a_seed_does_not_speak_fo
     )
     assert all("these adapters of" in verdict.text for verdict in passes)
     assert not re.search("better|worse|learned", " ".join(each.text for each in one.verdicts()))
-    assert "at all sizes together: llama; deepseek." in one.notes()[-1]
+    assert "at all sizes together: llama; deepseek." in one.limits()[-1]
     (found,) = found_in(one).pairs
     assert found.crossings == [OPEN] and not found.includes_seeds
     assert outcome(found.sizes[-1][1]) == "worse"  # for these adapters
@@ -440,7 +440,7 @@ def test_an_arm_of_one_seed_beside_one_of_three_is_the_only_one_that_is_named(
     study, cells = made(tmp_path, Grid((250, 1000), (1, 2, 3)))
     mixed = [each for each in cells if each.cell.arm == "llama" or each.cell.seed == 1]
     told = report.StudyReport(study, (mixed, []), Phrases("en"), None)
-    assert "at all sizes together: deepseek." in told.notes()[-1]
+    assert "at all sizes together: deepseek." in told.limits()[-1]
     gains, _, of_llama, of_deepseek = (verdict.text for verdict in told.verdicts())
     assert "of these adapters" in gains
     assert "which llama passes" in of_llama and "these adapters of deepseek" in of_deepseek
