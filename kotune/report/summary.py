@@ -229,19 +229,25 @@ def _cost(group: Runs, wording: Wording) -> str:
     phrases, result = wording.phrases, wording.result
     pairs = zip(result.runs, result.efficiency(), strict=True)
     facts = [each for run, each in pairs if run in group]
-    minutes = sum(sum(each.seconds.values()) for each in facts) / 60
-    kind = "several" if len(group) > 1 else "one"
-    parts = [phrases.phrase("summary_minutes", kind, n=f"{minutes:,.1f}", seeds=len(group))]
+    minutes, trained = sum(sum(each.seconds.values()) for each in facts) / 60, _trained(facts)
+    kind = ("several" if len(group) > 1 else "one") if trained else "scored"
+    shown = {"n": f"{minutes:,.1f}", "trained": f"{trained:,.1f}", "seeds": len(group)}
+    parts = [phrases.phrase("summary_minutes", kind, **shown)]
     if won := [each.cost.won for each in facts if each.cost]:
         parts.append(phrases("summary_won", n=f"{sum(won):,.0f}"))
     parts += _pace(facts, _tunings(result, group), phrases)
     return phrases("summary_cost", name=wording.names[group[0].folder], parts=", ".join(parts))
 
 
+def _trained(facts: list[Efficiency]) -> float:
+    """The minutes of training of a seed, on average. 0 for a model that was only scored."""
+    return fmean(each.seconds.get("train", 0.0) for each in facts) / 60
+
+
 def _pace(facts: list[Efficiency], made: list[Comparison], phrases: Phrases) -> Iterator[str]:
     """The points gained for each minute of training, by the first task whose primary metric is a
     share. Yields nothing for a model that was only scored."""
-    minutes = fmean(each.seconds.get("train", 0.0) for each in facts) / 60
+    minutes = _trained(facts)
     shares = [each for each in made if each.is_share and math.isfinite(each.paired.difference)]
     for each in shares[:1] if minutes else ():
         gained = (-1 if each.is_lower_better else 1) * each.paired.difference

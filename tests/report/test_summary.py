@@ -134,8 +134,9 @@ def test_costs_are_those_of_all_seeds(two: Result) -> None:
     with_price = replace(two, price=Price(3000))
     first, _ = summary(with_price, EN).costs
     pace = f"{100 * tuning(two).paired.difference:+.1f} %p per minute of training"
-    assert first == f"quickstart-llama: 12.0 minutes for 3 seeds, 600 won, {pace} (nli_sample_ko)"
-    assert "won" not in summary(two, EN).costs[0]
+    minutes = "12.0 minutes for 3 seeds (1.0 of training a seed)"
+    assert first == f"quickstart-llama: {minutes}, KRW 600, {pace} (nli_sample_ko)"
+    assert "KRW" not in summary(two, EN).costs[0]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
