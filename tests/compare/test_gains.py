@@ -182,9 +182,8 @@ def test_the_sentence_says_from_where_each_model_gained(tmp_path: Path) -> None:
         " 60.0% for quickstart-llama (+10.0 %p, 95% CI 5.0 to 15.0, p = .003, one seed each, 150"
         " items)."
     )
-    assert "quickstart-deepseek 모델이 더 큽니다. quickstart-deepseek 모델은 40.0%에서" in said(
-        runs, row, "ko"
-    )
+    gained = "quickstart-deepseek 모델은 20.0%p(튜닝 전 40.0%)"
+    assert f"quickstart-deepseek 모델이 더 큽니다. {gained}" in said(runs, row, "ko")
     less = row.paired._replace(difference=-0.1, ci_low=-0.15, ci_high=-0.05)
     assert "quickstart-llama gained more points" in said(runs, replace(row, paired=less), "en")
     few = replace(row, paired=row.paired._replace(groups=FEWEST_CLUSTERS - 1))

@@ -39,6 +39,7 @@ def adapter(folder: Path, is_narrow: bool = False, **config: object) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.e2e
 def test_an_adapter_and_its_base_are_scored_and_compared(cli: Cli, tmp_path: Path) -> None:
     given = adapter(tmp_path / "mine")
@@ -65,10 +66,12 @@ def test_an_adapter_and_its_base_are_scored_and_compared(cli: Cli, tmp_path: Pat
     result = Result.of(runs)
     assert len([each for each in result.comparisons if each.is_primary]) == 2
     compared = cli("compare", tuned, alone)
-    assert compared.returncode == 0 and "not trained here" in compared.stdout
+    assert compared.returncode == 0 and "minutes of scoring" in compared.stdout
+    assert "not trained here" in cli("compare", tuned, alone, "--all").stdout
     assert read_json(tuned / "run.json")["command"] == Finished(tuned).command
 
 
+@pytest.mark.slow
 @pytest.mark.e2e
 @pytest.mark.parametrize(
     ("config", "words", "message"),

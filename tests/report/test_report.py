@@ -221,7 +221,7 @@ def test_what_a_proof_covers_is_told_on_the_screen() -> None:
     assert [translate(line, "ko") for line in (told[0], *told[2:])] == [
         "학습 대상 검증: 2,718행 중 2,718행에서 답변과 턴 종료 토큰만 학습합니다",
         "프롬프트 일치 검증 nli_sample_ko: 프롬프트 1,140개의 토큰 ID가 학습과 채점에서 같습니다",
-        "프롬프트 일치 검증 nsmc_ko: 학습하지 않는 프롬프트입니다",
+        "프롬프트 일치 검증 nsmc_ko: 학습에 사용하지 않는 프롬프트입니다",
     ]
     assert told == [
         "parity labels: only the answer and its end of turn are trained, in 2,718 of 2,718 rows",

@@ -175,6 +175,7 @@ def test_a_prompt_that_is_too_long_is_not_cut(run: Path, task: str) -> None:
     assert scoring._few_shot(None, False) is None
 
 
+@pytest.mark.slow
 @pytest.mark.e2e
 def test_a_run_compares_the_tuned_model_with_it(cli: Cli, tmp_path: Path) -> None:
     recipe = tmp_path / "shots.yml"
