@@ -1,6 +1,7 @@
 """Loads the models to be scored: the base model and the adapter, in the precision of training and
 in lm-evaluation-harness's HF class. The class also records which generated answers ended."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -121,18 +122,10 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
             requests = [_shortened(request, self) for request in requests]
             if self.meter:
                 self.meter.expect(len(requests))
-            answers, reading = [""] * len(requests), self.batch_size_per_gpu
-            self.generation_batches, hook = [], self.cache_hook
+            reading, self.generation_batches, hook = self.batch_size_per_gpu, [], self.cache_hook
             self.cache_hook = self.endings = Endings(hook)
-            for size, numbers in batches.parts(self, requests, self.most).items():
-                self.batch_size_per_gpu = size = min(size, self.most)
-                generated = super().generate_until(
-                    [requests[number] for number in numbers], disable_tqdm
-                )
-                if self.batch_size_per_gpu < size:  # it ran out of memory
-                    self.most = self.batch_size_per_gpu
-                for number, answer in zip(numbers, generated, strict=True):
-                    answers[number] = opened_thought(requests[number].args[0]) + answer
+            plain = super().generate_until
+            answers = _in_parts(self, requests, lambda part: plain(part, disable_tqdm))
             self.batch_size_per_gpu, self.cache_hook = reading, hook
             self.ended = [self.endings.take(request.args[0]) for request in requests]
             return answers
@@ -140,6 +133,22 @@ def harness_model(model: Any, tokenizer: Any) -> Any:
     return HarnessModel(
         pretrained=model, tokenizer=tokenizer, batch_size=BATCH_SIZE, **float32_softmax_arguments()
     )
+
+
+def _in_parts(
+    model: Any, requests: list[Any], generate: Callable[[list[Any]], list[str]]
+) -> list[str]:
+    """The answer to each request, in order. Requests of equal batch size are generated together.
+    `model`: the model of harness_model(); its `most` is lowered if memory runs out."""
+    answers = [""] * len(requests)
+    for size, numbers in batches.parts(model, requests, model.most).items():
+        model.batch_size_per_gpu = size = min(size, model.most)
+        generated = generate([requests[number] for number in numbers])
+        if model.batch_size_per_gpu < size:  # it ran out of memory
+            model.most = model.batch_size_per_gpu
+        for number, answer in zip(numbers, generated, strict=True):
+            answers[number] = opened_thought(requests[number].args[0]) + answer
+    return answers
 
 
 class Endings:

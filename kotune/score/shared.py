@@ -100,8 +100,9 @@ def model_class(base: Any) -> Any:
             disable_tqdm: bool = False,
             override_bs: int | None = None,
         ) -> list[Answer]:
+            plain = super()._loglikelihood_tokens
             if self.shares is None:
-                self.shares = _can_share(self, super()._loglikelihood_tokens)
+                self.shares = _can_share(self, plain)
                 self.shared_below = _shared_below(self.model) if self.shares else 0
             if self.meter:
                 self.meter.expect(len(requests))
@@ -109,9 +110,7 @@ def model_class(base: Any) -> Any:
                 return loglikelihoods(self, requests, disable_tqdm)
 
             def ask(left: list[Request]) -> list[Answer]:
-                return list(
-                    super(SharedModel, self)._loglikelihood_tokens(left, disable_tqdm, override_bs)
-                )
+                return list(plain(left, disable_tqdm, override_bs))
 
             keyed = [(request[0], request) for request in requests]
             return memory.answers_within_memory(self, "loglikelihood", keyed, ask, [])
@@ -125,8 +124,10 @@ def model_class(base: Any) -> Any:
                 del self.tok_encode
 
         def generate_until(self, requests: Any, disable_tqdm: bool = False) -> list[str]:
+            plain = super().generate_until
+
             def ask(left: list[Any]) -> list[str]:
-                return list(super(SharedModel, self).generate_until(left, disable_tqdm))
+                return list(plain(left, disable_tqdm))
 
             keyed = [(request.args, request) for request in requests]
             return memory.answers_within_memory(
