@@ -97,13 +97,13 @@ real-check: real-models
 	$(REAL_RUN) recipes/real/smollm_klue.yml $(ON_KLUE)
 	$(REAL_RUN) recipes/real/gemma_klue.yml $(ON_KLUE)
 	$(REAL_RUN) recipes/real/gemma_klue_write.yml $(ON_KLUE)
-	$(REAL_RUN) recipes/real/gemma_klue.yml --set data.0.samples=400 $(ON_KLUE)  # as many rows as SmolLM2: the newest is compared
 	./cli.py report recipes/real/gemma_nsmc.yml --lang ko
 	./cli.py compare recipes/real/gemma_klue.yml recipes/real/smollm_klue.yml --html $(REAL)/compare.html
 	./cli.py compare recipes/real/gemma_klue.yml recipes/real/smollm_klue.yml --html $(REAL)/compare.ko.html --lang ko
 
-# For a night: five times the rows.
+# For a night: 4 and 20 times the rows.
 real-night: real-models
+	$(REAL_RUN) recipes/real/gemma_klue.yml --set data.0.samples=1600 $(ON_KLUE)
 	$(REAL_RUN) recipes/real/gemma_klue.yml --set data.0.samples=8000 $(ON_KLUE)
 
 .PHONY: real-models
