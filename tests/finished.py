@@ -34,6 +34,7 @@ class Made:
     seed: int = 7
     record: Mapping[str, Any] = field(default_factory=dict)
     task: str = "nli_sample_ko"
+    also: tuple[str, ...] = ()  # more tasks, whose items and answers are the same
     lines: tuple[str, ...] = ()  # its reference lines, which all say the first relation
     whole: bool = False  # whether the three items of a premise are also asked as one, for agreement
     # Whether its items have two sources and three numbers of votes, for breakdowns.
@@ -46,9 +47,11 @@ LLAMA = Made()
 
 def finished(folder: Path, made: Made = LLAMA) -> Path:
     """Write the whole folder; its path."""
+    tasks = (made.task, *made.also)
     write_text(
         folder / "recipe.yml",
-        f"# resolved\nmodel: {made.model}\nadapter: {made.adapter}\ntasks: [{made.task}]\n",
+        f"# resolved\nmodel: {made.model}\nadapter: {made.adapter}\n"
+        f"tasks: [{', '.join(tasks)}]\n",
     )
     config = {
         "base_model": made.model,
@@ -61,32 +64,36 @@ def finished(folder: Path, made: Made = LLAMA) -> Path:
     write_json(folder / "data" / "manifest.json", MANIFEST)
     write_json(folder / "parity.json", PARITY)
     write_text(folder / "metrics.jsonl", "".join(json.dumps(event) + "\n" for event in events()))
+    write_json(folder / "scores.json", {task: _scored(folder, task, made) for task in tasks})
+    write_json(folder / "run.json", {**RECORD, **made.record})
+    return folder
+
+
+def _scored(folder: Path, task: str, made: Made) -> Row:
+    """Write the answers to a task; its entry in scores.json."""
     entry: Row = {
         "version": 1.0,
         "criterion": "reasoning",
         "chance": {"acc": 0.3333},
         "n": 3 * made.premises,
         "sha256": {},
+        "references": {"rows": 400, "absent": None, "lines": {}},
     }
-    for kind, rows in {
-        "items": items(made),
-        "base": samples(made, 0),
-        "tuned": samples(made, 1),
-    }.items():
-        path = folder / "samples" / kind / f"{made.task}.jsonl"
+
+    def put(kind: str, rows: list[Row]) -> None:
+        path = folder / "samples" / kind / f"{task}.jsonl"
         write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         entry["sha256"][kind] = sha256(path)
-        if kind != "items":
-            entry[kind] = scores(rows)
-    entry["references"] = {"rows": 400, "absent": None, "lines": {}}
+
+    put("items", items(made))
+    for kind, rows in (("base", samples(made, 0)), ("tuned", samples(made, 1))):
+        put(kind, rows)
+        entry[kind] = scores(rows)
     for line in made.lines:
         rows = [_sample(number, made, said=0) for number in numbers(made)]
-        path = folder / "samples" / line / f"{made.task}.jsonl"
-        write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-        entry["sha256"][line], entry["references"]["lines"][line] = sha256(path), scores(rows)
-    write_json(folder / "scores.json", {made.task: entry})
-    write_json(folder / "run.json", {**RECORD, **made.record})
-    return folder
+        put(line, rows)
+        entry["references"]["lines"][line] = scores(rows)
+    return entry
 
 
 def items(made: Made) -> list[Row]:

@@ -3,7 +3,9 @@ supported, and kotune.report writes the sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from kotune.compare.breakdowns import Breakdown, breakdowns
 from kotune.compare.comparison import Comparison, adjusted, against, comparisons
@@ -23,7 +25,6 @@ class Result:
     """Runs and their comparisons.
 
     - `comparisons`: the comparisons of models, as in comparisons()
-    - `names`: the displayed name of each run, by the run's folder
     - `differences`: the properties in which each later run differs from the first run, by the later
       run's folder
     - `price`: the price for the costs; None if the user gave none
@@ -37,7 +38,6 @@ class Result:
 
     runs: Sequence[Finished]
     comparisons: Sequence[Comparison]
-    names: dict[Path, str]
     differences: dict[Path, list[Difference]]
     price: Price | None = None
     baselines: Sequence[Comparison] = ()
@@ -58,7 +58,6 @@ class Result:
         return cls(
             runs,
             compared,
-            titles(runs),
             {run.folder: _differences(grouped, run) for run in runs[1:]},
             price,
             against(runs),
@@ -67,6 +66,26 @@ class Result:
             label_parts(compared),
             list(healths(runs)),
         )
+
+    @cached_property
+    def models(self) -> dict[Path, str]:
+        """The displayed name of each run's model, by the run's folder. Seeds of one recipe have the
+        same name."""
+        return {folder: name.with_details() for folder, name in _names(self.runs).items()}
+
+    @cached_property
+    def names(self) -> dict[Path, str]:
+        """The displayed name of each run, by its folder: the name of its model, and its seed if
+        other seeds of the same recipe are among the runs."""
+        return {run.folder: self.name_of((run,)) for run in self.runs}
+
+    def name_of(self, runs: Sequence[Finished]) -> str:
+        """The displayed name of some runs of one recipe, with their seeds if the recipe has several
+        among the runs of this result."""
+        group = next(group for group in groups(self.runs) if runs[0] in group)
+        seeds = ", ".join(f"{run.record.seed}" for run in runs)
+        details = [f"seed={seeds}"] if len(group) > 1 else []
+        return _names(self.runs)[runs[0].folder].with_details(*details)
 
     def efficiency(self) -> list[Efficiency]:
         """The cost of each run."""
@@ -98,20 +117,35 @@ class Result:
         }
 
 
-def titles(runs: Sequence[Finished]) -> dict[Path, str]:
-    """The displayed name of each run, by its folder.
+class _Name(NamedTuple):
+    """The displayed name of a model. `folder`: the name of a run's folder, if models with the same
+    name are told apart by it. Otherwise empty."""
 
-    The name has the model and the adapter. If the given runs include other seeds of the same
-    recipe, the seed is added. If runs of another recipe have the same model and adapter, the name
-    of the run's folder is added instead of the seed."""
+    model: str
+    folder: str
+
+    def with_details(self, *details: str) -> str:
+        shown = ", ".join(filter(None, (self.folder, *details)))
+        return f"{self.model} ({shown})" if shown else self.model
+
+
+def _names(runs: Sequence[Finished]) -> dict[Path, _Name]:
+    """The name of each run's model, by the run's folder. It is the last part of the model's id or
+    path. If several models have this name, the adapter is added if that tells any of them apart,
+    and the folder of the first run if they are still not told apart."""
     grouped = groups(runs)
-    all_titles = [title_of(group[0]) for group in grouped]
-    names = {}
-    for title, group in zip(all_titles, grouped, strict=True):
-        for run in group:
-            seed = f"{title} (seed={run.record.seed})" if len(group) > 1 else title
-            names[run.folder] = f"{title} ({run.name})" if all_titles.count(title) > 1 else seed
-    return {run.folder: names[run.folder] for run in runs}
+    firsts = [group[0] for group in grouped]
+    short = [Path(run.recipe.model).name for run in firsts]
+    full = [Path(title_of(run)).name for run in firsts]
+    adapters = {name: {f for s, f in zip(short, full, strict=True) if s == name} for name in short}
+    names = [
+        other if len(adapters[name]) > 1 else name for name, other in zip(short, full, strict=True)
+    ]
+    return {
+        run.folder: _Name(name, first.name if names.count(name) > 1 else "")
+        for name, first, group in zip(names, firsts, grouped, strict=True)
+        for run in group
+    }
 
 
 def title_of(run: Finished) -> str:

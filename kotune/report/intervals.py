@@ -15,7 +15,6 @@ from kotune.display.phrases import Phrases
 from kotune.display.plots import SHARES, Group, Interval, Panel, PlotRow, differences
 from kotune.report import comparison_tables
 from kotune.report.report import Report
-from kotune.report.wording import model_names
 from kotune.runs.finished import Finished
 from kotune.runs.records import UNDEFINED, TaskScores
 from kotune_tasks.card import CRITERIA, cards
@@ -34,7 +33,7 @@ def picture(report: Report, order: Sequence[str]) -> list[Panel]:
     that a run computes, and the highest published figure."""
     rows: dict[str, list[PlotRow]] = {}
     lines: dict[str, dict[str, float]] = {}
-    names = model_names(report.result.runs)
+    names = report.result.models
     for comparison in report.result.comparisons:
         if not (comparison.is_primary and comparison.is_tuning):
             continue

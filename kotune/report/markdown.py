@@ -38,7 +38,8 @@ def in_markdown(report: Report) -> str:
 def _runs(report: Report) -> Iterator[str]:
     """A numbered list of the runs."""
     for run in report.result.runs:
-        yield f"{report.numbers[run.folder]}. {escaped(report.name(run))} ({escaped(run.name)})"
+        named = f"{report.name(run)}: {report.full_name(run)} ({run.name})"
+        yield f"{report.numbers[run.folder]}. {escaped(named)}"
 
 
 def _fenced(recipe: str) -> str:

@@ -57,7 +57,7 @@ class Known:
         return Wording(self.result, self.phrases)
 
     def name(self, run: Finished) -> str:
-        return self.wording.names[run.folder]
+        return self.wording.result.models[run.folder]
 
     @property
     def between(self) -> list[Comparison]:

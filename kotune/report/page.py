@@ -12,9 +12,8 @@ from kotune.display import plots
 from kotune.display.page import render
 from kotune.report.intervals import picture, run_label, spans, strips
 from kotune.report.report import Report
-from kotune.report.sentences import Verdict, notes, verdicts
+from kotune.report.sentences import Verdict, more_notes, verdicts
 from kotune.report.summary import Summary, summary
-from kotune.report.wording import model_names
 
 LEAST = 1e-6  # smaller losses are plotted at this value, because 0 has no logarithm
 NAMED = 6  # if there are more runs, a legend shows their numbers instead of their names
@@ -40,9 +39,8 @@ def page(report: Report) -> str:
         phrases=phrases,
         short=short,
         is_between=len(groups(result.runs)) > 1,
-        models=model_names(result.runs),
         other_claims=_other_claims(short, report),
-        claim_notes=[note for note in notes(result, phrases) if note not in short.cautions],
+        claim_notes=more_notes(result, phrases),
         picture=picture(report, [standing.name for standing in short.scoreboard]),
         answers=side_by_side(report.changes),
         spans=spans(report),

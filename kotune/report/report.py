@@ -3,9 +3,8 @@ files in the run folders."""
 
 from kotune.compare.answers import Changes, Confusion, Example, changes
 from kotune.compare.calibration import Calibration, calibrations
-from kotune.compare.comparison import Side
 from kotune.compare.efficiency import Loss
-from kotune.compare.result import Result
+from kotune.compare.result import Result, title_of
 from kotune.compare.seeds import groups
 from kotune.display.figures import level
 from kotune.display.phrases import Phrases
@@ -13,7 +12,6 @@ from kotune.display.table import Table
 from kotune.report import comparison_tables, cost_tables, run_tables
 from kotune.report.lines import doubts
 from kotune.report.scored_tables import health, scored
-from kotune.report.wording import display_name, model_names
 from kotune.runs.finished import Finished
 
 
@@ -49,13 +47,17 @@ class Report:
         names of the compared models."""
         (first, *seeds), *models = groups(self.result.runs)
         if models:
-            names = dict.fromkeys(model_names(self.result.runs).values())
+            names = dict.fromkeys(self.result.models.values())
             return self.phrases("compare_title", names=" / ".join(names))
-        return display_name(Side(first, "tuned", tuple(seeds)), self.result.names)
+        return self.result.name_of((first, *seeds))
 
     def name(self, run: Finished) -> str:
         """The displayed name of a run."""
         return self.result.names[run.folder]
+
+    def full_name(self, run: Finished) -> str:
+        """The id or path of a run's model, with its adapter."""
+        return title_of(run)
 
     def results(self) -> list[Table]:
         """All tables of results. Empty if nothing was scored."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from kotune.compare.result import Result
+from kotune.compare.result import Result, title_of
 from kotune.compare.siblings import siblings
 from kotune.display import short, table
 from kotune.display.phrases import Phrases
@@ -60,7 +60,7 @@ def _paragraphs(made: Summary, page: Path | None, phrases: Phrases) -> Iterator[
     for verdict in made.gains:
         yield Paragraph(verdict.text, 5, STYLES.get(verdict.outcome, UNDECIDED))
     yield from (Paragraph(text, 2) for text in made.costs)
-    yield from (Paragraph(text, 1) for text in made.cautions)
+    yield from (Paragraph(caution.text, 1) for caution in made.cautions)
     yield BLANK
     yield Paragraph(phrases("summary_page", path=page) if page else phrases("summary_no_page"))
     yield Paragraph(made.step.text)
@@ -76,7 +76,8 @@ def _show_all(result: Result, phrases: Phrases, console: Console) -> None:
         console.print(Text(note))
     console.print()
     for number, run in enumerate(result.runs, 1):
-        console.print(Text(f"{number}  {result.names[run.folder]}  {run.folder}"))
+        name, full = result.names[run.folder], title_of(run)
+        console.print(Text(f"{number}  {name}  {full}  {run.folder}"))
     console.print()
     results = (
         *scored(result, phrases),

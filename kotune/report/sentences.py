@@ -1,11 +1,12 @@
 """Comparisons in plain words: a sentence for each claim, and notes on the limits of the claims."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
-from kotune.compare.comparison import Comparison, Side
+from kotune.compare.comparison import Comparison
 from kotune.compare.gains import GainComparison
 from kotune.compare.labels import LabelPart
 from kotune.compare.paired import FEWEST_CLUSTERS
@@ -16,10 +17,12 @@ from kotune.display.figures import change, interval
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount
 from kotune.report.lines import not_scored
-from kotune.report.wording import CLAIMED, Wording, display_name, equals
+from kotune.report.wording import CLAIMED, Wording, equals
 from kotune.runs.finished import Finished
 from kotune.runs.proof import NOT_PROVEN
-from kotune_tasks.card import cards
+from kotune_tasks.card import CRITERIA, cards
+
+Compared = TypeVar("Compared", bound=Comparison)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,13 @@ class Verdict:
     two models name the winner, so their outcome is `better` also if it is a."""
 
     outcome: str
+    text: str
+
+
+class Caution(NamedTuple):
+    """What limits the verdicts, as a sentence. `label`: its kind in a few words."""
+
+    label: str
     text: str
 
 
@@ -44,62 +54,63 @@ def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
 
 def between(result: Result, phrases: Phrases) -> list[Verdict]:
     """A verdict on each comparison of two models by a primary metric."""
-    wording = Wording(result, phrases)
-    return [
-        _verdict(comparison, wording)
-        for comparison in result.comparisons
-        if comparison.is_primary and not comparison.is_tuning
-    ]
+    made = [each for each in _by_criterion(result.comparisons) if not each.is_tuning]
+    return [_verdict(each, Wording(result, phrases)) for each in made]
 
 
 def tunings(result: Result, phrases: Phrases) -> list[Verdict]:
     """A verdict on each comparison of a tuned model with its base model by a primary metric."""
-    wording = Wording(result, phrases)
-    return [
-        _verdict(comparison, wording)
-        for comparison in result.comparisons
-        if comparison.is_primary and comparison.is_tuning
-    ]
+    made = [each for each in _by_criterion(result.comparisons) if each.is_tuning]
+    return [_verdict(each, Wording(result, phrases)) for each in made]
 
 
-def cautions(result: Result, phrases: Phrases) -> list[str]:
-    """Notes on what limits the verdicts, in this order:
-
-    - tasks that were not scored
-    - differences between the runs other than their models
-    - tasks for which the parity proof failed
-    - poor answers after tuning (kotune.compare.health)
-    - the scope of the claims, if it is adapters and not models
-    - runs that are not compared, but show the variation of seeds
-    """
-    first = result.names[result.runs[0].folder]
-    unlike: dict[int, list[str]] = {}  # the runs by the number of their differences
-    for folder, rows in result.differences.items():
-        unlike.setdefault(len(rows), []).append(result.names[folder])
-    differences = [
-        phrases("unlike", a=first, b=", ".join(names), n=number)
-        for number, names in unlike.items()
-        if number
-    ]
-    missing = dict.fromkeys(
-        line for run in result.runs for line in not_scored(run.manifest, phrases)
+def _by_criterion(comparisons: Sequence[Compared]) -> list[Compared]:
+    """The comparisons by primary metrics, sorted by criterion."""
+    return sorted(
+        (each for each in comparisons if each.is_primary),
+        key=lambda each: CRITERIA.index(cards()[each.task].criterion),
     )
+
+
+def cautions(result: Result, phrases: Phrases) -> list[Caution]:
+    """What limits the verdicts, at most one caution of each kind, in this order:
+
+    - `missing`: tasks that were not scored
+    - `unlike`: differences between the runs other than their models
+    - `not_proven`: tasks for which the parity proof failed
+    - `poor_answers`: poor answers after tuning (kotune.compare.health)
+    - `scope`: the scope of the claims, if it is adapters and not models
+    - `seeds_known`: runs that are not compared, but show the variation of seeds
+    """
     is_limited = result.comparisons and not _has_enough_seeds(result)
-    scope = [_scope(result, phrases)] if is_limited else []
-    of_seeds = [*scope, *_known_seeds(result, phrases)]
-    doubts = [*_not_proven(result, phrases), *_poor_answers(result, phrases)]
-    return [*missing, *differences, *doubts, *of_seeds]
+    found = {
+        "missing": _missing(result, phrases),
+        "unlike": _unlike_runs(result, phrases),
+        "not_proven": _not_proven(result, phrases),
+        "poor_answers": _poor_answers(result, phrases),
+        "scope": [_scope(result, phrases)] if is_limited else [],
+        "seeds_known": _known_seeds(result, phrases),
+    }
+    texts = {kind: " ".join(sentences) for kind, sentences in found.items()}
+    return [
+        Caution(phrases.word("caution_kinds", kind), text) for kind, text in texts.items() if text
+    ]
 
 
 def notes(result: Result, phrases: Phrases) -> list[str]:
-    """All notes on the verdicts: the cautions, what a gain means, the scope of the claims, and how
-    p-values were adjusted."""
+    """All notes on the verdicts: the cautions, and those of more_notes()."""
+    return [*(each.text for each in cautions(result, phrases)), *more_notes(result, phrases)]
+
+
+def more_notes(result: Result, phrases: Phrases) -> list[str]:
+    """The notes that are no cautions: what a gain means, the scope of the claims if it is models,
+    and how p-values were adjusted."""
     is_of_models = result.comparisons and _has_enough_seeds(result)
     scope = [_scope(result, phrases)] if is_of_models else []
     gained = [phrases("gains_scope")] if result.gains else []
     tests = phrases("how_sure", tests=_tests(result, phrases))
     of_tests = [tests] if result.comparisons else []
-    return [*cautions(result, phrases), *gained, *scope, *of_tests]
+    return [*gained, *scope, *of_tests]
 
 
 def _has_enough_seeds(result: Result) -> bool:
@@ -124,17 +135,39 @@ def _tests(result: Result, phrases: Phrases) -> str:
     return phrases("two_families" if baselines else "one_family", n=models, baselines=baselines)
 
 
+def _missing(result: Result, phrases: Phrases) -> Iterable[str]:
+    """A sentence for each task that was not scored."""
+    return dict.fromkeys(line for run in result.runs for line in not_scored(run.manifest, phrases))
+
+
+def _unlike_runs(result: Result, phrases: Phrases) -> Iterator[str]:
+    """A sentence for each number of differences from the first run. It names the runs that differ
+    from it in this number of settings, data or versions."""
+    by_number: dict[int, list[str]] = {}
+    for folder, rows in result.differences.items():
+        by_number.setdefault(len(rows), []).append(result.names[folder])
+    first = result.names[result.runs[0].folder]
+    for number, names in by_number.items():
+        if number:
+            yield phrases("unlike", a=first, b=", ".join(names), n=number)
+
+
 def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
-    """A sentence for each run with NOT_PROVEN tasks. For these, no task scores the prompts on which
+    """A sentence on the runs with NOT_PROVEN tasks. For these, no task scores the prompts on which
     the model was trained."""
+    runs: dict[str, list[str]] = {}
     for run in result.runs:
         tasks = [task for task, entry in run.scores.items() if entry.proven == NOT_PROVEN]
         if tasks:
-            yield phrases("not_proven", run=result.names[run.folder], tasks=", ".join(tasks))
+            runs.setdefault(", ".join(tasks), []).append(result.names[run.folder])
+    if runs:
+        found = (f"{tasks} ({', '.join(names)})" for tasks, names in runs.items())
+        yield phrases("not_proven", found="; ".join(found))
 
 
 def _poor_answers(result: Result, phrases: Phrases) -> Iterator[str]:
-    """A sentence for each tuned model and task with poor answers."""
+    """A sentence on the tuned models and tasks with poor answers."""
+    found = []
     for each in result.healths:
         if each.is_poor:
             shares = each.health._asdict()
@@ -143,7 +176,9 @@ def _poor_answers(result: Result, phrases: Phrases) -> Iterator[str]:
                 for name in each.health.poor()
             )
             model = Wording(result, phrases).name(each.side)
-            yield phrases("poor_answers", task=each.task, model=model, faults=faults)
+            found.append(phrases("poor_answer", task=each.task, model=model, faults=faults))
+    if found:
+        yield phrases("poor_answers", found="; ".join(found))
 
 
 def _scope(result: Result, phrases: Phrases) -> str:
@@ -157,10 +192,7 @@ def _scope(result: Result, phrases: Phrases) -> str:
         return phrases("seeds_enough")
     if not enough:
         return phrases("one_seed" if len(_tuned(result)) == 1 else "one_seed_each")
-    names_of = "; ".join(
-        display_name(Side(group[0], "tuned", group[1:]), result.names) for group in enough
-    )
-    return phrases("seeds_some", some=names_of)
+    return phrases("seeds_some", some="; ".join(result.name_of(group) for group in enough))
 
 
 def _known_seeds(result: Result, phrases: Phrases) -> Iterator[str]:
@@ -229,8 +261,8 @@ def gain_verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
     wording = Wording(result, phrases)
     return [
         _gain_verdict(gain, wording)
-        for gain in result.gains
-        if gain.is_primary and claim(gain) not in ("undefined", "void")
+        for gain in _by_criterion(result.gains)
+        if claim(gain) not in ("undefined", "void")
     ]
 
 

@@ -16,7 +16,7 @@ from kotune.display.figures import change, level
 from kotune.display.phrases import Phrases
 from kotune.display.words import ADAPTERS, amount
 from kotune.report.next_step import NextStep, next_step
-from kotune.report.sentences import Verdict, between, cautions, gain_verdicts, tunings
+from kotune.report.sentences import Caution, Verdict, between, cautions, gain_verdicts, tunings
 from kotune.report.wording import Wording
 from kotune.runs.finished import Finished
 from kotune_tasks.card import CRITERIA, cards
@@ -30,17 +30,25 @@ UNDECIDED = "open"  # the certainty for all other claims
 class BoardCell:
     """A model's result on a criterion.
 
-    - `value`: the value after tuning, for example `72.3%`
-    - `change`: the value after tuning minus the value before, for example `+13.4 %p`
+    - `value`: the value after tuning, for example `72.3%`. Empty if there is none.
+    - `change`: the value after tuning minus the value before, for example `+13.4 %p`. Empty if one
+      of them is missing.
     - `certainty`: `up` or `down` for a significant change for the better or the worse, `same` if no
       change was found, `open` if there is no verdict, `none` if there is no value, or no tuning
-    - `text`: the certainty in words, with the confidence interval
+    - `word`: the certainty in words
+    - `interval`: the confidence interval of the change. Empty if there is none.
     """
 
     value: str
     change: str
     certainty: str
-    text: str
+    word: str
+    interval: str = ""
+
+    @property
+    def text(self) -> str:
+        """The certainty in words, with the confidence interval."""
+        return f"{self.word}, {self.interval}" if self.interval else self.word
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class Summary:
     - `scoreboard`: a row for each model. The best model by the first measured column comes first.
     - `criteria`: the keys of the columns, in order. A key is the name of a criterion. If several
       tasks have this criterion, their keys are headings with the name of the task.
-    - `cautions`: sentences on what limits the verdicts
+    - `cautions`: what limits the verdicts
     - `step`: the next step
     """
 
@@ -74,7 +82,7 @@ class Summary:
     costs: list[str]
     scoreboard: list[Standing]
     criteria: list[str]
-    cautions: list[str]
+    cautions: list[Caution]
     step: NextStep
 
     @property
@@ -173,18 +181,21 @@ def _standing(group: Runs, columns: dict[str, str | None], wording: Wording) -> 
     for task, _, value, share, _ in _scores(group[0]):
         made[task] = BoardCell(level(value, share), "", "none", phrases("summary_untuned"))
     cells = {key: made.get(task) if task else None for key, task in columns.items()}
-    return Standing(wording.names[group[0].folder], cells)
+    return Standing(wording.result.models[group[0].folder], cells)
 
 
 def _cell(comparison: Comparison, phrases: Phrases) -> BoardCell:
     paired, share = comparison.paired, comparison.is_share
     certainty = CERTAINTY.get(claim(comparison), UNDECIDED)
-    text = phrases.word("certainty", certainty)
-    if not math.isnan(paired.ci_low):
-        low, high = (amount(end, share) for end in (paired.ci_low, paired.ci_high))
-        text = phrases("certain", text=text, low=low, high=high)
+    word = phrases.word("certainty", certainty)
+    if math.isnan(paired.difference):
+        value = "" if math.isnan(paired.value_b) else level(paired.value_b, share)
+        return BoardCell(value, "", certainty, word)
     value, by = level(paired.value_b, share), change(paired.difference, share, phrases)
-    return BoardCell(value, by, certainty, text)
+    if math.isnan(paired.ci_low):
+        return BoardCell(value, by, certainty, word)
+    low, high = (amount(end, share) for end in (paired.ci_low, paired.ci_high))
+    return BoardCell(value, by, certainty, word, phrases("interval_of", low=low, high=high))
 
 
 def _model(group: Runs, wording: Wording) -> str:
@@ -195,14 +206,14 @@ def _model(group: Runs, wording: Wording) -> str:
             phrases("summary_value", task=task, metric=metric, value=level(value, share))
             for task, metric, value, share, _ in _scores(run)
         )
-        name, values = wording.names[run.folder], "; ".join(scored)
+        name, values = wording.result.models[run.folder], "; ".join(scored)
         return phrases.phrase("summary_model", "untuned", name=name, values=values)
     seeds = ", ".join(str(each.record.seed) for each in group)
     values = "; ".join(_values(each, phrases) for each in _tunings(wording.result, group))
     return phrases.phrase(
         "summary_model",
         "several" if len(group) > 1 else "one",
-        name=wording.names[run.folder],
+        name=wording.result.models[run.folder],
         adapter=ADAPTERS.get(run.recipe.adapter, run.recipe.adapter),
         seeds=seeds,
         values=values or phrases("summary_not_scored"),
@@ -211,15 +222,14 @@ def _model(group: Runs, wording: Wording) -> str:
 
 def _values(comparison: Comparison, phrases: Phrases) -> str:
     """The values of a task's primary metric before and after tuning, with the difference."""
-    cell, share = _cell(comparison, phrases), comparison.is_share
+    cell = _cell(comparison, phrases)
     return phrases(
         "summary_values",
         task=comparison.task,
         metric=comparison.metric + (" ↓" if comparison.is_lower_better else ""),
-        before=level(comparison.paired.value_a, share),
-        after=cell.value,
-        change=cell.change,
-        text=cell.text,
+        before=level(comparison.paired.value_a, comparison.is_share),
+        after=cell.value or level(math.nan, comparison.is_share),
+        told=", ".join(filter(None, (cell.change, cell.text))),
     )
 
 
@@ -236,7 +246,9 @@ def _cost(group: Runs, wording: Wording) -> str:
     if won := [each.cost.won for each in facts if each.cost]:
         parts.append(phrases("summary_won", n=f"{sum(won):,.0f}"))
     parts += _pace(facts, _tunings(result, group), phrases)
-    return phrases("summary_cost", name=wording.names[group[0].folder], parts=", ".join(parts))
+    return phrases(
+        "summary_cost", name=wording.result.models[group[0].folder], parts=", ".join(parts)
+    )
 
 
 def _trained(facts: list[Efficiency]) -> float:

@@ -2,50 +2,21 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from kotune.compare.comparison import Comparison, Side
 from kotune.compare.gains import GainComparison
 from kotune.compare.paired import FEWEST_CLUSTERS
-from kotune.compare.result import Result, title_of
-from kotune.compare.seeds import groups
+from kotune.compare.result import Result
 from kotune.compare.verdict import claim
 from kotune.display.figures import change, level
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount, p_text
-from kotune.runs.finished import Finished
 from kotune_tasks.card import cards
 
 CLAIMED = ("better", "worse", "adapters_differ")  # the claims that there is a difference
 Places = dict[str, str]  # the placeholders of a phrase, with their values
-
-
-def display_name(side: Side, names: dict[Path, str]) -> str:
-    """The name of a side's model in a sentence. If the side has several seeds, the name lists them.
-    `names`: the displayed name of each run, by the run's folder."""
-    run, title = side.run, title_of(side.run)
-    if not side.others:
-        return names[run.folder]
-    folder = f"{run.name}, " if names[run.folder] == f"{title} ({run.name})" else ""
-    return f"{title} ({folder}seed={', '.join(str(run.record.seed) for run in side.runs)})"
-
-
-def model_names(runs: Sequence[Finished]) -> dict[Path, str]:
-    """A short name for the model of each run, by the run's folder. It is the name of the model. If
-    several models have this name, the adapter is added, and if that is not enough, the folder."""
-    grouped = groups(runs)
-    firsts = [group[0] for group in grouped]
-    names = [Path(run.recipe.model).name for run in firsts]
-    if len({*names}) < len(names):
-        names = [Path(title_of(run)).name for run in firsts]
-    names = [
-        f"{name} ({run.name})" if names.count(name) > 1 else name
-        for name, run in zip(names, firsts, strict=True)
-    ]
-    return {run.folder: name for name, group in zip(names, grouped, strict=True) for run in group}
 
 
 def equals(p_value: float | None) -> str:
@@ -62,18 +33,13 @@ class Wording:
     phrases: Phrases
 
     @cached_property
-    def names(self) -> dict[Path, str]:
-        """As in model_names()."""
-        return model_names(self.result.runs)
-
-    @cached_property
     def tasks(self) -> Counter[str]:
         """The number of tasks of each criterion."""
         compared = (*self.result.comparisons, *self.result.baselines)
         return Counter(cards()[task].criterion for task in {each.task for each in compared})
 
     def name(self, side: Side) -> str:
-        return self.names[side.run.folder]
+        return self.result.models[side.run.folder]
 
     def about(self, comparison: Comparison) -> str:
         """The criterion of a comparison. The task is added if several tasks have this criterion,

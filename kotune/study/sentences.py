@@ -52,9 +52,12 @@ class Sentences:
         yield from (self.doubles(curve) for curve in curves if curve.why != "few")
 
     def _learns(self, pair: Pair, more: Estimate) -> Verdict:
-        """A verdict on whether b gains more by training than a. `more`: the difference
-        (Pair.more). If the variation between seeds is unknown, it is about the adapters. Nothing is
-        claimed if there are too few clusters, as in verdict.outcome()."""
+        """A verdict on which arm gains more by training; this arm comes first. `more`: the
+        difference (Pair.more). If the variation between seeds is unknown, it is about the adapters.
+        Nothing is claimed if there are too few clusters, as in verdict.outcome()."""
+        first, second = (pair.b, pair.a) if more.value >= 0 else (pair.a, pair.b)
+        if more.value < 0:
+            more = Estimate(-more.value, -more.high, -more.low)
         result = _result(more) if pair.includes_seeds else of_adapters(_result(more))
         groups = self.findings.scores.groups
         if groups < FEWEST_CLUSTERS and result != "undefined":
@@ -63,12 +66,12 @@ class Sentences:
             "study_learns",
             result,
             **self.of,
-            a=pair.a,
-            b=pair.b,
+            first=first,
+            second=second,
             rows=f"{pair.sizes[-1][0]:,}",
             groups=f"{groups:,}",
             fewest=f"{FEWEST_CLUSTERS}",
-            **self._figures(more, abs(more.value)),
+            **self._figures(more, more.value),
         )
         return Verdict(result, text)
 
@@ -80,9 +83,15 @@ class Sentences:
         return {"by": self.say("points", n=by) if self.is_share else by, "low": low, "high": high}
 
     def _differs(self, pair: Pair) -> Verdict:
-        """A verdict on the sizes at which b is better or worse than a, and on where the curves
-        cross."""
+        """A verdict on the sizes at which an arm is better or worse than the other, and on where
+        the curves cross. The arm that is better at more sizes comes first."""
         results = {rows: claim(comparison) for rows, comparison in pair.sizes}
+        first, second = pair.b, pair.a
+        told = [*results.values()]
+        if told.count("worse") > told.count("better"):
+            first, second = second, first
+            turned = {"better": "worse", "worse": "better"}
+            results = {rows: turned.get(result, result) for rows, result in results.items()}
         sizes = {
             kind: [rows for rows, result in results.items() if result == kind]
             for kind in self.say.words("study_differs")
@@ -93,7 +102,9 @@ class Sentences:
             if of_kind
         )
         about = "models" if pair.includes_seeds else "adapters"
-        text = self.say.phrase("study_pair", about, **self.of, a=pair.a, b=pair.b, told=parts)
+        text = self.say.phrase(
+            "study_pair", about, **self.of, first=first, second=second, told=parts
+        )
         whole = [kind for kind, of_kind in sizes.items() if len(of_kind) == len(results)]
         return Verdict(whole[0] if whole else "same", f"{text} {self.crosses(pair)}".strip())
 

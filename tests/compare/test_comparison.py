@@ -517,7 +517,7 @@ def test_the_table_of_lines_has_chance_measured_and_published_lines_and_says_wha
     assert table.rows[3][9] == "https://example.org (dev)"
     assert {len(row) for row in table.rows} == {len(table.head)}
     absent = (
-        "quickstart-deepseek, LoRA, nli_sample_ko: no baseline is computed here: the run did not"
+        "quickstart-deepseek, nli_sample_ko: no baseline is computed here: the run did not"
         " train on the task's source."
     )
     assert table.notes[1:] == [absent]

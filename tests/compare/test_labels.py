@@ -14,7 +14,7 @@ from kotune.compare import paired
 from kotune.compare.comparison import Comparison, comparisons
 from kotune.compare.labels import BALANCED, DETECTION, FORCED_CHOICE, LabelPart, label_parts
 from kotune.compare.paired import FEWEST_CLUSTERS, compare, holm
-from kotune.compare.result import Result, titles
+from kotune.compare.result import Result
 from kotune.compare.verdict import outcome
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.report.comparison_tables import label_parts as tables
@@ -260,5 +260,5 @@ def test_report_and_json_have_a_row_for_each_part(tmp_path: Path, language: str)
     rows = json.loads(json.dumps(result.as_json()))["label_parts"]
     assert [row["labels"] for row in rows] == [list(part.labels) for part in result.label_parts]
     assert {row["metric"] for row in rows} == {DETECTION, FORCED_CHOICE}
-    plain = Result(result.runs, result.comparisons, titles(result.runs), {})
+    plain = Result(result.runs, result.comparisons, {})
     assert list(tables(plain, phrases)) == []

@@ -16,7 +16,7 @@ from kodata.metrics.metrics import MEAN
 from kotune.compare.comparison import Comparison, Side
 from kotune.compare.differences import Difference
 from kotune.compare.paired import FEWEST_CLUSTERS, Paired, compare
-from kotune.compare.result import Result, titles
+from kotune.compare.result import Result
 from kotune.compare.verdict import claim, doubted_by, outcome
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.words import amount, p_text
@@ -64,7 +64,7 @@ def found(
 
 
 def said(runs: list[Finished], one: Comparison, language: str = "en") -> str:
-    return verdicts(Result(runs, [one], titles(runs), {}), SAY[language])[0].text
+    return verdicts(Result(runs, [one], {}), SAY[language])[0].text
 
 
 def test_a_clear_difference_names_the_winner_and_the_values(runs: list[Finished]) -> None:
@@ -102,8 +102,8 @@ def test_two_adapters_of_one_seed_each_differ_and_neither_model_is_called_better
     for one in (adapters, alike):
         for language in LANGUAGES:
             assert not CLAIMS.search(said(runs, one, language))
-            result = Result(runs, [one], titles(runs), {})
-            assert any("--seeds 3" in note for note in cautions(result, SAY[language]))
+            result = Result(runs, [one], {})
+            assert any("--seeds 3" in note.text for note in cautions(result, SAY[language]))
     void = found(runs, value_b=math.nan, includes_seeds=False)
     assert claim(void) == "void"
     tuning = found(runs, between=False)
@@ -114,7 +114,7 @@ def test_adapters_of_one_seed_each_have_no_colour(runs: list[Finished]) -> None:
     console = Console(file=StringIO(), force_terminal=True, color_system="standard", width=400)
     for includes_seeds in (False, True):
         one = found(runs, includes_seeds=includes_seeds)
-        result = Result(runs, [one], titles(runs), {run.folder: [] for run in runs[1:]})
+        result = Result(runs, [one], {run.folder: [] for run in runs[1:]})
         for show_all in (False, True):
             with console.capture() as shown:
                 screen.show(result, SAY["en"], console, show_all=show_all)
@@ -148,10 +148,10 @@ def test_no_difference_says_what_would_have_been_seen(runs: list[Finished]) -> N
     assert "no difference found" in said(runs, unclear)
     told = (
         "(+0.3 %p, 95% CI -1.4 to 2.0, p = .710, one seed each, 3,000 items; 2.6 %p would have been"
-        " seen with 80% power)."
+        " seen)."
     )
     assert told in said(runs, unclear)
-    assert "최소 검출 가능 차이는 2.6%p입니다(검정력 80%)" in said(runs, unclear, "ko")
+    assert "최소 검출 가능 차이는 2.6%p입니다." in said(runs, unclear, "ko")
 
 
 def test_where_all_groups_differ_alike_there_is_no_interval_and_no_verdict(
@@ -164,9 +164,9 @@ def test_where_all_groups_differ_alike_there_is_no_interval_and_no_verdict(
     told = "(+33.3 %p, one seed each, 180 items). All 60 groups have the same difference: no"
     assert told in said(runs, alike)
     assert "클러스터 60개의 차이가 모두 같아" in said(runs, alike, "ko")
-    (table,) = criteria(Result(runs, [alike], titles(runs), {}), SAY["en"])
+    (table,) = criteria(Result(runs, [alike], {}), SAY["en"])
     assert "all groups alike" in table.rows[0]
-    assert spans(Report(Result(runs, [alike], titles(runs), {}), SAY["en"])) == []
+    assert spans(Report(Result(runs, [alike], {}), SAY["en"])) == []
 
 
 def test_with_fewer_groups_than_the_test_needs_figures_are_told_without_a_verdict(
@@ -190,7 +190,7 @@ def test_the_note_counts_the_comparisons_that_were_adjusted_together(
 ) -> None:
     void = found(runs, value_b=math.nan, p_holm=math.nan)
     line = replace(found(runs, between=False), a=Side(runs[0], "majority"))
-    models = Result(runs, [found(runs), found(runs, between=False), void], titles(runs), {})
+    models = Result(runs, [found(runs), found(runs, between=False), void], {})
     both = replace(models, baselines=[line] * 5)
     assert "Holm's method (comparisons: 2)," in notes(models, SAY["en"])[-1]
     told = "(between models: 2 comparisons; with baselines: 5, adjusted separately)"
@@ -246,7 +246,7 @@ def test_the_verdict_on_naturalness_says_that_people_have_not_judged_it(
     comparison = replace(found(runs), task="ko_naturalness", metric="faulty_answers")
     assert words in said(runs, comparison, language)
     assert words not in said(runs, found(runs), language)
-    (table,) = criteria(Result(runs, [comparison], titles(runs), {}), SAY[language])
+    (table,) = criteria(Result(runs, [comparison], {}), SAY[language])
     assert any(words in note for note in table.notes)
 
 
@@ -328,7 +328,7 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
     clear = line("majority", difference=0.331, ci_low=0.2, ci_high=0.4)
     unclear = line("hypothesis_only", difference=0.02, ci_low=-0.01, ci_high=0.05, p_holm=0.2)
     below = line("overlap", difference=-0.033, ci_low=-0.05, ci_high=-0.012)
-    result = Result(runs, [], titles(runs), {}, baselines=[below, unclear, clear])
+    result = Result(runs, [], {}, baselines=[below, unclear, clear])
     (told,) = verdicts(result, SAY["en"])
     assert told.outcome == "worse"
     assert (
@@ -340,32 +340,49 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
     )
     (korean,) = verdicts(result, SAY["ko"])
     assert korean.text.index("+33.1") < korean.text.index("+2.0") < korean.text.index("-3.3")
-    assert (
-        verdicts(Result(runs, [], titles(runs), {}, baselines=[clear]), SAY["en"])[0].outcome
-        == "better"
-    )
+    assert verdicts(Result(runs, [], {}, baselines=[clear]), SAY["en"])[0].outcome == "better"
 
 
 def test_one_seed_speaks_of_adapters_and_every_difference_is_announced(
     runs: list[Finished],
 ) -> None:
-    one, both = (
-        notes(Result(some, [found(runs)], titles(some), {}), SAY["en"]) for some in (runs[:1], runs)
-    )
+    one, both = (notes(Result(some, [found(runs)], {}), SAY["en"]) for some in (runs[:1], runs))
     assert any("this adapter, not for the model" in note for note in one)
     assert any("these adapters, not for the models" in note for note in both)
-    unlike = Result(runs, [found(runs)], titles(runs), {runs[1].folder: [Difference("seed", 1, 2)]})
+    unlike = Result(runs, [found(runs)], {runs[1].folder: [Difference("seed", 1, 2)]})
     assert notes(unlike, SAY["en"])[0].startswith("NOT THE SAME")
 
 
-def test_titles_are_model_and_adapter_and_the_folder_where_two_are_alike(tmp_path: Path) -> None:
-    made = {"a": Made(), "b": Made(adapter="qlora"), "c": Made()}
-    found = titles(load([finished(tmp_path / name, one) for name, one in made.items()]))
-    assert list(found.values()) == [
-        "quickstart-llama, LoRA (a)",
-        "quickstart-llama, QLoRA",
-        "quickstart-llama, LoRA (c)",
+def test_names_are_as_short_as_they_can_be(tmp_path: Path) -> None:
+    made = {
+        "a": Made(),
+        "b": Made(model="someone/their-model"),
+        "c": Made(adapter="qlora"),
+        "d": Made(adapter="qlora"),
+        "e": Made(record={"seed": 1}),
+    }
+    runs = load([finished(tmp_path / name, one) for name, one in made.items()])
+    a, b, c, d, e = runs
+
+    def models(*named: Finished) -> list[str]:
+        return list(Result(named, [], {}).models.values())
+
+    assert models(a, b) == ["quickstart-llama", "their-model"]
+    assert models(a, c) == ["quickstart-llama, LoRA", "quickstart-llama, QLoRA"]
+    assert models(c, d) == ["quickstart-llama (c)", "quickstart-llama (d)"]
+    assert models(a, c, d) == [
+        "quickstart-llama, LoRA",
+        "quickstart-llama, QLoRA (c)",
+        "quickstart-llama, QLoRA (d)",
     ]
+    seeds = Result([a, e, c], [], {})
+    assert models(a, e, c)[0] == models(a, e, c)[1] == "quickstart-llama, LoRA"
+    assert list(seeds.names.values()) == [
+        "quickstart-llama, LoRA (seed=42)",
+        "quickstart-llama, LoRA (seed=1)",
+        "quickstart-llama, QLoRA",
+    ]
+    assert seeds.name_of([a, e]) == "quickstart-llama, LoRA (seed=42, 1)"
 
 
 def test_figures_are_written_as_people_read_them() -> None:

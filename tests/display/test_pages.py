@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
 
@@ -13,6 +14,7 @@ import pytest
 
 from kotune.compare import paired
 from kotune.compare.efficiency import Price
+from kotune.compare.health import Health, TaskHealth
 from kotune.compare.result import Result
 from kotune.display.page import render
 from kotune.display.phrases import LANGUAGES, Phrases
@@ -89,7 +91,10 @@ CROSSED = """(() => {
   const crossed = texts.filter((one, at) => areas.some(area => meets(area, shown[at])));
   return [crossed.map(one => one.textContent), texts.length, lines.length];
 })()"""
-KINDS = [(language, kind) for language in LANGUAGES for kind in ("run", "comparison")]
+KINDS = [(language, kind) for language in LANGUAGES for kind in ("run", "comparison", "four_tasks")]
+# Tasks of three criteria, and two of a fourth: as many columns as a scoreboard has.
+FOUR = ("nsmc_ko", "klue_nli_ko", "nli_sample_consistency_ko")
+LONG = "build/real/a-model-of-135m-instruct"
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +106,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, 
         patch.setattr(paired, "RESAMPLES", 200)
         for name, made in (("a", MADE), ("b", OTHER)):
             spoil(finished(folder / name, made))
+        of_four = four_tasks(folder)
         made_pages = {}
         for language in LANGUAGES:
             say = Phrases(language)
@@ -109,11 +115,26 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, 
             report = Report(Result.of(load([folder / "a", folder / "b"]), Price(2500, 1400)), say)
             made_pages[language, "comparison"] = folder / f"comparison_{language}.html"
             write_as(report, made_pages[language, "comparison"], None)
+            made_pages[language, "four_tasks"] = folder / f"four_tasks_{language}.html"
+            write_as(Report(of_four, say), made_pages[language, "four_tasks"], None)
         yield made_pages
 
 
-def spoil(folder: Path) -> None:
-    """Hostile text as questions, answers, a recipe's comment, a licence and a command."""
+def four_tasks(folder: Path) -> Result:
+    """Two runs of one seed with four tasks and most kinds of cautions: a first screen with as much
+    as it can have."""
+    for name, made in (("c", MADE), ("d", replace(OTHER, model=LONG))):
+        made = replace(made, premises=60, whole=True, also=FOUR)
+        spoil(finished(folder / name, made), has_command=False)
+    result = Result.of(load([folder / "c", folder / "d"]), Price(2500, 1400))
+    poor = Health(unended=0.5, foreign=0.2, empty=1.0, length=9)
+    sides = [each.b for each in result.comparisons if each.is_tuning and each.is_primary]
+    return replace(result, healths=[TaskHealth(task, sides[0], 9, poor) for task in FOUR])
+
+
+def spoil(folder: Path, has_command: bool = True) -> None:
+    """Hostile text as questions, answers, a recipe's comment, a licence and, if `has_command`, a
+    command."""
     scores = read_json(folder / "scores.json")
     for kind, key in (("items", "question"), ("tuned", "guid"), ("base", "guid")):
         path = folder / "samples" / kind / "nli_sample_ko.jsonl"
@@ -132,10 +153,9 @@ def spoil(folder: Path) -> None:
     manifest = read_json(folder / "data" / "manifest.json")
     manifest["entries"][0]["obliges"] = HOSTILE
     write_json(folder / "data" / "manifest.json", manifest)
-    write_json(
-        folder / "run.json",
-        {**read_json(folder / "run.json"), "command": f"./cli.py run '{HOSTILE}'"},
-    )
+    if has_command:
+        record = read_json(folder / "run.json")
+        write_json(folder / "run.json", {**record, "command": f"./cli.py run '{HOSTILE}'"})
 
 
 @pytest.fixture(scope="module")
@@ -179,8 +199,12 @@ def test_a_page_is_quiet_runs_nothing_and_fits_a_phone_and_paper(
 def test_the_first_screen_has_the_verdict_the_scoreboard_and_the_picture(
     browser: Browser, pages: dict[tuple[str, str], Path], kind: tuple[str, str]
 ) -> None:
-    verdict = (".verdicts.first", ".scoreboard", ".certainty", ".cost", ".next code")
-    for width, height, selectors in ((1280, 900, (*verdict, ".picture")), (375, 1200, verdict)):
+    verdict = (".verdicts.first", ".scoreboard", ".certainty", ".cost")
+    step = (".next code",) if kind[1] != "four_tasks" else ()  # four verdicts fill a phone
+    for width, height, selectors in (
+        (1280, 900, (*verdict, ".next code", ".picture")),
+        (375, 1200, (*verdict, *step)),
+    ):
         browser.open(pages[kind], width=width)
         for selector in selectors:
             bottom = browser.value(BOTTOM.format(selector))

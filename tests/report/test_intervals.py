@@ -41,8 +41,8 @@ def test_intervals_are_drawn_beside_all_that_a_judged_metric_is_held_against(
     ((title, (group,), scale),) = strips(report)
     assert (title, group.title, scale.at(0.25)) == ("Reasoning: nli_sample_ko", "acc", "25.00%")
     assert [row.label for row in group.rows] == [
-        "1 quickstart-llama, LoRA",
-        "2 quickstart-deepseek, LoRA",
+        "1 quickstart-llama",
+        "2 quickstart-deepseek",
     ]
     assert [one.kind for one in group.rows[0].intervals] == ["base", "tuned"]
     third, overlap = 0.3333, "classifier on the overlap of both sentences"

@@ -254,11 +254,11 @@ def test_what_a_proof_covers_is_told_on_the_screen() -> None:
 
 NOT_PROVEN = {
     "en": (
-        "NOT PROVEN, quickstart-llama, LoRA: nli_sample_ko.",
+        "NOT PROVEN: nli_sample_ko (quickstart-llama).",
         "NOT PROVEN: no task scores the trained prompt",
     ),
     "ko": (
-        "프롬프트 일치 미확인(quickstart-llama, LoRA): nli_sample_ko.",
+        "프롬프트 일치 미확인: nli_sample_ko (quickstart-llama).",
         "일치 미확인: 학습 프롬프트로 채점하는 태스크가 없음",
     ),
 }
@@ -323,13 +323,11 @@ def test_the_answers_of_two_runs_stand_side_by_side_on_the_items_that_both_were_
     report = both(tmp_path, replace(OTHER, first=5))
     *_, found = report.changes
     assert (found.is_tuning, found.n, found.confusions) == (False, 45, [])
-    assert report.names_of(found) == ("quickstart-llama, LoRA", "quickstart-deepseek, LoRA")
+    assert report.names_of(found) == ("quickstart-llama", "quickstart-deepseek")
     for example in found.examples:
         right = [side == [(example.gold, True)] for side in (example.a, example.b)]
         assert right == {"won": [False, True], "lost": [True, False]}[example.outcome]
-    assert "Better with quickstart-deepseek, LoRA: made-" in report.outcome(
-        found, found.examples[0]
-    )
+    assert "Better with quickstart-deepseek: made-" in report.outcome(found, found.examples[0])
 
 
 def test_all_runs_stand_in_one_plot_table_and_data_card_unless_their_data_differ(
@@ -408,7 +406,7 @@ def test_signals_stand_beside_those_of_native_and_translated_text() -> None:
     )
     without = task_scores({"acc": metric(0.5)}, {"acc": metric(0.5)})
     run: Any = SimpleNamespace(scores={"ko_naturalness": entry, "nli_sample_ko": without})
-    (table,) = signals(Result([run], [], {}, {}), Phrases("en"))
+    (table,) = signals(Result([run], [], {}), Phrases("en"))
     native, translated, hypotheses = (kind["genitive"] for kind in reference_values().values())
     assert native < translated
     row = (
@@ -422,7 +420,7 @@ def test_signals_stand_beside_those_of_native_and_translated_text() -> None:
     )
     assert (table.rows, table.head[:4]) == ([row], ("task", "metric", "base", "tuned"))
     run.scores = {"nli_sample_ko": without}
-    assert list(signals(Result([run], [], {}, {}), Phrases("ko"))) == []
+    assert list(signals(Result([run], [], {}), Phrases("ko"))) == []
 
 
 def test_the_bins_of_a_calibration_plot_are_those_of_its_error(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_the_answer_fits_a_screen_and_cuts_no_sentence(
     made, text = summary(replace(result, price=Price(2500)), say), plain(lines)
     assert lines[0].startswith(made.headlines[0].text[:20])
     kept = [plain([verdict.text]) in text for verdict in made.headlines]
-    assert kept[0] and all(plain([caution]) in text for caution in made.cautions)
+    assert kept[0] and all(plain([caution.text]) in text for caution in made.cautions)
     assert plain([say("summary_page", path="a.html")]) in text
     assert plain([made.step.text]) in text
     is_long = name in ("five runs", "many tasks")

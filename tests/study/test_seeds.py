@@ -94,7 +94,7 @@ def test_each_seed_is_a_run_and_together_they_are_reported_as_one_model(
     assert start() == ["42: seed=42", "1: seed=1", "2: seed=2"]
     assert len([*RUNS.iterdir()]) == 3
     whole = report_of(42)
-    assert whole.startswith("# quickstart-llama, LoRA (seed=42, 1, 2)")
+    assert whole.startswith("# quickstart-llama (seed=42, 1, 2)")
     assert "quickstart-llama is better after tuning," in whole and "3 seeds, 150 items" in whole
     assert "the result holds for the model" in whole and str(RUNS.absolute()) not in whole
     assert (report_of(1), report_of(2)) == ("of seed 1", "of seed 2")
@@ -234,10 +234,10 @@ def test_the_report_of_a_run_folder_is_of_the_model_too(start: Start, cli: Cli) 
     """So that it does not replace the report on all seeds by one on the first seed alone."""
     start()
     assert cli("report", folder_of(42), "--lang", "ko").returncode == 0
-    assert report_of(42).startswith("# quickstart-llama, LoRA (seed=42, 1, 2)\n")
+    assert report_of(42).startswith("# quickstart-llama (seed=42, 1, 2)\n")
     assert "시드" in report_of(42)
     assert cli("report", folder_of(1)).returncode == 0
-    assert report_of(1).startswith("# quickstart-llama, LoRA (seed=1, 2, 42)\n")
+    assert report_of(1).startswith("# quickstart-llama (seed=1, 2, 42)\n")
     write_text(folder_of(42) / "scores.json", "{")
     done = cli("report", folder_of(42))
     assert_one_message(done, 1, "scores.json")
