@@ -58,4 +58,4 @@ def launch(
     submissions = [Submission(recipe, overrides) for recipe in recipes]
     options = LaunchOptions(limit, lang, bucket, passed, seeds=seeds)
     launched = engines.prepare(submissions, engine, options)
-    engines.start(launched, engine, dry_run, echo)
+    engines.start(launched, engine, dry_run, echo, lang)

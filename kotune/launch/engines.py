@@ -12,7 +12,8 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 
-from kodata.errors import did_you_mean
+from kodata.errors import Translatable, did_you_mean
+from kotune.display.phrases.translation import ENGLISH, translate
 from kotune.errors import INTERRUPTED, PREEMPTED, UNREACHABLE, RecipeError, StageError
 from kotune.launch import paths
 from kotune.launch.docker import DOCKER
@@ -64,14 +65,22 @@ def write(launch: Launch) -> None:
     publish(launch.file, launch.text)
 
 
-def lines(launch: Launch) -> list[str]:
-    """The lines that describe a launch on the screen: its file, its commands, and the command that
-    downloads the results, if there is one."""
-    after = [f"download results with: {launch.after}"] if launch.after else []
-    return [f"written: {launch.file}", *map(shlex.join, launch.commands), *after]
+def lines(launch: Launch, language: str = ENGLISH) -> list[str]:
+    """The lines that describe a launch on the screen, in this language: its file, its commands, and
+    the command that downloads the results, if there is one."""
+    written = Translatable("written: {path}", path=launch.file)
+    download = Translatable("download results with: {command}", command=launch.after)
+    after = [translate(download, language)] if launch.after else []
+    return [translate(written, language), *map(shlex.join, launch.commands), *after]
 
 
-def start(launch: Launch, engine: str, dry_run: bool, echo: Callable[[str], object]) -> None:
+def start(
+    launch: Launch,
+    engine: str,
+    dry_run: bool,
+    echo: Callable[[str], object],
+    language: str = ENGLISH,
+) -> None:
     """Write the file of a launch and show its commands. Unless `dry_run` is true, run them too.
     `echo`: prints one line.
 
@@ -85,7 +94,7 @@ def start(launch: Launch, engine: str, dry_run: bool, echo: Callable[[str], obje
         )
         raise RecipeError(message)
     write(launch)
-    for line in lines(launch):
+    for line in lines(launch, language):
         echo(line)
     if not dry_run:
         hand_over(launch, engine)

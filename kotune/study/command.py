@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kodata.errors import Translatable
 from kotune import pipeline
 from kotune.compare.efficiency import Price
 from kotune.display import short
 from kotune.display.phrases import LANGUAGES, Phrases
+from kotune.display.phrases.translation import translate
 from kotune.display.progress import Screen
 from kotune.errors import KotuneError, RecipeError
 from kotune.launch import engines
@@ -168,13 +170,15 @@ def _submit(study: Study, options: StudyOptions, echo: Echo) -> None:
     missing = [cell for cell in study.cells if not running.is_done(study, cell, options.runs_dir)]
     done = _report_line(study, options)
     if not missing:
-        echo(f"nothing is missing; write the report with: {done}")
+        told = Translatable("nothing is missing; write the report with: {command}", command=done)
+        echo(translate(told, options.lang))
         return
     launch = LaunchOptions(study.limit, options.lang, options.bucket, options.passed, study.name)
     submissions = [Submission(cell.recipe, cell.overrides) for cell in missing]
     launched = engines.prepare(submissions, str(options.engine), launch)
-    engines.start(launched, str(options.engine), options.dry_run, echo)
-    echo(f"when all runs have ended, write the report with: {done}")
+    engines.start(launched, str(options.engine), options.dry_run, echo, options.lang)
+    told = Translatable("when all runs have ended, write the report with: {command}", command=done)
+    echo(translate(told, options.lang))
 
 
 def _report_line(study: Study, options: StudyOptions) -> str:
