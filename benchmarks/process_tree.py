@@ -1,7 +1,6 @@
 """Measures a command with all processes that it starts: wall and CPU seconds, peak memory, and both
-clocks whenever the command has reached a mark. Reads /proc, so it needs Linux."""
+clocks whenever the command has reached a mark. Needs Linux."""
 
-import os
 import resource
 import subprocess
 import sys
@@ -10,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
+
 POLL, MEMORY_POLL = 0.05, 0.5  # seconds
-TICKS = os.sysconf("SC_CLK_TCK")
-# Fields of /proc/PID/stat after the name. USED includes the ended children.
-PPID, USED = 1, slice(11, 15)
 OUTPUT = "output.log"
 
 
@@ -66,44 +64,31 @@ def measure(
     return Measured(time.monotonic() - begun, _ended_cpu() - cpu, peak / 2**30, marks)
 
 
-def tree(root: int) -> list[int]:
+def tree(root: int) -> list[psutil.Process]:
     """The process `root` and all its descendants that are running now."""
-    parents = {pid: int(fields[PPID]) for pid, fields in _all_fields().items()}
-    found = [root]
-    for pid in found:  # grows while it is read
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found
+    try:
+        process = psutil.Process(root)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:  # it has ended
+        return []
 
 
-def cpu_of(pids: list[int]) -> float:
+def cpu_of(processes: list[psutil.Process]) -> float:
     """CPU seconds of these processes and of their ended children."""
-    fields = _all_fields()
-    return sum(sum(map(int, fields[pid][USED])) for pid in pids if pid in fields) / TICKS
+    return sum(sum(_of(each, lambda one: one.cpu_times()[:4]) or ()) for each in processes)
 
 
-def memory_of(pids: list[int]) -> int:
+def memory_of(processes: list[psutil.Process]) -> int:
     """Bytes of memory of these processes. A page that n processes share counts as 1/n in each."""
-    total = 0
-    for pid in pids:
-        try:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        except OSError:  # it has ended
-            continue
-        total += sum(int(line.split()[1]) for line in text.splitlines() if line[:4] == "Pss:")
-    return total * 1024
+    return sum(_of(each, lambda one: one.memory_full_info().pss) or 0 for each in processes)
 
 
-def _all_fields() -> dict[int, list[str]]:
-    """For each process, the fields of /proc/PID/stat after its name."""
-    fields = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                text = (folder / "stat").read_text()
-            except OSError:  # it has ended
-                continue
-            fields[int(folder.name)] = text.rpartition(")")[2].split()
-    return fields
+def _of(process: psutil.Process, read: Callable[[psutil.Process], Any]) -> Any:
+    """What `read` returns for a process; None if the process has ended."""
+    try:
+        return read(process)
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _ended_cpu() -> float:

@@ -50,8 +50,7 @@ def finished(folder: Path, made: Made = LLAMA) -> Path:
     tasks = (made.task, *made.also)
     write_text(
         folder / "recipe.yml",
-        f"# resolved\nmodel: {made.model}\nadapter: {made.adapter}\n"
-        f"tasks: [{', '.join(tasks)}]\n",
+        f"# resolved\nmodel: {made.model}\nadapter: {made.adapter}\ntasks: [{', '.join(tasks)}]\n",
     )
     config = {
         "base_model": made.model,
