@@ -78,6 +78,7 @@ def cautions(result: Result, phrases: Phrases) -> list[Caution]:
     - `missing`: tasks that were not scored
     - `unlike`: differences between the runs other than their models
     - `not_proven`: tasks for which the parity proof failed
+    - `at_baseline`: tuned models that are no better than a baseline
     - `poor_answers`: poor answers after tuning (kotune.compare.health)
     - `scope`: the scope of the claims, if it is adapters and not models
     - `seeds_known`: runs that are not compared, but show the variation of seeds
@@ -87,6 +88,7 @@ def cautions(result: Result, phrases: Phrases) -> list[Caution]:
         "missing": _missing(result, phrases),
         "unlike": _unlike_runs(result, phrases),
         "not_proven": _not_proven(result, phrases),
+        "at_baseline": _at_baseline(result, phrases),
         "poor_answers": _poor_answers(result, phrases),
         "scope": [_scope(result, phrases)] if is_limited else [],
         "seeds_known": _known_seeds(result, phrases),
@@ -163,6 +165,18 @@ def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
     if runs:
         found = (f"{tasks} ({', '.join(names)})" for tasks, names in runs.items())
         yield phrases("not_proven", found="; ".join(found))
+
+
+def _at_baseline(result: Result, phrases: Phrases) -> Iterator[str]:
+    """A sentence on the tuned models that are not significantly better than a baseline."""
+    found = []
+    for comparisons in _with_baselines(result):
+        model, task = Wording(result, phrases).name(comparisons[0].b), comparisons[0].task
+        if passed_by := [each for each in comparisons if outcome(each) in ("same", "worse")]:
+            lines = _named(passed_by, phrases)
+            found.append(phrases("no_better", model=model, task=task, lines=lines))
+    if found:
+        yield phrases("no_better_than", found="; ".join(found))
 
 
 def _poor_answers(result: Result, phrases: Phrases) -> Iterator[str]:
@@ -294,11 +308,16 @@ def _unlike(
 
 def _baseline_verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
     """A verdict for each run and task, which compares the tuned model with all its baselines."""
+    wording = Wording(result, phrases)
+    return [_baseline_verdict(comparisons, wording) for comparisons in _with_baselines(result)]
+
+
+def _with_baselines(result: Result) -> Iterable[list[Comparison]]:
+    """The comparisons of each tuned model with its baselines, for each task."""
     by_task: dict[tuple[Path, str], list[Comparison]] = {}
     for comparison in result.baselines:
         by_task.setdefault((comparison.b.run.folder, comparison.task), []).append(comparison)
-    wording = Wording(result, phrases)
-    return [_baseline_verdict(comparisons, wording) for comparisons in by_task.values()]
+    return by_task.values()
 
 
 def _baseline_verdict(comparisons: Sequence[Comparison], wording: Wording) -> Verdict:
