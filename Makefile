@@ -39,25 +39,27 @@ lint: setup
 	mkdir -p build/typed && ln -sfn ../../tasks build/typed/kotune_tasks
 	$(BIN)/mypy
 
+# Two workers with one thread each: with more threads, they wait for each other.
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 # While you work: under two minutes on two quiet cores. What is left out, `make test` has.
 QUICK := tests/recipe tests/parity tests/compare tests/report tests/test_cli.py \
   $(patsubst %,tests/kodata/test_%.py,files guids klue_nli records text usable)
 quick: lint
-	$(BIN)/pytest -m "not slow and not e2e" -n 2 $(QUICK)
+	$(PARALLEL) -m "not slow and not e2e" $(QUICK)
 
 test: lint
-	$(BIN)/pytest -m "not slow and not e2e" -n 2
+	$(PARALLEL) -m "not slow and not e2e"
 	$(BIN)/pytest -m "e2e and not slow"
 
 test-all: lint
-	$(BIN)/pytest -m "not e2e" -n 2
+	$(PARALLEL) -m "not e2e"
 	$(BIN)/pytest -m e2e
 
 # Lines and branches that the fast tests reach, in the processes that they start too. Absolute paths: those work elsewhere.
 SOURCES := $(CURDIR)/kodata,$(CURDIR)/kotune,$(CURDIR)/tasks
 coverage: lint
 	mkdir -p build/coverage && $(BIN)/coverage erase
-	$(BIN)/coverage run --source=$(SOURCES) -m pytest -m "not slow and not e2e" -n 2
+	OMP_NUM_THREADS=1 $(BIN)/coverage run --source=$(SOURCES) -m pytest -n 2 -m "not slow and not e2e"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

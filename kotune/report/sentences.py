@@ -163,7 +163,9 @@ def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
         if tasks:
             runs.setdefault(", ".join(tasks), []).append(result.names[run.folder])
     if runs:
-        found = (f"{tasks} ({', '.join(names)})" for tasks, names in runs.items())
+        found = (
+            phrases("unproven", tasks=tasks, runs=", ".join(names)) for tasks, names in runs.items()
+        )
         yield phrases("not_proven", found="; ".join(found))
 
 

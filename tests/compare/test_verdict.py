@@ -343,8 +343,9 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
     (caution,) = cautions(result, SAY["en"])
     assert (
         caution.text
-        == "After tuning no better than a baseline: quickstart-llama on nli_sample_ko, classifier"
-        " on the overlap of both sentences (-3.3 %p), classifier on the hypothesis alone (+2.0 %p)."
+        == "After tuning no better than a baseline (differences in brackets): quickstart-llama on"
+        " nli_sample_ko, classifier on the overlap of both sentences (-3.3 %p), classifier on the"
+        " hypothesis alone (+2.0 %p)."
     )
     clearly = Result(runs, [], {}, baselines=[clear])
     assert verdicts(clearly, SAY["en"])[0].outcome == "better"

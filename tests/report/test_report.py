@@ -258,7 +258,7 @@ NOT_PROVEN = {
         "NOT PROVEN: no task scores the trained prompt",
     ),
     "ko": (
-        "프롬프트 일치 미확인: nli_sample_ko (quickstart-llama).",
+        "프롬프트 일치 미확인: nli_sample_ko(quickstart-llama).",
         "일치 미확인: 학습 프롬프트로 채점하는 태스크가 없음",
     ),
 }

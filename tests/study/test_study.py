@@ -491,7 +491,7 @@ def test_a_command_that_is_told_does_the_same_again(
     )
     command.start(grid.file, handed, print)
     assert (
-        f"보고서를 쓰려면: ./cli.py study grid.yml {WORDS} --report-only --lang ko\n"
+        f"보고서를 생성하세요: ./cli.py study grid.yml {WORDS} --report-only --lang ko\n"
         in capsys.readouterr().out
     )
     with pytest.raises(
@@ -710,7 +710,7 @@ def test_the_missing_cells_are_handed_to_an_engine(
         assert told.count(f"{name}.yml --set data.0.samples=null --set seed=1 --lang ko") == 1
     assert (
         "data.0.samples=80 --" not in told
-        and "보고서를 쓰려면: ./cli.py study grid.yml --report-only" in said
+        and "보고서를 생성하세요: ./cli.py study grid.yml --report-only" in said
     )
 
 
