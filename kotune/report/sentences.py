@@ -54,17 +54,17 @@ def verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
 
 def between(result: Result, phrases: Phrases) -> list[Verdict]:
     """A verdict on each comparison of two models by a primary metric."""
-    made = [each for each in _by_criterion(result.comparisons) if not each.is_tuning]
+    made = [each for each in by_criterion(result.comparisons) if not each.is_tuning]
     return [_verdict(each, Wording(result, phrases)) for each in made]
 
 
 def tunings(result: Result, phrases: Phrases) -> list[Verdict]:
     """A verdict on each comparison of a tuned model with its base model by a primary metric."""
-    made = [each for each in _by_criterion(result.comparisons) if each.is_tuning]
+    made = [each for each in by_criterion(result.comparisons) if each.is_tuning]
     return [_verdict(each, Wording(result, phrases)) for each in made]
 
 
-def _by_criterion(comparisons: Sequence[Compared]) -> list[Compared]:
+def by_criterion(comparisons: Sequence[Compared]) -> list[Compared]:
     """The comparisons by primary metrics, sorted by criterion."""
     return sorted(
         (each for each in comparisons if each.is_primary),
@@ -277,7 +277,7 @@ def gain_verdicts(result: Result, phrases: Phrases) -> list[Verdict]:
     wording = Wording(result, phrases)
     return [
         _gain_verdict(gain, wording)
-        for gain in _by_criterion(result.gains)
+        for gain in by_criterion(result.gains)
         if claim(gain) not in ("undefined", "void")
     ]
 

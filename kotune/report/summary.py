@@ -16,7 +16,15 @@ from kotune.display.figures import change, level
 from kotune.display.phrases import Phrases
 from kotune.display.words import ADAPTERS, amount
 from kotune.report.next_step import NextStep, next_step
-from kotune.report.sentences import Caution, Verdict, between, cautions, gain_verdicts, tunings
+from kotune.report.sentences import (
+    Caution,
+    Verdict,
+    between,
+    by_criterion,
+    cautions,
+    gain_verdicts,
+    tunings,
+)
 from kotune.report.wording import Wording
 from kotune.runs.finished import Finished
 from kotune_tasks.card import CRITERIA, cards
@@ -127,12 +135,8 @@ def _ranked(result: Result) -> list[Runs]:
 def _tunings(result: Result, group: Runs) -> list[Comparison]:
     """The comparisons of a model's tuned with its base variant by primary metrics, sorted by
     criterion."""
-    made = [
-        each
-        for each in result.comparisons
-        if each.is_primary and each.is_tuning and each.b.run is group[0]
-    ]
-    return sorted(made, key=lambda each: CRITERIA.index(cards()[each.task].criterion))
+    made = by_criterion(result.comparisons)
+    return [each for each in made if each.is_tuning and each.b.run is group[0]]
 
 
 class _Score(NamedTuple):
