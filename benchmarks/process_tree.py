@@ -84,10 +84,10 @@ def memory_of(processes: list[psutil.Process]) -> int:
 
 
 def _of(process: psutil.Process, read: Callable[[psutil.Process], Any]) -> Any:
-    """What `read` returns for a process; None if the process has ended."""
+    """What `read` returns for a process; None if the process has ended or cannot be read."""
     try:
         return read(process)
-    except psutil.NoSuchProcess:
+    except psutil.Error:
         return None
 
 

@@ -1,6 +1,7 @@
 """Collects everything that is compared between the given runs. verdict.py decides which claims are
 supported, and kotune.report writes the sentences."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from kotune.compare.efficiency import Efficiency, Price, efficiency
 from kotune.compare.gains import GainComparison, gains
 from kotune.compare.health import TaskHealth, healths
 from kotune.compare.labels import LabelPart, label_parts
-from kotune.compare.seeds import SEEDED, groups
+from kotune.compare.seeds import SEEDED, Runs, groups
 from kotune.display.json_rows import JsonRow
 from kotune.display.words import ADAPTERS
 from kotune.runs.finished import Finished
@@ -71,7 +72,11 @@ class Result:
     def models(self) -> dict[Path, str]:
         """The displayed name of each run's model, by the run's folder. Seeds of one recipe have the
         same name."""
-        return {folder: name.with_details() for folder, name in _names(self.runs).items()}
+        return {
+            run.folder: self._labels[group[0].folder].text()
+            for group in groups(self.runs)
+            for run in group
+        }
 
     @cached_property
     def names(self) -> dict[Path, str]:
@@ -84,8 +89,12 @@ class Result:
         among the runs of this result."""
         group = next(group for group in groups(self.runs) if runs[0] in group)
         seeds = ", ".join(f"{run.record.seed}" for run in runs)
-        details = [f"seed={seeds}"] if len(group) > 1 else []
-        return _names(self.runs)[runs[0].folder].with_details(*details)
+        return self._labels[runs[0].folder].text(f"seed={seeds}" if len(group) > 1 else "")
+
+    @cached_property
+    def _labels(self) -> dict[Path, "_Label"]:
+        """The label of each run, by its folder."""
+        return _labels(self.runs)
 
     def efficiency(self) -> list[Efficiency]:
         """The cost of each run."""
@@ -117,44 +126,51 @@ class Result:
         }
 
 
-class _Name(NamedTuple):
-    """The displayed name of a model. `folder`: the name of a run's folder, if models with the same
-    name are told apart by it. Otherwise empty."""
+class _Label(NamedTuple):
+    """The name of a run's model, and what tells it from other models with this name: the adapter,
+    and the name of the run's folder. Both are empty if they are not needed."""
 
     model: str
-    folder: str
+    adapter: str = ""
+    folder: str = ""
 
-    def with_details(self, *details: str) -> str:
-        shown = ", ".join(filter(None, (self.folder, *details)))
-        return f"{self.model} ({shown})" if shown else self.model
+    def text(self, seeds: str = "") -> str:
+        details = ", ".join(filter(None, (self.adapter, self.folder, seeds)))
+        return f"{self.model} ({details})" if details else self.model
 
 
-def _names(runs: Sequence[Finished]) -> dict[Path, _Name]:
-    """The name of each run's model, by the run's folder. It is the last part of the model's id or
-    path. If several models have this name, the adapter is added if that tells any of them apart,
-    and the folder of the first run if they are still not told apart."""
-    grouped = groups(runs)
-    firsts = [group[0] for group in grouped]
-    short = [Path(run.recipe.model).name for run in firsts]
-    full = [Path(title_of(run)).name for run in firsts]
-    adapters = {name: {f for s, f in zip(short, full, strict=True) if s == name} for name in short}
-    names = [
-        other if len(adapters[name]) > 1 else name for name, other in zip(short, full, strict=True)
-    ]
-    return {
-        run.folder: _Name(name, first.name if names.count(name) > 1 else "")
-        for name, first, group in zip(names, firsts, grouped, strict=True)
-        for run in group
-    }
+def _labels(runs: Sequence[Finished]) -> dict[Path, _Label]:
+    """The label of each run, by its folder. The name of a model is the last part of its id or path,
+    or all of it if several ids end with this part. The adapter is added if models with the same
+    name have several, and the folder if models are still alike."""
+    models = dict.fromkeys(run.recipe.model for run in runs)
+    ends = Counter(Path(model).name for model in models)
+    names = {model: model if ends[Path(model).name] > 1 else Path(model).name for model in models}
+    groups_of: dict[str, list[Runs]] = {}
+    for group in groups(runs):
+        groups_of.setdefault(group[0].recipe.model, []).append(group)
+    labels = {}
+    for model, alike in groups_of.items():
+        titles = Counter(title_of(group[0]) for group in alike)
+        for group in alike:
+            adapter = _adapter(group[0]) if len(titles) > 1 else ""
+            is_clear = titles[title_of(group[0])] == 1
+            for run in group:
+                folder = "" if is_clear else run.name
+                labels[run.folder] = _Label(names[model], adapter, folder)
+    return labels
 
 
 def title_of(run: Finished) -> str:
     """The model and the adapter of a run, for example `quickstart-llama, LoRA`. Without an adapter,
     the model."""
+    return ", ".join(filter(None, (run.recipe.model, _adapter(run))))
+
+
+def _adapter(run: Finished) -> str:
+    """The adapter of a run as reports show it; empty for a model without an adapter."""
     adapter = run.recipe.adapter
-    if not run.is_tuned:
-        return run.recipe.model
-    return f"{run.recipe.model}, {ADAPTERS.get(adapter, adapter)}"
+    return ADAPTERS.get(adapter, adapter) if run.is_tuned else ""
 
 
 def _differences(grouped: Sequence[tuple[Finished, ...]], run: Finished) -> list[Difference]:

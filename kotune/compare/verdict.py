@@ -47,6 +47,17 @@ def claim(comparison: Comparison) -> str:
     return of_adapters(result)
 
 
+def is_no_better(comparison: Comparison) -> bool:
+    """Whether b is not significantly better than a, although there are enough clusters to tell. If
+    all clusters have the same difference, as in a comparison of constant answers, its sign
+    decides."""
+    result = outcome(comparison)
+    if result != "alike":
+        return result in ("same", "worse")
+    difference = comparison.paired.difference
+    return difference >= 0 if comparison.is_lower_better else difference <= 0
+
+
 def of_adapters(result: str) -> str:
     """The claim about two adapters, for a result of outcome():
 

@@ -12,10 +12,9 @@ from kodata import SOURCES
 from kotune.compare.comparison import Comparison
 from kotune.compare.result import Result
 from kotune.compare.seeds import ENOUGH, Runs, groups
-from kotune.compare.verdict import claim, outcome
+from kotune.compare.verdict import claim, is_no_better
 from kotune.display.figures import change
 from kotune.display.phrases import Phrases
-from kotune.report.wording import Wording
 from kotune.runs.again import UNKNOWN, again, recipe_of, runs_dir_of
 from kotune.runs.finished import Finished
 from kotune.runs.folder import RUNS, command
@@ -52,12 +51,8 @@ class Known:
         """The runs of each model."""
         return groups(self.result.runs)
 
-    @cached_property
-    def wording(self) -> Wording:
-        return Wording(self.result, self.phrases)
-
     def name(self, run: Finished) -> str:
-        return self.wording.result.models[run.folder]
+        return self.result.models[run.folder]
 
     @property
     def between(self) -> list[Comparison]:
@@ -105,7 +100,7 @@ def _at_baseline(known: Known) -> Iterator[NextStep]:
     """A tuned model is no better than a simple baseline, or than its base model."""
     for each in (*known.result.baselines, *known.result.comparisons):
         is_simple = each.is_primary and each.is_tuning and each.a.variant in (*SIMPLE, "base")
-        if is_simple and outcome(each) in ("same", "worse"):
+        if is_simple and is_no_better(each):
             run = each.b.run
             kind, changed = _more_training(run)
             facts = run.record.as_json()

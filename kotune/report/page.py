@@ -13,9 +13,10 @@ from kotune.display.page import render
 from kotune.report.intervals import picture, run_label, spans, strips
 from kotune.report.report import Report
 from kotune.report.sentences import Verdict, more_notes, verdicts
-from kotune.report.summary import Summary, summary
+from kotune.report.summary import summary
 
 LEAST = 1e-6  # smaller losses are plotted at this value, because 0 has no logarithm
+FIRST = 4  # the maximum number of verdicts on the first screen
 NAMED = 6  # if there are more runs, a legend shows their numbers instead of their names
 
 LossAxis = Literal["tokens", "seconds"]
@@ -33,13 +34,15 @@ def page(report: Report) -> str:
     """The complete HTML page."""
     result, phrases = report.result, report.phrases
     short = summary(result, phrases)
+    headlines = short.headlines[:FIRST]
     return render(
         "report",
         report=report,
         phrases=phrases,
         short=short,
+        headlines=headlines,
         is_between=len(groups(result.runs)) > 1,
-        other_claims=_other_claims(short, report),
+        other_claims=_other_claims([*headlines, *short.gains], report),
         claim_notes=more_notes(result, phrases),
         picture=picture(report, [standing.name for standing in short.scoreboard]),
         answers=side_by_side(report.changes),
@@ -51,10 +54,10 @@ def page(report: Report) -> str:
     )
 
 
-def _other_claims(short: Summary, report: Report) -> list[Verdict]:
-    """The verdicts that are not on the first screen."""
-    shown = {verdict.text for verdict in (*short.headlines, *short.gains)}
-    return [each for each in verdicts(report.result, report.phrases) if each.text not in shown]
+def _other_claims(shown: Sequence[Verdict], report: Report) -> list[Verdict]:
+    """The verdicts other than those that the page shows first."""
+    texts = {verdict.text for verdict in shown}
+    return [each for each in verdicts(report.result, report.phrases) if each.text not in texts]
 
 
 def curves(report: Report, axis: LossAxis) -> list[plots.Series]:

@@ -12,7 +12,7 @@ from kotune.compare.labels import LabelPart
 from kotune.compare.paired import FEWEST_CLUSTERS
 from kotune.compare.result import Result
 from kotune.compare.seeds import ENOUGH, groups
-from kotune.compare.verdict import claim, doubted_by, outcome
+from kotune.compare.verdict import claim, doubted_by, is_no_better, outcome
 from kotune.display.figures import change, interval
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount
@@ -65,10 +65,11 @@ def tunings(result: Result, phrases: Phrases) -> list[Verdict]:
 
 
 def by_criterion(comparisons: Sequence[Compared]) -> list[Compared]:
-    """The comparisons by primary metrics, sorted by criterion."""
+    """The comparisons by primary metrics, sorted by criterion and task."""
+    tasks = [*dict.fromkeys(each.task for each in comparisons)]
     return sorted(
         (each for each in comparisons if each.is_primary),
-        key=lambda each: CRITERIA.index(cards()[each.task].criterion),
+        key=lambda each: (CRITERIA.index(cards()[each.task].criterion), tasks.index(each.task)),
     )
 
 
@@ -170,13 +171,16 @@ def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
 
 
 def _at_baseline(result: Result, phrases: Phrases) -> Iterator[str]:
-    """A sentence on the tuned models that are not significantly better than a baseline."""
+    """A sentence on the tuned models that are not significantly better than a baseline. Texts that
+    people wrote are no such baseline."""
     found = []
     for comparisons in _with_baselines(result):
         model, task = Wording(result, phrases).name(comparisons[0].b), comparisons[0].task
-        if passed_by := [each for each in comparisons if outcome(each) in ("same", "worse")]:
-            lines = _named(passed_by, phrases)
-            found.append(phrases("no_better", model=model, task=task, lines=lines))
+        human = cards()[task].lines
+        lines = [each for each in comparisons if is_no_better(each) and each.a.variant not in human]
+        if lines:
+            shown = _named(lines, phrases)
+            found.append(phrases("no_better", model=model, task=task, lines=shown))
     if found:
         yield phrases("no_better_than", found="; ".join(found))
 

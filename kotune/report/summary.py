@@ -193,8 +193,10 @@ def _cell(comparison: Comparison, phrases: Phrases) -> BoardCell:
     certainty = CERTAINTY.get(claim(comparison), UNDECIDED)
     word = phrases.word("certainty", certainty)
     if math.isnan(paired.difference):
-        value = "" if math.isnan(paired.value_b) else level(paired.value_b, share)
-        return BoardCell(value, "", certainty, word)
+        if math.isnan(paired.value_b):
+            return BoardCell("", "", certainty, word)
+        undecided = phrases.word("certainty", UNDECIDED)
+        return BoardCell(level(paired.value_b, share), "", UNDECIDED, undecided)
     value, by = level(paired.value_b, share), change(paired.difference, share, phrases)
     if math.isnan(paired.ci_low):
         return BoardCell(value, by, certainty, word)

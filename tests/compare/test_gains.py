@@ -189,7 +189,7 @@ def test_the_sentence_says_from_where_each_model_gained(tmp_path: Path) -> None:
     few = replace(row, paired=row.paired._replace(groups=FEWEST_CLUSTERS - 1))
     assert "no verdict on points gained" in said(runs, few, "en")
     same = replace(row, p_holm=0.2)
-    assert "would have been seen)" in said(runs, same, "en")
+    assert "would have been seen with 80% power" in said(runs, same, "en")
     for language in LANGUAGES:
         assert "40.0%" in said(runs, same, language) and "60.0%" in said(runs, same, language)
 

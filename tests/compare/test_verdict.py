@@ -148,10 +148,10 @@ def test_no_difference_says_what_would_have_been_seen(runs: list[Finished]) -> N
     assert "no difference found" in said(runs, unclear)
     told = (
         "(+0.3 %p, 95% CI -1.4 to 2.0, p = .710, one seed each, 3,000 items; 2.6 %p would have been"
-        " seen)."
+        " seen with 80% power)."
     )
     assert told in said(runs, unclear)
-    assert "최소 검출 가능 차이는 2.6%p입니다." in said(runs, unclear, "ko")
+    assert "최소 검출 가능 차이는 2.6%p입니다(검정력 80%)." in said(runs, unclear, "ko")
 
 
 def test_where_all_groups_differ_alike_there_is_no_interval_and_no_verdict(
@@ -343,10 +343,17 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
     (caution,) = cautions(result, SAY["en"])
     assert (
         caution.text
-        == "After tuning no better than a baseline (differences in brackets): quickstart-llama on"
-        " nli_sample_ko, classifier on the overlap of both sentences (-3.3 %p), classifier on the"
-        " hypothesis alone (+2.0 %p)."
+        == "After tuning not significantly better than a baseline (differences in brackets):"
+        " quickstart-llama on nli_sample_ko, classifier on the overlap of both sentences (-3.3 %p),"
+        " classifier on the hypothesis alone (+2.0 %p)."
     )
+    human = replace(below, task="nli_sample_write_ko", a=Side(runs[0], "human_sentences"))
+    assert cautions(Result(runs, [], {}, baselines=[human]), SAY["en"]) == []
+    constant = line("majority", difference=0.0, is_alike=True)
+    above = line("majority", difference=0.1, is_alike=True)
+    (caution,) = cautions(Result(runs, [], {}, baselines=[constant]), SAY["en"])
+    assert "always the most frequent label (+0.0 %p)" in caution.text
+    assert cautions(Result(runs, [], {}, baselines=[above]), SAY["en"]) == []
     clearly = Result(runs, [], {}, baselines=[clear])
     assert verdicts(clearly, SAY["en"])[0].outcome == "better"
     assert cautions(clearly, SAY["en"]) == []
@@ -369,29 +376,38 @@ def test_names_are_as_short_as_they_can_be(tmp_path: Path) -> None:
         "c": Made(adapter="qlora"),
         "d": Made(adapter="qlora"),
         "e": Made(record={"seed": 1}),
+        "f": Made(record={"command": "./cli.py run recipes/other.yml"}),
+        "g": Made(model="other/their-model", adapter="qlora"),
     }
     runs = load([finished(tmp_path / name, one) for name, one in made.items()])
-    a, b, c, d, e = runs
+    a, b, c, d, e, f, g = runs
 
     def models(*named: Finished) -> list[str]:
         return list(Result(named, [], {}).models.values())
 
     assert models(a, b) == ["quickstart-llama", "their-model"]
-    assert models(a, c) == ["quickstart-llama, LoRA", "quickstart-llama, QLoRA"]
+    assert models(a, c) == ["quickstart-llama (LoRA)", "quickstart-llama (QLoRA)"]
     assert models(c, d) == ["quickstart-llama (c)", "quickstart-llama (d)"]
     assert models(a, c, d) == [
-        "quickstart-llama, LoRA",
-        "quickstart-llama, QLoRA (c)",
-        "quickstart-llama, QLoRA (d)",
+        "quickstart-llama (LoRA)",
+        "quickstart-llama (QLoRA, c)",
+        "quickstart-llama (QLoRA, d)",
     ]
     seeds = Result([a, e, c], [], {})
-    assert models(a, e, c)[0] == models(a, e, c)[1] == "quickstart-llama, LoRA"
+    assert models(a, e, c)[0] == models(a, e, c)[1] == "quickstart-llama (LoRA)"
     assert list(seeds.names.values()) == [
-        "quickstart-llama, LoRA (seed=42)",
-        "quickstart-llama, LoRA (seed=1)",
-        "quickstart-llama, QLoRA",
+        "quickstart-llama (LoRA, seed=42)",
+        "quickstart-llama (LoRA, seed=1)",
+        "quickstart-llama (QLoRA)",
     ]
-    assert seeds.name_of([a, e]) == "quickstart-llama, LoRA (seed=42, 1)"
+    assert seeds.name_of([a, e]) == "quickstart-llama (LoRA, seed=42, 1)"
+    again = Result([a, e, f], [], {})
+    assert list(again.names.values()) == [
+        "quickstart-llama (a, seed=42)",
+        "quickstart-llama (e, seed=1)",
+        "quickstart-llama (f)",
+    ]
+    assert models(b, g) == ["someone/their-model", "other/their-model"]
 
 
 def test_figures_are_written_as_people_read_them() -> None:

@@ -92,7 +92,7 @@ CROSSED = """(() => {
   return [crossed.map(one => one.textContent), texts.length, lines.length];
 })()"""
 KINDS = [(language, kind) for language in LANGUAGES for kind in ("run", "comparison", "four_tasks")]
-# Tasks of three criteria, and two of a fourth: as many columns as a scoreboard has.
+# With the first task, two tasks of one criterion and one each of two others.
 FOUR = ("nsmc_ko", "klue_nli_ko", "nli_sample_consistency_ko")
 LONG = "build/real/a-model-of-135m-instruct"
 

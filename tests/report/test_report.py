@@ -25,7 +25,7 @@ from kotune.errors import KotuneError
 from kotune.report import lines
 from kotune.report.comparison_tables import criteria, signals
 from kotune.report.lines import doubts, score_lines
-from kotune.report.page import curves
+from kotune.report.page import curves, page
 from kotune.report.report import Report
 from kotune.report.writing import write, write_as
 from kotune.runs.finished import Finished, load
@@ -34,6 +34,7 @@ from kotune.runs.proof import LabelProof, Lengths, Parity, TaskProof
 from kotune.runs.records import Answers, Items
 from tests.conftest import Cli
 from tests.finished import Made, finished, metric, samples, task_scores
+from tests.report.answers import result_of
 from tests.test_cli import assert_one_message
 
 pytest.importorskip("jinja2")
@@ -466,3 +467,16 @@ def test_a_language_is_chosen_when_the_files_are_written_again(cli: Cli, tmp_pat
     assert_one_message(cli("report", "absent"), 2, "absent: neither a run folder nor a recipe")
     (folder / "parity.json").unlink()
     assert_one_message(cli("report", "a"), 1, "parity.json: missing or damaged")
+
+
+def test_the_first_screen_has_at_most_four_verdicts_and_says_where_the_others_are(
+    tmp_path: Path,
+) -> None:
+    also = ("klue_nli_ko", "nsmc_ko", "nli_sample_consistency_ko", "ko_consistency_nli")
+    made = Made(also=also, whole=True)
+    result = result_of(tmp_path, ("a", "b"), seeds=(1,), made=made)
+    text = page(Report(result, Phrases("en")))
+    first, rest = text.split('<table class="scoreboard many"', 1)
+    assert first.count('<li class="adapters_') == 4
+    assert "More verdicts, in the details: 1." in first
+    assert len(re.findall(r"<li[^>]*>\s*Consistency \(ko_consistency_nli\): ", rest)) >= 1

@@ -419,7 +419,7 @@ def test_arms_of_one_seed_are_not_called_better_because_a_seed_does_not_speak_fo
     one, two = reports.values()
     (gains, pair, *passes) = one.verdicts()
     assert (gains.outcome, pair.outcome) == ("adapters_differ", "same")
-    assert "the adapter of llama gained" in gains.text
+    assert "these adapters of llama gained" in gains.text
     assert "these adapters, deepseek compared with llama" in pair.text
     assert "they differ with 4,000" in pair.text and "Whether and where the curves cross" in (
         pair.text
@@ -443,7 +443,7 @@ def test_an_arm_of_one_seed_beside_one_of_three_is_the_only_one_that_is_named(
     told = report.StudyReport(study, (mixed, []), Phrases("en"), None)
     assert "at all sizes together: deepseek." in told.limits()[-1]
     gains, _, of_llama, of_deepseek = (verdict.text for verdict in told.verdicts())
-    assert "the adapter of llama gained" in gains
+    assert "these adapters of llama gained" in gains
     assert "which llama passes" in of_llama and "these adapters of deepseek" in of_deepseek
 
 
