@@ -21,16 +21,16 @@ from kotune_tasks.card import CRITERIA, cards
 
 # Half the width of a 95% confidence interval, in standard errors.
 NORMAL = NormalDist().inv_cdf(0.975)
-PICTURED = 4  # the maximum number of tasks in the picture of the first screen
+PICTURED = 2  # the minimum number of tasks in the picture of the first screen
 
 
 def picture(report: Report, order: Sequence[str]) -> list[Panel]:
     """The plots of the first screen: each model's primary metric before and after tuning. `order`:
     the names of the models.
 
-    There is a plot for each task whose primary metric is a share, for at most PICTURED tasks. Each
-    criterion's first task is preferred. Baselines are chance, the highest value of the baselines
-    that a run computes, and the highest published figure."""
+    There is a plot for the first task of each criterion whose primary metric is a share, or for
+    PICTURED tasks if there are fewer criteria. Baselines are chance, the highest value of the
+    baselines that a run computes, and the highest published figure."""
     rows: dict[str, list[PlotRow]] = {}
     lines: dict[str, dict[str, float]] = {}
     names = report.result.models
@@ -56,13 +56,15 @@ def picture(report: Report, order: Sequence[str]) -> list[Panel]:
 
 
 def _pictured(tasks: Iterable[str]) -> list[str]:
-    """At most PICTURED of the tasks, in the order of their criteria."""
+    """The first task of each criterion, or PICTURED tasks if there are fewer criteria, in the order
+    of their criteria."""
     place: dict[str, tuple[int, int]] = {}
     for task in tasks:
         criterion = cards()[task].criterion
         earlier = sum(cards()[other].criterion == criterion for other in place)
         place[task] = (earlier, CRITERIA.index(criterion))
-    chosen = sorted(place, key=lambda task: place[task])[:PICTURED]
+    firsts = sum(earlier == 0 for earlier, _ in place.values())
+    chosen = sorted(place, key=lambda task: place[task])[: max(firsts, PICTURED)]
     return sorted(chosen, key=lambda task: place[task][::-1])
 
 
