@@ -95,8 +95,12 @@ def cautions(result: Result, phrases: Phrases) -> list[Caution]:
         "seeds_known": _known_seeds(result, phrases),
     }
     texts = {kind: " ".join(sentences) for kind, sentences in found.items()}
+    models = dict.fromkeys(result.models[lines[0].b.run.folder] for lines in _not_beaten(result))
+    places = {"models": ", ".join(models)}
     return [
-        Caution(phrases.word("caution_kinds", kind), text) for kind, text in texts.items() if text
+        Caution(phrases.phrase("caution_kinds", kind, **places), text)
+        for kind, text in texts.items()
+        if text
     ]
 
 
@@ -171,18 +175,20 @@ def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
 
 
 def _at_baseline(result: Result, phrases: Phrases) -> Iterator[str]:
-    """A sentence on the tuned models that are not significantly better than a baseline. Texts that
-    people wrote are no such baseline."""
-    found = []
+    """A sentence for each tuned model and task that is not significantly better than a baseline."""
+    for lines in _not_beaten(result):
+        model, task = Wording(result, phrases).name(lines[0].b), lines[0].task
+        yield phrases("no_better", model=model, task=task, lines=_named(lines, phrases))
+
+
+def _not_beaten(result: Result) -> Iterator[list[Comparison]]:
+    """For each tuned model and task, the comparisons with baselines than which the model is not
+    significantly better. Texts that people wrote are no such baseline."""
     for comparisons in _with_baselines(result):
-        model, task = Wording(result, phrases).name(comparisons[0].b), comparisons[0].task
-        human = cards()[task].lines
+        human = cards()[comparisons[0].task].lines
         lines = [each for each in comparisons if is_no_better(each) and each.a.variant not in human]
         if lines:
-            shown = _named(lines, phrases)
-            found.append(phrases("no_better", model=model, task=task, lines=shown))
-    if found:
-        yield phrases("no_better_than", found="; ".join(found))
+            yield lines
 
 
 def _poor_answers(result: Result, phrases: Phrases) -> Iterator[str]:

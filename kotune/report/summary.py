@@ -76,7 +76,8 @@ class Summary:
       model, it compares the tuned with the base model.
     - `models`: for each model, a line with its values before and after tuning
     - `gains`: verdicts on which model gained more by tuning
-    - `costs`: for each model, a line with the time and cost of all its seeds
+    - `costs`: for each model, a line with the time and cost of all its seeds. Without a price, a
+      line tells how to give one.
     - `scoreboard`: a row for each model. The best model by the first measured column comes first.
     - `criteria`: the keys of the columns, in order. A key is the name of a criterion. If several
       tasks have this criterion, their keys are headings with the name of the task.
@@ -108,7 +109,10 @@ def summary(result: Result, phrases: Phrases) -> Summary:
         headlines=between(result, phrases) or tunings(result, phrases),
         models=[_model(group, wording) for group in ranked],
         gains=gain_verdicts(result, phrases),
-        costs=[_cost(group, wording) for group in ranked],
+        costs=[
+            *(_cost(group, wording) for group in ranked),
+            *([] if result.price else [phrases("no_price")]),
+        ],
         scoreboard=[_standing(group, columns, wording) for group in ranked],
         criteria=list(columns),
         cautions=cautions(result, phrases),

@@ -343,10 +343,11 @@ def test_reference_lines_are_told_in_a_sentence_a_task_with_the_worst_last(
     (caution,) = cautions(result, SAY["en"])
     assert (
         caution.text
-        == "After tuning not significantly better than a baseline (differences in brackets):"
-        " quickstart-llama on nli_sample_ko, classifier on the overlap of both sentences (-3.3 %p),"
-        " classifier on the hypothesis alone (+2.0 %p)."
+        == "quickstart-llama is not shown to beat a baseline on nli_sample_ko (differences in"
+        " brackets): classifier on the overlap of both sentences (-3.3 %p), classifier on the"
+        " hypothesis alone (+2.0 %p)."
     )
+    assert caution.label == "not shown to beat a baseline: quickstart-llama"
     human = replace(below, task="nli_sample_write_ko", a=Side(runs[0], "human_sentences"))
     assert cautions(Result(runs, [], {}, baselines=[human]), SAY["en"]) == []
     constant = line("majority", difference=0.0, is_alike=True)

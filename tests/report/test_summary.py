@@ -131,7 +131,7 @@ def test_costs_are_those_of_all_seeds(two: Result) -> None:
     with_price = replace(two, price=Price(3000))
     first, _ = summary(with_price, EN).costs
     pace = f"{100 * tuning(two).paired.difference:+.1f} %p per training minute"
-    minutes = "12.0 min for 3 seeds (training 1.0 a seed)"
+    minutes = "12.0 min for 3 seeds (training 1.0 min a seed)"
     assert first == f"quickstart-llama: {minutes}, KRW 600, {pace} (nli_sample_ko)"
     assert "KRW" not in summary(two, EN).costs[0]
 
