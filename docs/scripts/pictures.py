@@ -24,6 +24,7 @@ PICTURES = DOCS / "pictures"
 RECIPES = ("quickstart_llama", "quickstart_deepseek")
 MODELS = tuple(recipe.replace("_", "-") for recipe in RECIPES)
 SUFFIXES = {"en": "", "ko": ".ko"}
+PRICE = ("--price", "1500")  # an example: won for an hour of a machine
 COLUMNS = 100  # that `compare` is given
 MOST_COLUMNS = 110  # of the recording, since `run` wraps nothing
 SENTENCE_COLUMNS = 88  # that a page shows without scrolling
@@ -39,7 +40,10 @@ def main(folder: str = "") -> None:
     runs = Path(folder or ROOT / "build" / "pictures").absolute()
     PICTURES.mkdir(exist_ok=True)
     screens = {language: compared(runs, language) for language in SUFFIXES}
-    lines = [*recording(runs), *screen("compare", without_folder(screens["en"], runs))]
+    lines = [
+        *recording(runs),
+        *screen(f"compare {' '.join(PRICE)}", without_folder(screens["en"], runs)),
+    ]
     plain = [Text.from_ansi(line).plain for line in lines]
     (PICTURES / "quickstart.svg").write_text(drawn(lines), encoding="utf-8")
     for language, suffix in SUFFIXES.items():
@@ -79,7 +83,7 @@ def compared(runs: Path, language: str) -> str:
         ran(recipe, runs)
     page = runs / f"compare{SUFFIXES[language]}.html"
     words = ["compare", *(f"recipes/{recipe}.yml" for recipe in RECIPES), "--lang", language]
-    words += ["--runs-dir", str(runs), "--html", str(page)]
+    words += [*PRICE, "--runs-dir", str(runs), "--html", str(page)]
     return kotune(*words, FORCE_COLOR="1", COLUMNS=str(COLUMNS))
 
 
