@@ -49,6 +49,11 @@ class TaskCard:
     turns: bool = False
 
     @property
+    def criterion_order(self) -> int:
+        """The place of its criterion in CRITERIA, a key to sort tasks by."""
+        return CRITERIA.index(self.criterion)
+
+    @property
     def is_share(self) -> bool:
         """Whether `primary` is a share. Its differences are then shown in percentage points."""
         return self.scale == 100

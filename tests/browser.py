@@ -81,13 +81,20 @@ class Browser:
         never left."""
         return [url for url in self._requests.values() if not url.startswith(OURS)]
 
-    def open(self, page: Path, width: int = 1200, media: str = "", scheme: str = "light") -> None:
-        """Load a page in a window of this width, on `print` as paper. `scheme`: the reader's
+    def open(
+        self,
+        page: Path,
+        width: int = 1200,
+        height: int = 900,
+        media: str = "",
+        scheme: str = "light",
+    ) -> None:
+        """Load a page in a window of this size, on `print` as paper. `scheme`: the reader's
         preference, `light` or `dark`."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
-            height=900,
+            height=height,
             deviceScaleFactor=1,
             mobile=width < 600,
         )
@@ -117,9 +124,9 @@ class Browser:
         """The page as printed."""
         return base64.b64decode(self.call("Page.printToPDF")["data"])
 
-    def picture(self, path: Path) -> None:
-        """The whole page as PNG."""
-        shot = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+    def picture(self, path: Path, whole: bool = True) -> None:
+        """The page as PNG: the whole page, or what the window shows of it."""
+        shot = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def call(self, method: str, **parameters: Any) -> Answer:

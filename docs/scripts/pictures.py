@@ -8,7 +8,6 @@ Nothing is typed by hand: each line of a picture or an example was printed by `r
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -17,6 +16,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
+
+from tests.browser import BROWSER, Browser
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
@@ -30,8 +31,7 @@ MOST_COLUMNS = 110  # of the recording, since `run` wraps nothing
 SENTENCE_COLUMNS = 88  # that a page shows without scrolling
 TABLE_COLUMNS = 116
 UNWRAPPED = 1_000
-SCREEN = "1280,680"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SCREEN = (1280, 680)  # width and height, pixels
 MOST_SHORT = 30  # lines of a screen that is shown whole
 
 
@@ -40,10 +40,7 @@ def main(folder: str = "") -> None:
     runs = Path(folder or ROOT / "build" / "pictures").absolute()
     PICTURES.mkdir(exist_ok=True)
     screens = {language: compared(runs, language) for language in SUFFIXES}
-    lines = [
-        *recording(runs),
-        *screen(f"compare {' '.join(PRICE)}", without_folder(screens["en"], runs)),
-    ]
+    lines = [*recording(runs), *screen(without_folder(screens["en"], runs))]
     plain = [Text.from_ansi(line).plain for line in lines]
     (PICTURES / "quickstart.svg").write_text(drawn(lines), encoding="utf-8")
     for language, suffix in SUFFIXES.items():
@@ -89,10 +86,8 @@ def compared(runs: Path, language: str) -> str:
 
 def whole(recipes: Sequence[str], runs: Path, language: str, columns: int) -> str:
     """All that `compare` prints of some recipes, in lines of at most `columns`."""
-    words = ["compare", *(f"recipes/{recipe}.yml" for recipe in recipes), "--lang", language]
-    if "--all" in kotune("compare", "--help"):
-        words.append("--all")
-    return kotune(*words, "--runs-dir", str(runs), COLUMNS=str(columns))
+    words = ["compare", *(f"recipes/{recipe}.yml" for recipe in recipes), "--all"]
+    return kotune(*words, "--lang", language, "--runs-dir", str(runs), COLUMNS=str(columns))
 
 
 def recording(runs: Path) -> list[str]:
@@ -136,13 +131,14 @@ def cut(line: str) -> str:
     return line if len(line) <= TABLE_COLUMNS else f"{line[: TABLE_COLUMNS - 4]} ..."
 
 
-def screen(command: str, output: str) -> list[str]:
-    """A command and what it printed: all of it, or its first part if it is long."""
+def screen(output: str) -> list[str]:
+    """The command that compares both recipes, and what it printed: all of it, or its first part if
+    it is long."""
     lines = output.rstrip().splitlines()
     if len(lines) > MOST_SHORT:
         lines = [*lines[: lines.index("")], "..."]
-    words = " ".join(f"recipes/{recipe}.yml" for recipe in RECIPES)
-    return [f"$ ./cli.py {command} {words}", *lines]
+    words = (*PRICE, *(f"recipes/{recipe}.yml" for recipe in RECIPES))
+    return [f"$ ./cli.py compare {' '.join(words)}", *lines]
 
 
 def verdict(runs: Path, language: str) -> list[str]:
@@ -174,17 +170,12 @@ def drawn(lines: list[str]) -> str:
 
 
 def shot(page: Path, picture: Path) -> None:
-    """The first screen of a page, as PNG. Raises FileNotFoundError without a browser, and
-    RuntimeError if it writes no picture."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        raise FileNotFoundError(f"none of {', '.join(BROWSERS)} is installed")
-    words = ["--headless=new", "--no-sandbox", "--hide-scrollbars", f"--window-size={SCREEN}"]
-    words += [f"--screenshot={picture}", page.as_uri()]
-    picture.unlink(missing_ok=True)
-    done = subprocess.run([browser, *words], check=True, capture_output=True, text=True)
-    if not picture.exists():  # on a busy machine it may give up, with exit code 0
-        raise RuntimeError(f"{browser} wrote no {picture}: {done.stderr}")
+    """The first screen of a page, as PNG. Raises FileNotFoundError without a browser."""
+    if BROWSER is None:
+        raise FileNotFoundError("no Chromium is installed (Debian: chromium)")
+    with Browser() as browser:
+        browser.open(page, *SCREEN)
+        browser.picture(picture, whole=False)
 
 
 def fill(page: Path, name: str, lines: list[str]) -> None:

@@ -69,12 +69,17 @@ class Result:
         )
 
     @cached_property
+    def groups(self) -> list[Runs]:
+        """The runs of each recipe, as in kotune.compare.seeds.groups()."""
+        return groups(self.runs)
+
+    @cached_property
     def models(self) -> dict[Path, str]:
         """The displayed name of each run's model, by the run's folder. Seeds of one recipe have the
         same name."""
         return {
             run.folder: self._labels[group[0].folder].text()
-            for group in groups(self.runs)
+            for group in self.groups
             for run in group
         }
 
@@ -87,14 +92,14 @@ class Result:
     def name_of(self, runs: Sequence[Finished]) -> str:
         """The displayed name of some runs of one recipe, with their seeds if the recipe has several
         among the runs of this result."""
-        group = next(group for group in groups(self.runs) if runs[0] in group)
+        group = next(group for group in self.groups if runs[0] in group)
         seeds = ", ".join(f"{run.record.seed}" for run in runs)
         return self._labels[runs[0].folder].text(f"seed={seeds}" if len(group) > 1 else "")
 
     @cached_property
     def _labels(self) -> dict[Path, "_Label"]:
         """The label of each run, by its folder."""
-        return _labels(self.runs)
+        return _labels(self.groups)
 
     def efficiency(self) -> list[Efficiency]:
         """The cost of each run."""
@@ -139,15 +144,15 @@ class _Label(NamedTuple):
         return f"{self.model} ({details})" if details else self.model
 
 
-def _labels(runs: Sequence[Finished]) -> dict[Path, _Label]:
+def _labels(grouped: Sequence[Runs]) -> dict[Path, _Label]:
     """The label of each run, by its folder. The name of a model is the last part of its id or path,
     or all of it if several ids end with this part. The adapter is added if models with the same
     name have several, and the folder if models are still alike."""
-    models = dict.fromkeys(run.recipe.model for run in runs)
+    models = dict.fromkeys(group[0].recipe.model for group in grouped)
     ends = Counter(Path(model).name for model in models)
     names = {model: model if ends[Path(model).name] > 1 else Path(model).name for model in models}
     groups_of: dict[str, list[Runs]] = {}
-    for group in groups(runs):
+    for group in grouped:
         groups_of.setdefault(group[0].recipe.model, []).append(group)
     labels = {}
     for model, alike in groups_of.items():

@@ -12,7 +12,6 @@ from kodata.metrics.naturalness.signals import SIGNALS
 from kotune.compare.breakdowns import Slice
 from kotune.compare.comparison import Comparison, Side
 from kotune.compare.result import Result
-from kotune.compare.seeds import groups
 from kotune.compare.shares import is_share
 from kotune.display.figures import NOTHING, change, interval, level
 from kotune.display.phrases import Phrases
@@ -378,7 +377,7 @@ def not_the_same(result: Result, phrases: Phrases) -> Iterator[Table]:
     (Result.differences). A table that lists differences is marked as an alert. Without differences,
     its title says that the runs are alike."""
     a = result.names[result.runs[0].folder]
-    seeds_of_first = [run.folder for run in groups(result.runs)[0]]
+    seeds_of_first = [run.folder for run in result.groups[0]]
     for folder, differences in result.differences.items():
         b, same = (
             result.names[folder],

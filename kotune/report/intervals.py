@@ -17,7 +17,7 @@ from kotune.report import comparison_tables
 from kotune.report.report import Report
 from kotune.runs.finished import Finished
 from kotune.runs.records import UNDEFINED, TaskScores
-from kotune_tasks.card import CRITERIA, cards
+from kotune_tasks.card import cards
 
 # Half the width of a 95% confidence interval, in standard errors.
 NORMAL = NormalDist().inv_cdf(0.975)
@@ -60,9 +60,8 @@ def _pictured(tasks: Iterable[str]) -> list[str]:
     of their criteria."""
     place: dict[str, tuple[int, int]] = {}
     for task in tasks:
-        criterion = cards()[task].criterion
-        earlier = sum(cards()[other].criterion == criterion for other in place)
-        place[task] = (earlier, CRITERIA.index(criterion))
+        criterion = cards()[task].criterion_order
+        place[task] = (sum(other == criterion for _, other in place.values()), criterion)
     firsts = sum(earlier == 0 for earlier, _ in place.values())
     chosen = sorted(place, key=lambda task: place[task])[: max(firsts, PICTURED)]
     return sorted(chosen, key=lambda task: place[task][::-1])

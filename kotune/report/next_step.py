@@ -4,14 +4,13 @@ import math
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from kodata import SOURCES
 from kotune.compare.comparison import Comparison
 from kotune.compare.result import Result
-from kotune.compare.seeds import ENOUGH, Runs, groups
+from kotune.compare.seeds import ENOUGH
 from kotune.compare.verdict import claim, is_no_better
 from kotune.display.figures import change
 from kotune.display.phrases import Phrases
@@ -46,11 +45,6 @@ class Known:
     result: Result
     phrases: Phrases
 
-    @cached_property
-    def models(self) -> list[Runs]:
-        """The runs of each model."""
-        return groups(self.result.runs)
-
     def name(self, run: Finished) -> str:
         return self.result.models[run.folder]
 
@@ -67,7 +61,7 @@ class Known:
     def compare(self, *words: str) -> str:
         """The command that compares the same models again: by their recipes, or by the folders of
         their runs if the recipes are not known or not different."""
-        recipes = [typed(recipe_of(group[0].record.as_json())) for group in self.models]
+        recipes = [typed(recipe_of(group[0].record.as_json())) for group in self.result.groups]
         is_clear = str(UNKNOWN) not in recipes and len({*recipes}) == len(recipes)
         folders = [str(run.folder) for run in self.result.runs]
         runs_dir = runs_dir_of(self.result.runs[0].record.as_json())
@@ -126,16 +120,16 @@ def _more_training(run: Finished) -> tuple[str, str]:
 
 def _few_seeds(known: Known) -> Iterator[NextStep]:
     """A model has too few seeds for claims about the model."""
-    trained = [group for group in known.models if group[0].record.trained]
+    trained = [group for group in known.result.groups if group[0].record.trained]
     few = [group[0] for group in trained if len(group) < ENOUGH]
     if few:
         commands = (again(run.record.as_json(), seeds=ENOUGH) for run in few)
-        yield known.step("seeds" if len(known.models) > 1 else "seeds_alone", *commands)
+        yield known.step("seeds" if len(known.result.groups) > 1 else "seeds_alone", *commands)
 
 
 def _alone(known: Known) -> Iterator[NextStep]:
     """There is only one model, so there is nothing to compare it with."""
-    if len(known.models) > 1:
+    if len(known.result.groups) > 1:
         return
     run = known.result.runs[0]
     facts = run.record.as_json()
@@ -150,7 +144,7 @@ def _alone(known: Known) -> Iterator[NextStep]:
         other = recipe.with_name(recipe.name.replace(a, b))
         if (RECIPES / f"{other.stem}.yml").is_file():
             compare = command(recipe, typed(other), runs_dir=runs_dir, verb="compare")
-            seeds = ("--seeds", f"{len(known.models[0])}")
+            seeds = ("--seeds", f"{len(known.result.groups[0])}")
             yield known.step("other_model", command(other, *seeds, runs_dir=runs_dir), compare)
     compare = command(recipe, str(UNKNOWN), runs_dir=runs_dir, verb="compare")
     yield known.step("other_recipe", compare)

@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 from kotune.compare.answers import Confusion
 from kotune.compare.calibration import Bin, Calibration
 from kotune.compare.efficiency import LOSSES, Kind, Loss
-from kotune.compare.seeds import groups
 from kotune.compare.side_by_side import side_by_side
 from kotune.display import plots
 from kotune.display.page import render
@@ -41,8 +40,9 @@ def page(report: Report) -> str:
         phrases=phrases,
         short=short,
         headlines=headlines,
-        is_between=len(groups(result.runs)) > 1,
+        is_between=len(result.groups) > 1,
         other_claims=_other_claims([*headlines, *short.gains], report),
+        unmeasured=", ".join(phrases.word("criteria", key) for key in short.unmeasured),
         claim_notes=more_notes(result, phrases),
         picture=picture(report, [standing.name for standing in short.scoreboard]),
         answers=side_by_side(report.changes),

@@ -5,7 +5,6 @@ from kotune.compare.answers import Changes, Confusion, Example, changes
 from kotune.compare.calibration import Calibration, calibrations
 from kotune.compare.efficiency import Loss
 from kotune.compare.result import Result, title_of
-from kotune.compare.seeds import groups
 from kotune.display.figures import level
 from kotune.display.phrases import Phrases
 from kotune.display.table import Table
@@ -45,7 +44,7 @@ class Report:
     def title(self) -> str:
         """The name of the model if all runs are seeds of one recipe. Otherwise a title with the
         names of the compared models."""
-        (first, *seeds), *models = groups(self.result.runs)
+        (first, *seeds), *models = self.result.groups
         if models:
             names = dict.fromkeys(self.result.models.values())
             return self.phrases("compare_title", names=" / ".join(names))

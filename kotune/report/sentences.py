@@ -20,7 +20,7 @@ from kotune.report.lines import not_scored
 from kotune.report.wording import CLAIMED, Wording, equals
 from kotune.runs.finished import Finished
 from kotune.runs.proof import NOT_PROVEN
-from kotune_tasks.card import CRITERIA, cards
+from kotune_tasks.card import cards
 
 Compared = TypeVar("Compared", bound=Comparison)
 
@@ -69,7 +69,7 @@ def by_criterion(comparisons: Sequence[Compared]) -> list[Compared]:
     tasks = [*dict.fromkeys(each.task for each in comparisons)]
     return sorted(
         (each for each in comparisons if each.is_primary),
-        key=lambda each: (CRITERIA.index(cards()[each.task].criterion), tasks.index(each.task)),
+        key=lambda each: (cards()[each.task].criterion_order, tasks.index(each.task)),
     )
 
 
@@ -85,17 +85,18 @@ def cautions(result: Result, phrases: Phrases) -> list[Caution]:
     - `seeds_known`: runs that are not compared, but show the variation of seeds
     """
     is_limited = result.comparisons and not _has_enough_seeds(result)
+    not_beaten = list(_not_beaten(result))
     found = {
         "missing": _missing(result, phrases),
         "unlike": _unlike_runs(result, phrases),
         "not_proven": _not_proven(result, phrases),
-        "at_baseline": _at_baseline(result, phrases),
+        "at_baseline": _at_baseline(not_beaten, Wording(result, phrases)),
         "poor_answers": _poor_answers(result, phrases),
         "scope": [_scope(result, phrases)] if is_limited else [],
         "seeds_known": _known_seeds(result, phrases),
     }
     texts = {kind: " ".join(sentences) for kind, sentences in found.items()}
-    models = dict.fromkeys(result.models[lines[0].b.run.folder] for lines in _not_beaten(result))
+    models = dict.fromkeys(result.models[lines[0].b.run.folder] for lines in not_beaten)
     places = {"models": ", ".join(models)}
     return [
         Caution(phrases.phrase("caution_kinds", kind, **places), text)
@@ -174,11 +175,12 @@ def _not_proven(result: Result, phrases: Phrases) -> Iterator[str]:
         yield phrases("not_proven", found="; ".join(found))
 
 
-def _at_baseline(result: Result, phrases: Phrases) -> Iterator[str]:
-    """A sentence for each tuned model and task that is not significantly better than a baseline."""
-    for lines in _not_beaten(result):
-        model, task = Wording(result, phrases).name(lines[0].b), lines[0].task
-        yield phrases("no_better", model=model, task=task, lines=_named(lines, phrases))
+def _at_baseline(not_beaten: Sequence[list[Comparison]], wording: Wording) -> Iterator[str]:
+    """A sentence for each tuned model and task that is not significantly better than a baseline.
+    `not_beaten`: what _not_beaten() returns."""
+    for lines in not_beaten:
+        model, named = wording.name(lines[0].b), _named(lines, wording.phrases)
+        yield wording.phrases("no_better", model=model, task=lines[0].task, lines=named)
 
 
 def _not_beaten(result: Result) -> Iterator[list[Comparison]]:

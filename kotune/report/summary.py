@@ -10,7 +10,7 @@ from typing import NamedTuple
 from kotune.compare.comparison import Comparison
 from kotune.compare.efficiency import Efficiency
 from kotune.compare.result import Result
-from kotune.compare.seeds import Runs, groups
+from kotune.compare.seeds import Runs
 from kotune.compare.verdict import claim
 from kotune.display.figures import change, level
 from kotune.display.phrases import Phrases
@@ -95,6 +95,12 @@ class Summary:
     step: NextStep
 
     @property
+    def unmeasured(self) -> list[str]:
+        """The criteria on which no model was scored."""
+        rows = [standing.cells for standing in self.scoreboard]
+        return [key for key in self.criteria if not any(cells.get(key) for cells in rows)]
+
+    @property
     def next(self) -> str:
         """The next step in one line."""
         return str(self.step)
@@ -133,7 +139,7 @@ def _ranked(result: Result) -> list[Runs]:
             return True, 0.0
         return False, value if is_lower_better else -value
 
-    return sorted(groups(result.runs), key=key)
+    return sorted(result.groups, key=key)
 
 
 def _tunings(result: Result, group: Runs) -> list[Comparison]:
@@ -163,7 +169,7 @@ def _scores(run: Finished) -> list[_Score]:
         scores.append(
             _Score(task, card.primary, math.nan if value is None else value, card.is_share, lower)
         )
-    return sorted(scores, key=lambda each: CRITERIA.index(cards()[each.task].criterion))
+    return sorted(scores, key=lambda each: cards()[each.task].criterion_order)
 
 
 def _columns(wording: Wording) -> dict[str, str | None]:
@@ -194,18 +200,20 @@ def _standing(group: Runs, columns: dict[str, str | None], wording: Wording) -> 
 
 def _cell(comparison: Comparison, phrases: Phrases) -> BoardCell:
     paired, share = comparison.paired, comparison.is_share
+    has_value, has_change, has_interval = (
+        not math.isnan(each) for each in (paired.value_b, paired.difference, paired.ci_low)
+    )
     certainty = CERTAINTY.get(claim(comparison), UNDECIDED)
-    word = phrases.word("certainty", certainty)
-    if math.isnan(paired.difference):
-        if math.isnan(paired.value_b):
-            return BoardCell("", "", certainty, word)
-        undecided = phrases.word("certainty", UNDECIDED)
-        return BoardCell(level(paired.value_b, share), "", UNDECIDED, undecided)
-    value, by = level(paired.value_b, share), change(paired.difference, share, phrases)
-    if math.isnan(paired.ci_low):
-        return BoardCell(value, by, certainty, word)
+    if has_value and not has_change:  # the value before tuning is missing
+        certainty = UNDECIDED
     low, high = (amount(end, share) for end in (paired.ci_low, paired.ci_high))
-    return BoardCell(value, by, certainty, word, phrases("interval_of", low=low, high=high))
+    return BoardCell(
+        value=level(paired.value_b, share) if has_value else "",
+        change=change(paired.difference, share, phrases) if has_change else "",
+        certainty=certainty,
+        word=phrases.word("certainty", certainty),
+        interval=phrases("interval_of", low=low, high=high) if has_interval else "",
+    )
 
 
 def _model(group: Runs, wording: Wording) -> str:

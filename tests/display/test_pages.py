@@ -212,6 +212,21 @@ def test_the_first_screen_has_the_verdict_the_scoreboard_and_the_picture(
 
 
 @needs_browser
+def test_a_phone_names_the_criteria_that_no_model_was_scored_on_in_one_line(
+    browser: Browser, pages: dict[tuple[str, str], Path]
+) -> None:
+    seen = (
+        "[...document.querySelectorAll('{}')].filter(one => one.checkVisibility())"
+        ".map(one => one.innerText)"
+    )
+    line = "No task of these runs measures: Naturalness."
+    for width, cells, lines in ((1280, 2, []), (375, 0, [line])):
+        browser.open(pages["en", "four_tasks"], width=width)
+        assert len(browser.value(seen.format(".scoreboard .unmeasured"))) == cells
+        assert browser.value(seen.format(".narrow")) == lines
+
+
+@needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_text_has_enough_contrast(

@@ -50,9 +50,9 @@ def test_a_wide_table_loses_its_last_columns() -> None:
 
 
 def test_a_long_screen_is_cut_after_its_first_part() -> None:
-    shown = pictures.screen("compare", "a\n\n" + "b\n" * pictures.MOST_SHORT)
+    shown = pictures.screen("a\n\n" + "b\n" * pictures.MOST_SHORT)
     assert shown[1:] == ["a", "..."]
-    assert pictures.screen("compare", "a\n\nb\n")[1:] == ["a", "", "b"]
+    assert pictures.screen("a\n\nb\n")[1:] == ["a", "", "b"]
 
 
 def test_a_drawing_has_the_text_and_no_font_to_fetch() -> None:

@@ -97,7 +97,7 @@ def test_the_verdict_comes_first_then_the_criteria_asked_about_then_other_names(
         places = [whole.index(name) for name in ("is better after tuning", "with one seed")]
         headed = re.search(r"(## |<h3>)Reasoning", whole)
         assert headed
-        absent = whole.index("No task of these runs measures: Accuracy, Consistency, Naturalness.")
+        absent = whole.rindex("No task of these runs measures: Accuracy, Consistency, Naturalness.")
         order = [*places, headed.start(), absent]
         assert whole is page or "./cli.py run recipes/made.yml --seeds 3" in whole
         assert order == sorted(order)
@@ -476,7 +476,7 @@ def test_the_first_screen_has_at_most_four_verdicts_and_says_where_the_others_ar
     made = Made(also=also, whole=True)
     result = result_of(tmp_path, ("a", "b"), seeds=(1,), made=made)
     text = page(Report(result, Phrases("en")))
-    first, rest = text.split('<table class="scoreboard many"', 1)
+    first, rest = text.split('<table class="scoreboard dense"', 1)
     assert first.count('<li class="adapters_') == 4
     assert "More verdicts, in the details: 1." in first
     assert len(re.findall(r"<li[^>]*>\s*Consistency \(ko_consistency_nli\): ", rest)) >= 1
