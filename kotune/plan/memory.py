@@ -121,13 +121,13 @@ def peak(shape: Shape, method: Method, tokens: int, headed: int, scored: int) ->
 
 
 def of_choices(shape: Shape, in_fp32: bool, room: Room, longest: int) -> int:
-    """Bytes of a batch of questions whose choices are scored: keys and values, the activations of
-    one layer, and the logits. Weights are not included.
+    """Bytes of a batch of questions whose choices are scored: the keys and values of prefixes,
+    questions and choices, the activations of one layer, and the logits, without the weights.
 
     `room`: the limits of a batch. `longest`: the number of tokens of the longest question, which
     may exceed these limits, because it then forms a batch of its own."""
     scale = 2 if in_fp32 else 1
-    caches = cached(sizes_of(shape, in_fp32), room.read + max(room.keep, longest))
+    caches = cached(sizes_of(shape, in_fp32), room.read + 2 * max(room.keep, longest))
     logits = (2 * scale + SCORED) * room.predict * shape.vocab
     return round(caches + scale * max(room.read, longest) * per_token(shape, 0)) + logits
 

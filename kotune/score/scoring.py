@@ -102,7 +102,6 @@ def score(
         for task, variant in todo:
             rows = chosen[task.name] if variant == few_shot.NAME else []
             model.examples = few_shot.turns(rows)
-            model.shares_prefix = bool(rows)
             if rows and _is_too_long(task, model, limits[task.name]):
                 continue
             with nullcontext() if variant == "tuned" or not is_tuned else _as_base(model):

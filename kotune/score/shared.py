@@ -1,5 +1,6 @@
-"""Computes log-likelihoods with lm-evaluation-harness's HF model class. The choices of a question
-share a context, and the model reads it only once.
+"""Computes log-likelihoods with lm-evaluation-harness's HF model class. What questions have in
+common is read only once: the context of a question's choices, and the beginning of several
+questions, such as a system turn or a premise.
 
 Token ids, truncation of long contexts, order of answers and calls of lm_eval's cache are the same
 as in lm_eval. In float32 a log-likelihood is within 1e-4 of lm_eval's (tests/score/test_shared.py).
@@ -20,12 +21,15 @@ from kodata.errors import on_one_line
 from kotune.score import memory
 from kotune.score.contexts import (
     Choice,
+    Ids,
     Question,
+    QuestionFamily,
     Request,
     Room,
     Row,
-    common_prefix,
+    families,
     fitting,
+    fitting_families,
     questions,
     slices,
 )
@@ -34,20 +38,25 @@ from kotune.score.contexts import (
 # between kernels (not measured). More ids would exceed a CPU's caches. `read` is lower than `keep`,
 # because an id that is read takes more memory (all activations of a layer) than a kept id (keys and
 # values).
-ON_CPU, ON_GPU = Room(read=32, keep=128, predict=16), Room(read=256, keep=1024, predict=16)
+ON_CPU, ON_GPU = Room(read=32, keep=128, predict=16), Room(read=256, keep=512, predict=16)
 # A log-likelihood of PROBE may differ from lm_eval's value x by at most this number times 1 + |x|.
 # NEAR is for float32, COARSE for lower precisions.
 NEAR, COARSE = 1e-3, 0.03
-LEAST_SHARED = 16  # ids of a prefix; a shorter one takes hardly any time to read again
 # Test requests: two questions with two choices each and different lengths, and a question with a
 # single choice. The choices of the first question differ from their first id on, those of the
-# second question from their second id on.
+# second question from their second id on. The others are two families of two questions each, with
+# prefixes and questions of different lengths.
+_LONG, _SHORT = [1, 2, 3, 4, 5, 6, 7, 8, 9] * 2, [9, 8, 7, 6, 5, 4, 3, 2] * 2
 PROBE: list[Request] = [
     (None, [1, 2, 3, 4, 5, 6, 7], [8, 9]),
     (None, [1, 2, 3, 4, 5, 6, 7], [2, 8, 7]),
     (None, [3, 2], [5, 6, 4]),
     (None, [3, 2], [5, 4]),
     (None, [4], [6]),
+    (None, [*_LONG, 3], [5, 6, 7]),
+    (None, [*_LONG, 4, 7, 6], [5, 2]),
+    (None, [*_SHORT, 3], [4]),
+    (None, [*_SHORT, 4, 5], [6, 3]),
 ]
 
 Answer = tuple[float, bool]  # a log-likelihood, and whether each id is the most likely one
@@ -70,15 +79,14 @@ class Trunks(NamedTuple):
     cache: Any
 
 
-class Prefix(NamedTuple):
-    """The ids with which all questions begin, after the model has read them once. `length`: their
-    number, 0 if nothing is shared between questions. `cache`: their keys and values, one row."""
+class ReadPrefixes(NamedTuple):
+    """The prefixes of some families after the model has read them. `row`: the row of each prefix.
+    `mask`: the attention mask [row, id], left-padded; `cache`: the keys and values. Families
+    without a prefix have no cache."""
 
-    length: int = 0
+    row: dict[Ids, int]
+    mask: Any
     cache: Any = None
-
-
-NO_PREFIX = Prefix()
 
 
 @cache
@@ -88,9 +96,10 @@ def model_class(base: Any) -> Any:
 
     class SharedModel(base):  # type: ignore[misc]
         shares: bool | None = None  # whether contexts are shared; None: not tried yet
-        shares_prefix = False  # whether questions also share their common beginning
         generation_batches: list[int] = []  # noqa: RUF012  (batch sizes of generated answers; each caller sets its own)
         shared_below: float  # contexts are shared if _longest() of the requests is below this
+        # Rows up to this number of ids may have padding after a prefix. 0: no prefix is shared.
+        window: float = 0
         tok_encode: Any
         meter: Any = None  # counts answers and tokens (kotune.worker.meter); None: not counted
 
@@ -143,9 +152,11 @@ def _can_share(lm: Any, plain: Any) -> bool:
     the reason is printed. `plain`: lm_eval's own method. Raises torch's error if the GPU runs out
     of memory."""
     try:
-        _require_copies(lm)
-        ours, theirs = loglikelihoods(lm, PROBE, True), plain(PROBE, disable_tqdm=True)
-        differ = _differ(ours, theirs, "float32" in str(lm.model.dtype))
+        lm.window, theirs = _window(lm), plain(PROBE, disable_tqdm=True)
+        differ = _differ(loglikelihoods(lm, PROBE, True), theirs, lm)
+        if differ:  # with ALiBi, for example, padding after a prefix changes distances
+            lm.window = 0
+            differ = _differ(loglikelihoods(lm, PROBE, True), theirs, lm)
         why = "the answers with shared contexts differ" if differ else ""
     except Exception as error:  # a model's class may raise any exception
         if memory.is_exhausted(error):
@@ -159,8 +170,10 @@ def _can_share(lm: Any, plain: Any) -> bool:
     return not why
 
 
-def _require_copies(lm: Any) -> None:
-    """Raise TypeError if a model's cache cannot be copied safely to other rows. Only decoders with
+def _window(lm: Any) -> float:
+    """The smallest sliding window of a model's layers, in ids. Infinite without such a layer.
+
+    Raises TypeError if the model's cache cannot be copied safely to other rows. Only decoders with
     known kinds of caches are supported."""
     import torch
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
@@ -176,6 +189,8 @@ def _require_copies(lm: Any) -> None:
             f"a {type(cache).__name__} of {', '.join(sorted(kind.__name__ for kind in kinds))} is"
             " not supported"
         )
+    sliding = [layer for layer in cache.layers if type(layer) is DynamicSlidingWindowLayer]
+    return min((layer.sliding_window for layer in sliding), default=math.inf)
 
 
 def _shared_below(model: Any) -> float:
@@ -205,9 +220,9 @@ def _longest(requests: Sequence[Request]) -> int:
     return max(contexts, default=0) + max(continuations, default=0)
 
 
-def _differ(ours: list[Answer], theirs: list[Answer], is_float32: bool) -> bool:
+def _differ(ours: list[Answer], theirs: list[Answer], lm: Any) -> bool:
     """Whether a log-likelihood differs from lm_eval's by more than the tolerance, or is NaN."""
-    tolerance = NEAR if is_float32 else COARSE
+    tolerance = NEAR if "float32" in str(lm.model.dtype) else COARSE
     return any(
         not abs(a - b) <= tolerance * (1 + abs(b))
         for (a, _), (b, _) in zip(ours, theirs, strict=True)
@@ -219,32 +234,46 @@ def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> 
     its request is a part of a longer text. `lm`: the model, an object of model_class()."""
     from tqdm import tqdm
 
-    waiting, done = questions(requests, lm.max_length), dict[int, Answer]()
-    prefix = _read_prefix(lm, waiting) if lm.shares_prefix else NO_PREFIX
+    done = dict[int, Answer]()
     with tqdm(
         total=len(requests),
         disable=disable_tqdm or lm.rank != 0,
         desc="Running loglikelihood requests",
     ) as progress:
-        while waiting:
-            batch, answers = memory.within_memory(lm, lambda: _next_batch(lm, waiting, prefix))  # noqa: B023  (called at once)
+        for tokens, answers in _batches(lm, questions(requests, lm.max_length)):
             for number, answer in answers.items():
                 texts = requests[number][0]
                 if texts is not None:  # None: part of a text; lm_eval caches whole texts
                     lm.cache_hook.add_partial("loglikelihood", texts, answer)
             done |= answers
-            waiting = waiting[len(batch) :]
             progress.update(len(answers))
             if not disable_tqdm and lm.meter:
-                lm.meter.add(len(answers), sum(map(_tokens, batch)))
+                lm.meter.add(len(answers), tokens)
     return [done[number] for number in range(len(requests))]
 
 
+def _batches(lm: Any, asked: Sequence[Question]) -> Iterator[tuple[int, dict[int, Answer]]]:
+    """For each batch, the number of ids that the model reads for it, and the answers to its
+    requests by number of the request. Also for the prefixes of some families, without answers."""
+    most = min(lm.max_length, lm.window)
+    waiting = families(asked, most)
+    while waiting:
+        prefixes, read = memory.within_memory(lm, lambda: _read_prefixes(lm, waiting, most))  # noqa: B023  (called at once)
+        yield sum(len(family.prefix) for family in read), {}
+        waiting = waiting[len(read) :]
+        ready = [question for family in read for question in family.questions]
+        ready.sort(key=lambda question: -len(question.own))
+        while ready:
+            batch, answers = memory.within_memory(lm, lambda: _next_batch(lm, ready, prefixes))  # noqa: B023  (called at once)
+            yield sum(map(_tokens, batch)), answers
+            ready = ready[len(batch) :]
+
+
 def _tokens(question: Question) -> int:
-    """The number of ids that the model reads for a question. Choices with the same
+    """The number of ids that the model reads for a question after its prefix. Choices with the same
     Question.rest() share it, so it counts once."""
     rests = {question.rest(choice) for choice in question.choices}
-    return len(question.trunk) + sum(map(len, rests))
+    return len(question.own) + sum(map(len, rests))
 
 
 def limits(device: str, batch_size: int) -> Room:
@@ -252,35 +281,44 @@ def limits(device: str, batch_size: int) -> Room:
     return Room(*(batch_size * most for most in (ON_CPU if device == "cpu" else ON_GPU)))
 
 
-def _read_prefix(lm: Any, waiting: Sequence[Question]) -> Prefix:
-    """Read the ids with which all questions begin. Returns NO_PREFIX if there are fewer than
-    LEAST_SHARED, or if a layer has a sliding window: it counts the padding that a shorter question
-    of a batch has after the prefix."""
-    import torch
-    from transformers.cache_utils import DynamicLayer
+def _room(lm: Any) -> Room:
+    """The limits of a batch for a model's current batch size."""
+    return limits(lm.device.type, memory.batch_size(lm))
 
-    ids = common_prefix(waiting)
-    if len(ids) < LEAST_SHARED or len(waiting) < 2:
-        return NO_PREFIX
-    row = torch.tensor([ids], device=lm.device)
-    positions = torch.arange(len(ids), device=lm.device)[None]
-    out = _forward(lm, row, torch.ones_like(row), positions, 1, use_cache=True)
-    cache = out.past_key_values
-    is_plain = all(type(layer) is DynamicLayer for layer in cache.layers)
-    return Prefix(len(ids), cache) if is_plain else NO_PREFIX
+
+def _read_prefixes(
+    lm: Any, waiting: Sequence[QuestionFamily], most: float
+) -> tuple[ReadPrefixes, Sequence[QuestionFamily]]:
+    """Let the model read the prefixes of the first of the waiting families, as many as form one
+    batch. Returns also these families. `most`: as in fitting_families()."""
+    import torch
+
+    read = waiting[: fitting_families(waiting, _room(lm), most)]
+    row = {family.prefix: number for number, family in enumerate(read) if family.prefix}
+    if not row:
+        return ReadPrefixes({(): 0}, torch.ones(1, 0, dtype=torch.long, device=lm.device)), read
+    ids, mask = _padded(list(row), lm.device, left=True)
+    out = _forward(lm, ids, mask, _positions(mask), 1, use_cache=True)
+    return ReadPrefixes(row, mask, out.past_key_values), read
+
+
+def _positions(mask: Any) -> Any:
+    """The position of each id in its row, without padding. `mask`: an attention mask [row, id]."""
+    return (mask.cumsum(1) - 1).clamp(min=0)
 
 
 def _next_batch(
-    lm: Any, waiting: Sequence[Question], prefix: Prefix
+    lm: Any, waiting: Sequence[Question], prefixes: ReadPrefixes
 ) -> tuple[Sequence[Question], dict[int, Answer]]:
     """The first of the waiting questions, as many as form one batch, and the answers to their
     requests by number of the request."""
-    room = limits(lm.device.type, memory.batch_size(lm))
-    batch = waiting[: fitting(waiting, room, lm.max_length)]
+    room, width = _room(lm), prefixes.mask.shape[1]
+    most = min(lm.max_length, lm.window) if width else lm.max_length
+    batch = waiting[: fitting(waiting, width, room, most)]
     parts: dict[int, list[Answer]] = {
         choice.request: [] for question in batch for choice in question.choices
     }
-    for number, part in _answers(lm, batch, room, prefix):
+    for number, part in _answers(lm, batch, room, prefixes):
         parts[number].append(part)
     return batch, {
         number: (sum(value for value, _ in ids), all(is_likeliest for _, is_likeliest in ids))
@@ -289,7 +327,7 @@ def _next_batch(
 
 
 def _answers(
-    lm: Any, batch: Sequence[Question], room: Room, prefix: Prefix
+    lm: Any, batch: Sequence[Question], room: Room, prefixes: ReadPrefixes
 ) -> Iterator[tuple[int, Answer]]:
     """For every id of every continuation in a batch, a pair: the request's number, and the answer
     for this id alone."""
@@ -298,7 +336,7 @@ def _answers(
         for choice in question.choices:
             if rest := question.rest(choice):
                 continued.setdefault((row, rest), []).append(question.after(choice))
-    trunks, answers = _read_trunks(lm, batch, bool(continued), prefix)
+    trunks, answers = _read_trunks(lm, batch, bool(continued), prefixes)
     yield from answers
     rows = sorted(continued, key=lambda row: -len(row[1]))
     for part in slices(rows, trunks.mask.shape[1], room):
@@ -306,21 +344,22 @@ def _answers(
 
 
 def _read_trunks(
-    lm: Any, batch: Sequence[Question], use_cache: bool, prefix: Prefix
+    lm: Any, batch: Sequence[Question], use_cache: bool, prefixes: ReadPrefixes
 ) -> tuple[Trunks, list[tuple[int, Answer]]]:
-    """Read the trunks of a batch, after a copy of their prefix. Returns the trunks, and answers for
-    the ids that the trunks predict: for each choice, the shared ids and the first id after them."""
+    """Read the trunks of a batch, each after a copy of its prefix. Returns the trunks, and answers
+    for the ids that the trunks predict: for each choice, the shared ids and the first id after
+    them."""
     import torch
 
     keep = max(question.shared for question in batch) + 1
-    start = prefix.length
-    ids, mask = _padded([question.trunk[start:] for question in batch], lm.device, left=True)
+    ids, own = _padded([question.own for question in batch], lm.device, left=True)
+    rows = [prefixes.row[question.trunk[: question.prefix]] for question in batch]
+    chosen = torch.tensor(rows, device=lm.device)
+    mask = torch.cat([prefixes.mask[chosen], own], 1)
+    positions = _positions(mask)[:, -ids.shape[1] :]
     after: dict[str, Any] = {"use_cache": use_cache}
-    if start:
-        rows = mask.new_zeros(len(batch))
-        after = {"use_cache": True, "past_key_values": _copied(prefix.cache, rows)}
-        mask = torch.cat([mask.new_ones(len(batch), start), mask], 1)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)[:, start:]
+    if prefixes.cache is not None:
+        after = {"use_cache": True, "past_key_values": _copied(prefixes.cache, chosen)}
     out = _forward(lm, ids, mask, positions, keep, **after)
     targets = [
         (choice.request, TargetId(row, keep - 1 - question.shared + i, choice.ids[i]))

@@ -558,7 +558,7 @@ def test_a_prompt_is_read_once_for_all_its_choices_by_base_and_tuned(choices: in
 def test_memory_of_scoring_choices_is_that_of_a_batch() -> None:
     """Written out once by hand: 16 layers of 8 heads of 64, hidden and queries 2,048, intermediate
     8,192, 128,256 words."""
-    shape, room = shapes.find("llama-3.2-1b-instruct"), Room(8192, 32768, 512)
+    shape, room = shapes.find("llama-3.2-1b-instruct"), Room(8192, 16384, 512)
     kept, read, logits = (
         40_960 * 32_768,
         8192 * (26 * 2048 + 10 * 512 + 8 * 8192),

@@ -1,5 +1,4 @@
-"""The base model with examples in its prompt: which rows they are, how they are asked, and that
-their common beginning is read once."""
+"""The base model with examples in its prompt: which rows they are, and how they are asked."""
 
 import json
 from collections import Counter
@@ -15,16 +14,13 @@ from kotune.layout import FEW_SHOT, SCORES
 from kotune.recipe.reading import digest, load
 from kotune.runs.folder import read_json, write_text
 from kotune.runs.records import FewShot
-from kotune.score import few_shot, scoring, shared
-from kotune.score.contexts import common_prefix, questions
+from kotune.score import few_shot, scoring
 from kotune.score.harness import load_task
 from tests.conftest import ROOT, Cli, only_records
 from tests.score import random_models
-from tests.score.random_models import KINDS, ours, plain
-from tests.score.test_shared import asked, assert_same
+from tests.score.random_models import ours
 
 TASK = "nli_sample_ko"
-BEGIN = list(range(5, 30))  # ids with which all questions of a test begin
 
 
 @pytest.fixture
@@ -101,49 +97,6 @@ def test_a_recipe_without_examples_keeps_its_hash_and_leaks_are_none() -> None:
             load(file, (override,))
     with pytest.raises(RecipeError, match=r"few_shot: examples would be .*set `leaks: drop`"):
         load(file, ("few_shot=3", "leaks=keep"))
-
-
-def with_beginning(number: int = 12) -> list[Any]:
-    return [(texts, [*BEGIN, *context], rest) for texts, context, rest in asked()[:number]]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_common_beginning_is_read_once_and_answers_are_those_of_lm_eval(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("lm_eval")
-    model, requests, read = random_models.model(kind), with_beginning(), list[int]()
-    mine = ours(model)
-    mine.shares_prefix = True
-    forward = shared._forward
-
-    def counted(lm: Any, ids: Any, *given: Any, **more: Any) -> Any:
-        read.append(ids.numel())
-        return forward(lm, ids, *given, **more)
-
-    mine._loglikelihood_tokens(requests[:2], disable_tqdm=True)  # the test requests
-    monkeypatch.setattr(shared, "_forward", counted)
-    found = mine._loglikelihood_tokens(requests, disable_tqdm=True)
-    assert mine.shares
-    assert_same(found, plain(model)._loglikelihood_tokens(requests, disable_tqdm=True))
-    together = sum(read)
-    read.clear()
-    mine.shares_prefix = False
-    mine._loglikelihood_tokens(requests, disable_tqdm=True)
-    number = len(questions(requests, mine.max_length))
-    if kind == "gemma3_text":  # padding would move its window
-        assert together == sum(read) + len(BEGIN)
-    else:
-        assert sum(read) - together >= (number - 1) * len(BEGIN)
-
-
-def test_a_beginning_leaves_an_id_of_every_context() -> None:
-    def of(*contexts: list[int]) -> tuple[int, ...]:
-        return common_prefix(questions([(None, ids, [7, 8]) for ids in contexts], 99))
-
-    assert of([1, 2, 3, 4], [1, 2, 3, 5]) == (1, 2, 3)
-    assert of([1, 2, 3], [1, 2, 3, 5]) == (1, 2)
-    assert of([1, 2], [3, 2]) == of([1], [1, 2]) == ()
 
 
 def test_examples_are_turns_before_the_question_and_after_a_system_turn(run: Path) -> None:
