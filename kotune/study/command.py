@@ -105,7 +105,7 @@ def start(path: Path, options: StudyOptions, echo: Echo) -> None:
         )
         cells = cost.predict(study, options.runs_dir, options.gpu, at_once)
         if options.dry_run:
-            cost.show(study, cells, options.hourly)
+            cost.show(study, cells, options.hourly, language=options.lang)
         if options.budget is not None:
             cost.check(study, cells, options.budget, options.hourly)
     if options.engine:

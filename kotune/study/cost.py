@@ -8,8 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from kodata.errors import Translatable
 from kotune.compare.efficiency import Price, cost
 from kotune.display import table
+from kotune.display.phrases.translation import ENGLISH
 from kotune.display.table import Row, Table
 from kotune.errors import RecipeError
 from kotune.plan import counting, plan
@@ -19,12 +21,16 @@ from kotune.plan.screen import PREDICTED
 from kotune.study.file import Cell, Study
 from kotune.study.running import is_done
 
-BLIND = "Time and cost are predicted for a GPU, not for a CPU: give --gpu NAME and --price WON."
-ONCE = (
+BLIND = Translatable(
+    "Time and cost are predicted for a GPU, not for a CPU: give --gpu NAME and --price WON."
+)
+ONCE = Translatable(
     "A base model's answers are counted in the first missing cell that needs them; the other cells"
     " reuse them (docs/study.md)."
 )
-EACH = "The base model's answers are counted in each cell: no cell reuses those of another."
+EACH = Translatable(
+    "The base model's answers are counted in each cell: no cell reuses those of another."
+)
 
 
 @dataclass(frozen=True)
@@ -152,32 +158,46 @@ def check(study: Study, cells: Sequence[Listed], budget: float, price: Price | N
 
 
 def show(
-    study: Study, cells: Sequence[Listed], price: Price | None, console: Console | None = None
+    study: Study,
+    cells: Sequence[Listed],
+    price: Price | None,
+    console: Console | None = None,
+    language: str = ENGLISH,
 ) -> None:
     """Print the cells with their predicted minutes and won. Without a GPU, print the cells
     alone."""
     missing = [cell for cell in cells if not cell.is_done]
-    total: Row = (f"{len(cells)} cells, {len(missing)} of them missing", "", "")
+    told = Translatable("{n} cells, {missing} of them missing", n=len(cells), missing=len(missing))
+    total: Row = (told, "", "")
     rows = [
         *(_words(cell) + _figures([cell], price) for cell in cells),
         total + _figures(missing, price),
     ]
-    head: Row = ("cell", "", "folder", "minutes", "won")
+    head: Row = (
+        Translatable("cell"),
+        "",
+        Translatable("folder"),
+        Translatable("minutes"),
+        Translatable("won"),
+    )
     is_each = all(cell.asks_base for cell in missing)
     notes = [PREDICTED, EACH if is_each else ONCE, *_caveats(missing)]
     if not any(cell.on for cell in missing):
         rows, head, notes = [row[:3] for row in rows], head[:3], [BLIND] if missing else []
-    table.show(Table(study.name, head, rows, 3, notes), table.unbroken(console))
+    made = Table(study.name, head, rows, 3, notes)
+    table.show(table.translated(made, language), table.unbroken(console))
 
 
 def _caveats(cells: Sequence[Listed]) -> list[str]:
     """Notes about estimated or missing numbers in the cells' plans. Each note occurs once."""
     plans = [cell.plan for cell in cells if cell.plan]
     notes = [
-        f"Tokens are ESTIMATED: {made.counted.why}." for made in plans if not made.counted.exact
+        Translatable("Tokens are ESTIMATED: {why}.", why=made.counted.why)
+        for made in plans
+        if not made.counted.exact
     ]
     notes += [
-        f"Not in the time: {work.task}, whose items cannot be counted yet."
+        Translatable("Not in the time: {task}, whose items cannot be counted yet.", task=work.task)
         for made in plans
         for work in made.works
         if work.items is None
@@ -188,7 +208,9 @@ def _caveats(cells: Sequence[Listed]) -> list[str]:
 def _words(listed: Listed) -> Row:
     """The name, the state and the folder of a cell, as table cells."""
     is_too_large = listed.on is not None and not listed.on.micro
-    state = "done" if listed.is_done else "does not fit" if is_too_large else "missing"
+    state = Translatable(
+        "done" if listed.is_done else "does not fit" if is_too_large else "missing"
+    )
     return listed.cell.name, state, str(listed.folder)
 
 

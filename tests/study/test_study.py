@@ -4,6 +4,7 @@ are stand-ins here."""
 import errno
 import io
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -571,6 +572,26 @@ def test_the_list_has_every_cell_with_time_and_won_and_a_total(
         sum(float(line[6]) for line in lines[1:]), abs=7
     )
     assert "PREDICTED" in said and not RUNS.exists()
+
+
+def test_the_list_is_korean_with_lang_ko(
+    grid: Study, done: list[Cell], capsys: pytest.CaptureFixture[str]
+) -> None:
+    done.append(grid.cells[0])
+    for gpu in (None, "a100-40"):
+        options = command.StudyOptions(
+            dry_run=True, gpu=gpu, price=6000 if gpu else None, lang="ko"
+        )
+        command.start(grid.file, options, print)
+        said = capsys.readouterr().out
+        assert "셀 8개 중 7개 미실행" in said
+        states = [line.split()[3] for line in said.splitlines() if "seed=" in line]
+        assert states == ["완료"] + ["미실행"] * 7
+        table = [line for line in said.splitlines() if "seed=" not in line]
+        words = re.findall(
+            r"[A-Za-z-]{2,}", re.sub(r"docs/\S+|--gpu NAME|--price WON", "", "\n".join(table))
+        )
+        assert {*words} <= {"GPU", "CPU", grid.name}
 
 
 def test_what_is_estimated_or_not_counted_is_told_once(
