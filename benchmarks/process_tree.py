@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import psutil
 
-POLL, MEMORY_POLL = 0.05, 0.5  # seconds
+POLL, MEMORY_POLL = 0.1, 0.5  # seconds
+CHANGE = 0.01  # of resident memory, after which shared pages are counted again
 OUTPUT = "output.log"
 
 
@@ -41,7 +42,7 @@ def measure(
     """Run a command in `folder` and measure it. Its output goes to OUTPUT in the folder. `reached`:
     all marks so far, in their order. Exits if the command fails."""
     begun, cpu, peak, marks = time.monotonic(), _ended_cpu(), 0, list[Mark]()
-    next_look = 0.0
+    next_look, resident = 0.0, 0.0
 
     def look() -> None:
         if new := reached()[len(marks) :]:
@@ -56,7 +57,11 @@ def measure(
             time.sleep(POLL)
             look()
             if (now := time.monotonic()) > next_look:
-                peak, next_look = max(peak, memory_of(tree(child.pid))), now + MEMORY_POLL
+                next_look, running = now + MEMORY_POLL, tree(child.pid)
+                # Counting the shared pages of gigabytes takes a tenth of a core.
+                found = resident_of(running)
+                if found > peak and abs(found - resident) > CHANGE * resident:
+                    resident, peak = found, max(peak, memory_of(running))
         look()
     if child.returncode:
         end = (folder / OUTPUT).read_text(encoding="utf-8", errors="replace")[-3000:]
@@ -76,6 +81,11 @@ def tree(root: int) -> list[psutil.Process]:
 def cpu_of(processes: list[psutil.Process]) -> float:
     """CPU seconds of these processes and of their ended children."""
     return sum(sum(_of(each, lambda one: one.cpu_times()[:4]) or ()) for each in processes)
+
+
+def resident_of(processes: list[psutil.Process]) -> int:
+    """Bytes of memory of these processes. A page that n processes share counts n times."""
+    return sum(_of(each, lambda one: one.memory_info().rss) or 0 for each in processes)
 
 
 def memory_of(processes: list[psutil.Process]) -> int:
