@@ -16,6 +16,7 @@ from kotune.compare.verdict import claim, doubted_by, is_no_better, outcome
 from kotune.display.figures import change, interval
 from kotune.display.phrases import Phrases
 from kotune.display.words import amount
+from kotune.models.presets import row_of
 from kotune.report.lines import not_scored
 from kotune.report.wording import CLAIMED, Wording, equals
 from kotune.runs.finished import Finished
@@ -83,6 +84,7 @@ def cautions(result: Result, phrases: Phrases) -> list[Caution]:
     - `poor_answers`: poor answers after tuning (kotune.compare.health)
     - `scope`: the scope of the claims, if it is adapters and not models
     - `seeds_known`: runs that are not compared, but show the variation of seeds
+    - `toys`: models that kotune ships, which are made for trials
     """
     is_limited = result.comparisons and not _has_enough_seeds(result)
     not_beaten = list(_not_beaten(result))
@@ -94,6 +96,7 @@ def cautions(result: Result, phrases: Phrases) -> list[Caution]:
         "poor_answers": _poor_answers(result, phrases),
         "scope": [_scope(result, phrases)] if is_limited else [],
         "seeds_known": _known_seeds(result, phrases),
+        "toys": _toys(result, phrases) if result.comparisons else [],
     }
     texts = {kind: " ".join(sentences) for kind, sentences in found.items()}
     models = dict.fromkeys(result.models[lines[0].b.run.folder] for lines in not_beaten)
@@ -141,6 +144,14 @@ def _tests(result: Result, phrases: Phrases) -> str:
         for family in ([*result.comparisons, *result.gains], result.baselines)
     )
     return phrases("two_families" if baselines else "one_family", n=models, baselines=baselines)
+
+
+def _toys(result: Result, phrases: Phrases) -> Iterator[str]:
+    """A sentence on the models that are shipped with kotune."""
+    rows = {run.recipe.model: row_of(run.recipe.model) for run in result.runs}
+    toys = [model for model, row in rows.items() if row and row.is_shipped]
+    if toys:
+        yield phrases("toys", models=", ".join(toys))
 
 
 def _missing(result: Result, phrases: Phrases) -> Iterable[str]:

@@ -94,7 +94,7 @@ CROSSED = """(() => {
 KINDS = [(language, kind) for language in LANGUAGES for kind in ("run", "comparison", "four_tasks")]
 # With the first task, two tasks of one criterion and one each of two others.
 FOUR = ("nsmc_ko", "klue_nli_ko", "nli_sample_consistency_ko")
-LONG = "build/real/a-model-of-135m-instruct"
+PAIR = ("meta-llama/Llama-3.2-1B-Instruct", "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B")
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +123,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, 
 def four_tasks(folder: Path) -> Result:
     """Two runs of one seed with four tasks and most kinds of cautions: a first screen with as much
     as it can have."""
-    for name, made in (("c", MADE), ("d", replace(OTHER, model=LONG))):
-        made = replace(made, premises=60, whole=True, also=FOUR)
+    for name, model, made in zip("cd", PAIR, (MADE, OTHER), strict=True):
+        made = replace(made, model=model, premises=60, whole=True, also=FOUR)
         spoil(finished(folder / name, made), has_command=False)
     result = Result.of(load([folder / "c", folder / "d"]), Price(2500, 1400))
     poor = Health(unended=0.5, foreign=0.2, empty=1.0, length=9)

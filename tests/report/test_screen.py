@@ -19,6 +19,7 @@ from kotune.compare.result import Result
 from kotune.display.phrases import LANGUAGES, Phrases
 from kotune.display.short import COLUMNS, LINES
 from kotune.report import screen
+from kotune.report.sentences import cautions
 from kotune.report.summary import summary
 from kotune.runs.folder import RUNS, Run
 from tests.finished import Made
@@ -120,6 +121,20 @@ def test_a_run_without_a_scored_task_says_what_to_do(
     none = replace(results["one run"], comparisons=[], gains=[], baselines=[], label_parts=[])
     lines = shown(none, language)
     assert lines[-1] == "  ./cli.py tasks" and len(lines) < 8
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_toys_score_says_nothing_on_real_models(
+    results: dict[str, Result], language: str
+) -> None:
+    phrases, made = Phrases(language), results["two models"]
+    (told,) = [each for each in cautions(made, phrases) if "quickstart-llama, " in each.text]
+    assert told.label == phrases.phrase("caution_kinds", "toys")
+    assert told.text == phrases("toys", models="quickstart-llama, quickstart-deepseek")
+    for real in (results["long names"], replace(made, comparisons=[])):
+        assert phrases.phrase("caution_kinds", "toys") not in [
+            each.label for each in cautions(real, phrases)
+        ]
 
 
 def test_all_prints_the_tables(results: dict[str, Result]) -> None:
