@@ -127,7 +127,8 @@ def of_choices(shape: Shape, in_fp32: bool, room: Room, longest: int) -> int:
     `room`: the limits of a batch. `longest`: the number of tokens of the longest question, which
     may exceed these limits, because it then forms a batch of its own."""
     scale = 2 if in_fp32 else 1
-    caches = cached(sizes_of(shape, in_fp32), room.read + 2 * max(room.keep, longest))
+    kept = max(room.read, longest) + 2 * max(room.keep, longest)  # prefixes, questions, choices
+    caches = cached(sizes_of(shape, in_fp32), kept)
     logits = (2 * scale + SCORED) * room.predict * shape.vocab
     return round(caches + scale * max(room.read, longest) * per_token(shape, 0)) + logits
 

@@ -128,15 +128,19 @@ def families(grouped: Sequence[Question], most: float) -> list[QuestionFamily]:
 
     `most`: the number of ids in a row up to which padding between a prefix and the rest of a
     question changes no answer. Longer questions form families of their own, without a prefix."""
-    ordered = sorted(grouped, key=lambda question: question.trunk)
-    found = []
+    ordered, found = list[Question](), list[QuestionFamily]()
+    for question in sorted(grouped, key=lambda question: question.trunk):
+        if len(question.trunk) + question.width_after <= most:
+            ordered.append(question)
+        else:
+            found.append(QuestionFamily((), (question,)))
     for draft in _divided([_common(*pair) for pair in pairwise(ordered)]) if ordered else ():
         alike = [ordered[at] for at in draft.members]
         prefix = alike[0].trunk[: draft.prefix]
         family = QuestionFamily(prefix, tuple(each._replace(prefix=len(prefix)) for each in alike))
         is_alone = not prefix or family.width > most
         found += [QuestionFamily((), (question,)) for question in alike] if is_alone else [family]
-    return sorted(found, key=lambda family: (-len(family.prefix), -family.width, family))
+    return sorted(found, key=lambda family: (-len(family.prefix), -family.width))
 
 
 def _common(a: Question, b: Question) -> int:
@@ -147,7 +151,7 @@ def _common(a: Question, b: Question) -> int:
     return same if same >= LEAST_SHARED else 0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Draft:
     """A family while questions are divided. `members`: the places of its questions; `prefix`: the
     length of the prefix."""
@@ -198,7 +202,7 @@ def _joined(pair: Sequence[_Draft], prefix: int) -> tuple[_Draft | None, list[_D
             large.members.extend(small.members)
             large.prefix = prefix
             return large, stay
-        stay.append(large)
+        stay.append(large)  # the small one has less to lose when it is joined to others
     return (grow[0] if grow else None), stay
 
 
@@ -209,8 +213,9 @@ def fitting_families(waiting: Sequence[QuestionFamily], room: Room, most: float)
     prefix, rest = len(waiting[0].prefix), 0
     for number, family in enumerate(waiting, 1):
         rest = max(rest, family.width - len(family.prefix))
-        is_full = number * prefix > room.read or prefix + rest > most
-        if number > 1 and (is_full if family.prefix else prefix):
+        is_full = prefix and (number * prefix > room.read or prefix + rest > most)
+        is_mixed = bool(family.prefix) != bool(prefix)
+        if number > 1 and (is_full or is_mixed):
             return number - 1
     return len(waiting)
 

@@ -3,9 +3,14 @@ common is read only once: the context of a question's choices, and the beginning
 questions, such as a system turn or a premise.
 
 Token ids, truncation of long contexts, order of answers and calls of lm_eval's cache are the same
-as in lm_eval. In float32 a log-likelihood is within 1e-4 of lm_eval's (tests/score/test_shared.py).
-lm_eval reads the context for each choice again. It also computes logits at positions that predict
-no choice. This module does neither.
+as in lm_eval. In float32 a log-likelihood is within 1e-4 of lm_eval's (tests/score/test_shared.py,
+test_families.py). lm_eval reads the context for each choice again. It also computes logits at
+positions that predict no choice. This module does neither. Where two requests have the same ids but
+split them differently into context and continuation, lm_eval (0.4.11) confuses their logits; this
+module does not.
+
+There is padding between the beginning of several questions and the rest of a question. Therefore it
+is shared only in models with rotary position embeddings, and only as far as sliding windows reach.
 
 The number of token ids limits the size of a batch, not the number of items. lm_eval's own code is
 used in two cases: the model cannot continue from its cache, or a text is so long that RoPE scaling
@@ -14,12 +19,14 @@ changes all of its keys."""
 import math
 from collections.abc import Iterator, Sequence
 from copy import copy
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from kodata.errors import on_one_line
 from kotune.score import memory
 from kotune.score.contexts import (
+    LEAST_SHARED,
     Choice,
     Ids,
     Question,
@@ -45,8 +52,9 @@ NEAR, COARSE = 1e-3, 0.03
 # Test requests: two questions with two choices each and different lengths, and a question with a
 # single choice. The choices of the first question differ from their first id on, those of the
 # second question from their second id on. The others are two families of two questions each, with
-# prefixes and questions of different lengths.
-_LONG, _SHORT = [1, 2, 3, 4, 5, 6, 7, 8, 9] * 2, [9, 8, 7, 6, 5, 4, 3, 2] * 2
+# prefixes, questions and choices of different lengths.
+_SHORT = [9 - at % 8 for at in range(LEAST_SHARED)]
+_LONG = [1 + at % 9 for at in range(LEAST_SHARED + 2)]
 PROBE: list[Request] = [
     (None, [1, 2, 3, 4, 5, 6, 7], [8, 9]),
     (None, [1, 2, 3, 4, 5, 6, 7], [2, 8, 7]),
@@ -54,7 +62,9 @@ PROBE: list[Request] = [
     (None, [3, 2], [5, 4]),
     (None, [4], [6]),
     (None, [*_LONG, 3], [5, 6, 7]),
+    (None, [*_LONG, 3], [6, 2]),
     (None, [*_LONG, 4, 7, 6], [5, 2]),
+    (None, [*_LONG, 4, 7, 6], [3, 2, 4]),
     (None, [*_SHORT, 3], [4]),
     (None, [*_SHORT, 4, 5], [6, 3]),
 ]
@@ -99,7 +109,7 @@ def model_class(base: Any) -> Any:
         generation_batches: list[int] = []  # noqa: RUF012  (batch sizes of generated answers; each caller sets its own)
         shared_below: float  # contexts are shared if _longest() of the requests is below this
         # Rows up to this number of ids may have padding after a prefix. 0: no prefix is shared.
-        window: float = 0
+        most_with_prefix: float = 0
         tok_encode: Any
         meter: Any = None  # counts answers and tokens (kotune.worker.meter); None: not counted
 
@@ -147,15 +157,16 @@ def model_class(base: Any) -> Any:
 
 
 def _can_share(lm: Any, plain: Any) -> bool:
-    """Whether a model can continue from its cache. The model answers the test requests of PROBE,
-    and its log-likelihoods must match lm_eval's. If they do not, or if an error occurs, a line with
-    the reason is printed. `plain`: lm_eval's own method. Raises torch's error if the GPU runs out
-    of memory."""
+    """Whether a model can continue from its cache. Also sets its `most_with_prefix`. The model
+    answers the test requests of PROBE, and its log-likelihoods must match lm_eval's. If they do
+    not, or if an error occurs, a line with the reason is printed. `plain`: lm_eval's own method.
+    Raises torch's error if the GPU runs out of memory."""
     try:
-        lm.window, theirs = _window(lm), plain(PROBE, disable_tqdm=True)
+        lm.most_with_prefix = _most_with_prefix(lm.model, _cache_layers(lm))
+        theirs = plain(PROBE, disable_tqdm=True)
         differ = _differ(loglikelihoods(lm, PROBE, True), theirs, lm)
-        if differ:  # with ALiBi, for example, padding after a prefix changes distances
-            lm.window = 0
+        if differ and lm.most_with_prefix:
+            lm.most_with_prefix = 0
             differ = _differ(loglikelihoods(lm, PROBE, True), theirs, lm)
         why = "the answers with shared contexts differ" if differ else ""
     except Exception as error:  # a model's class may raise any exception
@@ -170,11 +181,9 @@ def _can_share(lm: Any, plain: Any) -> bool:
     return not why
 
 
-def _window(lm: Any) -> float:
-    """The smallest sliding window of a model's layers, in ids. Infinite without such a layer.
-
-    Raises TypeError if the model's cache cannot be copied safely to other rows. Only decoders with
-    known kinds of caches are supported."""
+def _cache_layers(lm: Any) -> list[Any]:
+    """The layers of a model's cache. Raises TypeError if they cannot be copied safely to other
+    rows. Only decoders with known kinds of caches are supported."""
     import torch
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
@@ -189,8 +198,17 @@ def _window(lm: Any) -> float:
             f"a {type(cache).__name__} of {', '.join(sorted(kind.__name__ for kind in kinds))} is"
             " not supported"
         )
-    sliding = [layer for layer in cache.layers if type(layer) is DynamicSlidingWindowLayer]
-    return min((layer.sliding_window for layer in sliding), default=math.inf)
+    return list(cache.layers)
+
+
+def _most_with_prefix(model: Any, cache_layers: Sequence[Any]) -> float:
+    """The number of ids in a row up to which padding after a prefix changes no answer: the smallest
+    sliding window. Infinite without one. 0 without rotary position embeddings, which depend on
+    the given positions alone. ALiBi and local attention can count padding as distance."""
+    if not any(type(module).__name__.endswith("RotaryEmbedding") for module in model.modules()):
+        return 0
+    windows = (getattr(layer, "sliding_window", math.inf) for layer in cache_layers)
+    return min(windows, default=math.inf)
 
 
 def _shared_below(model: Any) -> float:
@@ -240,7 +258,9 @@ def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> 
         disable=disable_tqdm or lm.rank != 0,
         desc="Running loglikelihood requests",
     ) as progress:
-        for tokens, answers in _batches(lm, questions(requests, lm.max_length)):
+        left = _Left(families(questions(requests, lm.max_length), lm.most_with_prefix))
+        while left:
+            tokens, answers = memory.within_memory(lm, lambda: _next_batch(lm, left))
             for number, answer in answers.items():
                 texts = requests[number][0]
                 if texts is not None:  # None: part of a text; lm_eval caches whole texts
@@ -250,23 +270,6 @@ def loglikelihoods(lm: Any, requests: Sequence[Request], disable_tqdm: bool) -> 
             if not disable_tqdm and lm.meter:
                 lm.meter.add(len(answers), tokens)
     return [done[number] for number in range(len(requests))]
-
-
-def _batches(lm: Any, asked: Sequence[Question]) -> Iterator[tuple[int, dict[int, Answer]]]:
-    """For each batch, the number of ids that the model reads for it, and the answers to its
-    requests by number of the request. Also for the prefixes of some families, without answers."""
-    most = min(lm.max_length, lm.window)
-    waiting = families(asked, most)
-    while waiting:
-        prefixes, read = memory.within_memory(lm, lambda: _read_prefixes(lm, waiting, most))  # noqa: B023  (called at once)
-        yield sum(len(family.prefix) for family in read), {}
-        waiting = waiting[len(read) :]
-        ready = [question for family in read for question in family.questions]
-        ready.sort(key=lambda question: -len(question.own))
-        while ready:
-            batch, answers = memory.within_memory(lm, lambda: _next_batch(lm, ready, prefixes))  # noqa: B023  (called at once)
-            yield sum(map(_tokens, batch)), answers
-            ready = ready[len(batch) :]
 
 
 def _tokens(question: Question) -> int:
@@ -286,44 +289,77 @@ def _room(lm: Any) -> Room:
     return limits(lm.device.type, memory.batch_size(lm))
 
 
-def _read_prefixes(
-    lm: Any, waiting: Sequence[QuestionFamily], most: float
-) -> tuple[ReadPrefixes, Sequence[QuestionFamily]]:
-    """Let the model read the prefixes of the first of the waiting families, as many as form one
-    batch. Returns also these families. `most`: as in fitting_families()."""
+@dataclass
+class _Left:
+    """The questions that are not answered yet. `waiting`: families whose prefixes are not read.
+    `ready`: questions whose prefixes are kept in `prefixes`, the one with most ids of its own
+    first. `room`: the limits of a batch when the prefixes were read."""
+
+    waiting: list[QuestionFamily]
+    ready: list[Question] = field(default_factory=list)
+    prefixes: ReadPrefixes | None = None
+    room: Room | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.ready)
+
+
+def _next_batch(lm: Any, left: _Left) -> tuple[int, dict[int, Answer]]:
+    """Answer a batch of the questions that are left. Returns the number of ids that the model reads
+    for it, and the answers to its requests by number of the request."""
+    read, room = 0, _room(lm)
+    if left.room != room and left.ready:  # memory ran out: fewer prefixes are kept
+        again = families(
+            [question._replace(prefix=0) for question in left.ready], lm.most_with_prefix
+        )
+        left.waiting, left.ready = [*again, *left.waiting], []
+    if not left.ready:
+        left.prefixes = None  # frees the kept prefixes before others are read
+        number = fitting_families(left.waiting, room, _most(lm, left.waiting[0].prefix))
+        chosen = left.waiting[:number]
+        left.prefixes, left.room = _read_prefixes(lm, chosen), room
+        left.ready = sorted(
+            (question for family in chosen for question in family.questions),
+            key=lambda question: -len(question.own),
+        )
+        left.waiting = left.waiting[number:]
+        read = sum(len(family.prefix) for family in chosen)
+    assert left.prefixes
+    most = _most(lm, left.ready[0].prefix)
+    batch = left.ready[: fitting(left.ready, left.prefixes.mask.shape[1], room, most)]
+    parts: dict[int, list[Answer]] = {
+        choice.request: [] for question in batch for choice in question.choices
+    }
+    for number, part in _answers(lm, batch, room, left.prefixes):
+        parts[number].append(part)
+    left.ready = left.ready[len(batch) :]
+    return read + sum(map(_tokens, batch)), {
+        number: (sum(value for value, _ in ids), all(is_likeliest for _, is_likeliest in ids))
+        for number, ids in parts.items()
+    }
+
+
+def _most(lm: Any, prefix: Any) -> float:
+    """The largest number of ids in a row of several questions, padding included. `prefix`: what
+    they have in common, empty or 0 if nothing."""
+    return float(min(lm.max_length, lm.most_with_prefix) if prefix else lm.max_length)
+
+
+def _read_prefixes(lm: Any, chosen: Sequence[QuestionFamily]) -> ReadPrefixes:
+    """Let the model read the prefixes of some families."""
     import torch
 
-    read = waiting[: fitting_families(waiting, _room(lm), most)]
-    row = {family.prefix: number for number, family in enumerate(read) if family.prefix}
+    row = {family.prefix: number for number, family in enumerate(chosen) if family.prefix}
     if not row:
-        return ReadPrefixes({(): 0}, torch.ones(1, 0, dtype=torch.long, device=lm.device)), read
+        return ReadPrefixes({(): 0}, torch.ones(1, 0, dtype=torch.long, device=lm.device))
     ids, mask = _padded(list(row), lm.device, left=True)
     out = _forward(lm, ids, mask, _positions(mask), 1, use_cache=True)
-    return ReadPrefixes(row, mask, out.past_key_values), read
+    return ReadPrefixes(row, mask, out.past_key_values)
 
 
 def _positions(mask: Any) -> Any:
     """The position of each id in its row, without padding. `mask`: an attention mask [row, id]."""
     return (mask.cumsum(1) - 1).clamp(min=0)
-
-
-def _next_batch(
-    lm: Any, waiting: Sequence[Question], prefixes: ReadPrefixes
-) -> tuple[Sequence[Question], dict[int, Answer]]:
-    """The first of the waiting questions, as many as form one batch, and the answers to their
-    requests by number of the request."""
-    room, width = _room(lm), prefixes.mask.shape[1]
-    most = min(lm.max_length, lm.window) if width else lm.max_length
-    batch = waiting[: fitting(waiting, width, room, most)]
-    parts: dict[int, list[Answer]] = {
-        choice.request: [] for question in batch for choice in question.choices
-    }
-    for number, part in _answers(lm, batch, room, prefixes):
-        parts[number].append(part)
-    return batch, {
-        number: (sum(value for value, _ in ids), all(is_likeliest for _, is_likeliest in ids))
-        for number, ids in parts.items()
-    }
 
 
 def _answers(
@@ -397,7 +433,7 @@ def _read_on(
 
 def _copied(cache: Any, rows: Any) -> Any:
     """A copy of the given rows of a cache. `rows` can name a row several times. The original stays
-    unchanged: the layers that _require_copies() allows replace their tensors by new ones when they
+    unchanged: the layers that _cache_layers() allows replace their tensors by new ones when they
     are reordered, and never change them in place."""
     copied = copy(cache)
     copied.layers = [copy(layer) for layer in cache.layers]
