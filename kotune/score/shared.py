@@ -349,7 +349,8 @@ def _read_prefixes(lm: Any, chosen: Sequence[QuestionFamily]) -> ReadPrefixes:
     """Let the model read the prefixes of some families."""
     import torch
 
-    row = {family.prefix: number for number, family in enumerate(chosen) if family.prefix}
+    found = dict.fromkeys(family.prefix for family in chosen if family.prefix)
+    row = {prefix: number for number, prefix in enumerate(found)}
     if not row:
         return ReadPrefixes({(): 0}, torch.ones(1, 0, dtype=torch.long, device=lm.device))
     ids, mask = _padded(list(row), lm.device, left=True)
