@@ -24,8 +24,8 @@ from kotune.plan.memory import Method, padded, sizes_of
 from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
 from kotune.score import batches
+from kotune.score.likelihood.reading import limits
 from kotune.score.model import BATCH_SIZE
-from kotune.score.shared import limits
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from kotune.plan.shapes import Shape
 from kotune.score.batches import Sizes, cached
-from kotune.score.contexts import Room
+from kotune.score.likelihood.contexts import Room
 
 # Axolotl's default: the length of a batch is padded to a multiple of this number of tokens
 # (core/builders/causal.py of 0.19).

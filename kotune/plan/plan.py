@@ -24,9 +24,9 @@ from kotune.recipe.axolotl_keys import AxolotlConfig
 from kotune.recipe.reading import load
 from kotune.recipe.schema import Limit, Recipe
 from kotune.score import batches
+from kotune.score.likelihood.reading import limits
 from kotune.score.model import BATCH_SIZE
 from kotune.score.scoring import VARIANTS
-from kotune.score.shared import limits
 from kotune.train import config as axolotl_config
 from kotune.train.head import CHUNK
 

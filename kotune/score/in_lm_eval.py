@@ -1,12 +1,12 @@
 """Runs lm_eval's command line with an additional model, `kotune`.
 
 The model is lm_eval's `hf` with two changes: contexts are shared between requests
-(kotune.score.shared), and log-likelihoods are computed in float32. It accepts the same arguments as
-`hf`."""
+(kotune.score.likelihood), and log-likelihoods are computed in float32. It accepts the same
+arguments as `hf`."""
 
 from typing import Any
 
-from kotune.score import shared
+from kotune.score.likelihood import shared
 from kotune.train.upstream import float32_softmax_arguments
 
 MODEL = "kotune"

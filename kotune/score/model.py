@@ -14,7 +14,8 @@ from kotune.models import generation, sizes
 from kotune.models.adapters import refuse_saved
 from kotune.models.loading import config_of, model_errors
 from kotune.models.refusals import CONFIG
-from kotune.score import batches, shared, turns
+from kotune.score import batches, turns
+from kotune.score.likelihood import shared
 from kotune.train.precision import loading
 from kotune.train.upstream import float32_softmax_arguments, hold_kernels
 from kotune.worker import bounds

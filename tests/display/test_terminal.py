@@ -147,7 +147,7 @@ def test_nothing_in_kotune_speaks_past_the_sanitizer() -> None:
         "worker/driver.py",
         "score/scoring.py",
         "score/memory.py",
-        "score/shared.py",
+        "score/likelihood/shared.py",
         "models/quickstart/pretrain.py",
         "display/terminal.py",
     }

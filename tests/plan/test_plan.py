@@ -33,7 +33,7 @@ from kotune.plan.memory import Method
 from kotune.plan.shapes import Shape
 from kotune.plan.work import Work
 from kotune.recipe.reading import load
-from kotune.score.contexts import Room
+from kotune.score.likelihood.contexts import Room
 from kotune.train import head
 from kotune_tasks.card import cards
 from tests.conftest import ROOT, Cli, loaded, write_recipe

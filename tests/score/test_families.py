@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kotune.score import shared
-from kotune.score.contexts import LEAST_SHARED, Request, families, questions
+from kotune.score.likelihood import reading
+from kotune.score.likelihood.contexts import LEAST_SHARED, Request, families, questions
 from tests.score import random_models
 from tests.score.random_models import KINDS, SLIDING, ours, plain
 from tests.score.test_shared import asked, assert_same
@@ -24,14 +24,14 @@ FAR = 10**6
 @contextmanager
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The number of ids of each forward pass."""
-    read, forward = list[int](), shared._forward
+    read, forward = list[int](), reading.forward
 
     def counting(lm: Any, ids: Any, *given: Any, **more: Any) -> Any:
         read.append(ids.numel())
         return forward(lm, ids, *given, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shared, "_forward", counting)
+        patch.setattr(reading, "forward", counting)
         yield read
 
 
@@ -161,7 +161,7 @@ def test_memory_that_runs_out_with_prefixes_kept_changes_no_answer(
     """The prefixes are read again for a smaller batch. `kept`: ids whose keys and values there is
     room for, of the prefixes and of a batch."""
     model, requests = random_models.model("llama"), premises(number=9)
-    mine, forward, held = tried(model, batch_size=8), shared._forward, [0]
+    mine, forward, held = tried(model, batch_size=8), reading.forward, [0]
 
     def small(lm: Any, ids: Any, mask: Any, *given: Any, **more: Any) -> Any:
         is_prefix = "past_key_values" not in more
@@ -171,7 +171,7 @@ def test_memory_that_runs_out_with_prefixes_kept_changes_no_answer(
         held[0] = mask.numel() if is_prefix else held[0]
         return forward(lm, ids, mask, *given, **more)
 
-    monkeypatch.setattr(shared, "_forward", small)
+    monkeypatch.setattr(reading, "forward", small)
     found = mine._loglikelihood_tokens(requests, disable_tqdm=True)
     assert mine.batch_size_per_gpu < 8
     monkeypatch.undo()

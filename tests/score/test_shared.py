@@ -13,8 +13,8 @@ import pytest
 from kodata import SOURCES
 from kotune.errors import StageError
 from kotune.runs.task_data import TaskData
-from kotune.score import shared
-from kotune.score.contexts import Request
+from kotune.score.likelihood import reading, shared
+from kotune.score.likelihood.contexts import Request
 from kotune_tasks.card import cards, settings
 from tests.conftest import ROOT
 from tests.score import random_models
@@ -196,7 +196,7 @@ def test_batches_keep_to_what_the_batch_size_has_room_for() -> None:
     made._loglikelihood_tokens(asked(), disable_tqdm=True)
     with watched(model) as (ids, heads):
         made._loglikelihood_tokens(asked(), disable_tqdm=True)
-    room = shared.ON_CPU
+    room = reading.ON_CPU
     assert max(one.numel() for one in ids) <= 2 * room.read and max(heads) <= 2 * room.predict
     made.batch_size_per_gpu = 64
     with watched(model) as (fewer, _):
@@ -327,7 +327,7 @@ def test_keys_that_depend_on_the_length_of_a_text_are_not_kept_beyond_it(
         for length in contexts
         for first, more in ((5, 1), (6, 4 if length < LEARNT - 5 else 1))
     ]
-    calls, original = [], shared.loglikelihoods
+    calls, original = [], reading.loglikelihoods
 
     def recorded(*given: Any) -> Any:
         calls.append(given)
