@@ -120,7 +120,7 @@ def test_a_whole_run_keeps_the_environments_secrets_to_itself(tmp_path: Path) ->
     }
     assert leaks(tmp_path) == []
     assert any(b"axolotl.cli.main" in line for line in seen) and any(
-        b"kotune.worker.jobs" in line for line in seen
+        b"kotune.worker.server" in line for line in seen
     )
     assert not [line for line in seen for value in CANARIES.values() if value.encode() in line]
 
