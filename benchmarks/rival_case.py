@@ -26,7 +26,7 @@ from kotune.layout import CONFIG, TEMPLATE, TRAIN
 from kotune.models import presets
 from kotune.worker.environment import FIXED
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's library is imported
+os.environ |= {**FIXED, "HF_HUB_OFFLINE": "1"}  # before the hub's library and Axolotl are imported
 
 QUICKSTART = "quickstart-llama"
 
