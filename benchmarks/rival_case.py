@@ -26,7 +26,8 @@ from kotune.layout import CONFIG, TEMPLATE, TRAIN
 from kotune.models import presets
 from kotune.worker.environment import FIXED
 
-os.environ |= {**FIXED, "HF_HUB_OFFLINE": "1"}  # before the hub's library and Axolotl are imported
+# Before the hub's library and Axolotl are imported.
+os.environ |= {"HF_HUB_OFFLINE": "1", "AXOLOTL_DO_NOT_TRACK": "1"}
 
 QUICKSTART = "quickstart-llama"
 
