@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from kodata.metrics.naturalness.scripts import foreign_words, words
-from kodata.metrics.naturalness.signals import LABELS, is_empty_or_label
+from kodata.metrics.naturalness.signals import LABELS, is_empty_or_label, repeats
 from kodata.scored import final_answer
 from kodata.text import clean
 from kotune.compare.comparison import Side, sides
@@ -78,20 +78,23 @@ def _generates(run: Finished, task: str) -> bool:
 
 
 def _measured(task: str, side: Side) -> TaskHealth:
-    seeds = side.samples(task)
-    answers = [answer for of_seed in seeds for answer in of_seed.values()]
-    return TaskHealth(task, side, len(seeds[0]), health(answers))
+    seeds, items = side.samples(task), side.run.items(task)
+    answers = [pair for of_seed in seeds for pair in of_seed.items()]
+    questions = [items[key].question if key in items else "" for key, _ in answers]
+    return TaskHealth(task, side, len(seeds[0]), health([each for _, each in answers], questions))
 
 
-def health(answers: Sequence[Answer]) -> Health:
-    """The health of generated answers; there must be at least one."""
+def health(answers: Sequence[Answer], questions: Sequence[str]) -> Health:
+    """The health of generated answers to these questions; there must be at least one."""
     texts = [final_answer(str(answer.prediction)) or "" for answer in answers]
     pairs = [(text, str(answer.gold or "")) for text, answer in zip(texts, answers, strict=True)]
     ended = [answer.ended for answer in answers]
     return Health(
         None if None in ended else fmean(not is_end for is_end in ended),
         fmean(is_foreign(*pair) for pair in pairs),
-        fmean(says_nothing(*pair) for pair in pairs),
+        fmean(
+            says_nothing(*pair, question) for pair, question in zip(pairs, questions, strict=True)
+        ),
         fmean(map(len, texts)),
     )
 
@@ -101,14 +104,14 @@ def is_foreign(text: str, gold: str) -> bool:
     return bool(foreign_words(clean(text))) and not foreign_words(clean(gold))
 
 
-def says_nothing(text: str, gold: str) -> bool:
-    """Whether an answer is empty, or only a label such as 함의. `gold`: the right answer; empty if
-    there is none.
+def says_nothing(text: str, gold: str, question: str) -> bool:
+    """Whether an answer is empty, only a label such as 함의, or the question again. `gold`: the
+    right answer; empty if there is none.
 
-    If there is a right answer, a short answer may be right, so that one word is not empty. A label
-    is then counted only if the right answer is not a label."""
+    If there is a right answer, a short answer may be right, so that one word is not empty, and it
+    may stand in the question. A label is then counted only if the right answer is not a label."""
     if not gold:
-        return is_empty_or_label(text)
+        return is_empty_or_label(text) or repeats(text, question)
     return not any(map(str.isalnum, text)) or (_is_label(text) and not _is_label(gold))
 
 

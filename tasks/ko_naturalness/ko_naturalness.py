@@ -13,7 +13,7 @@ if importlib.util.find_spec("kodata") is None:  # not installed: import it from 
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 from kodata.card import Record
 from kodata.metrics.metrics import aggregation
-from kodata.metrics.naturalness.signals import is_empty_or_label, items
+from kodata.metrics.naturalness.signals import is_empty_or_label, items, repeats
 from kodata.metrics.resampling import Ingredients
 from kodata.naturalness import answer, question
 from kodata.scored import dataset, final_answer
@@ -27,11 +27,12 @@ def process_results(doc: Record, results: Sequence[str]) -> Ingredients:
     """The items of a doc by metric, for the model's answer without its thought. For each fault and
     signal, an item is (guid, amount, out_of, empty).
 
-    `unfinished`: a thought was opened and not closed. The answer is then empty, and counts as
-    unended. `length` is the number of characters of the answer."""
+    `empty_or_label`: the answer is empty, only a label, or its prompt again. `unfinished`: a
+    thought was opened and not closed. The answer is then empty, and counts as unended. `length` is
+    the number of characters of the answer."""
     answered = final_answer(results[0])
     text = answered or ""
-    empty = is_empty_or_label(text)
+    empty = is_empty_or_label(text) or repeats(text, doc["prompt"])
     return {
         "void": (doc["guid"], empty),
         "empty_or_label": float(empty),

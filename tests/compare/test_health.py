@@ -73,7 +73,14 @@ def of_seed(seed: int) -> Made:
 def test_an_answer_says_nothing_if_it_is_empty_or_a_label_that_was_not_asked(
     text: str, gold: str, empty: bool
 ) -> None:
-    assert says_nothing(text, gold) is empty
+    assert says_nothing(text, gold, "") is empty
+
+
+def test_a_question_that_is_said_again_says_nothing_unless_it_has_the_right_answer() -> None:
+    question = "서울은 어느 나라의 수도입니까?"
+    assert says_nothing(question, "", question)
+    assert not says_nothing("서울은 대한민국의 수도입니다.", "", question)
+    assert not says_nothing("어느 나라의 수도", "수도", question)
 
 
 def test_foreign_words_of_the_right_answer_may_be_answered() -> None:
@@ -83,10 +90,10 @@ def test_foreign_words_of_the_right_answer_may_be_answered() -> None:
 
 def test_shares_and_length_are_of_the_answers_without_their_thoughts() -> None:
     texts = ["<think>긴 생각</think>짧은 답", "<think>끝나지 않는 생각", GOOD, "아주 重要한 일"]
-    found = health([answer(text, ended=text != texts[1]) for text in texts])
+    found = health([answer(text, ended=text != texts[1]) for text in texts], [""] * len(texts))
     assert found == Health(0.25, 0.25, 0.25, (len("짧은 답") + len(GOOD) + 8) / 4)
     assert found.poor() == ["unended", "foreign", "empty"]
-    unknown = health([answer(GOOD), answer(GOOD, ended=None)])
+    unknown = health([answer(GOOD), answer(GOOD, ended=None)], ["", ""])
     assert unknown.unended is None and unknown.poor() == []
     assert Health(POOR, 0, 0, 1).poor() == ["unended"]
 

@@ -33,6 +33,7 @@ from kodata.metrics.naturalness.signals import (
     is_empty_or_label,
     measure,
     profile,
+    repeats,
 )
 from kodata.metrics.resampling import stderr
 from tests.conftest import REAL, only_records
@@ -377,6 +378,27 @@ def test_the_profile_is_fitted_on_text_that_no_reference_value_is_taken_from(
 )
 def test_an_answer_without_a_sentence_is_empty_or_a_label(text: str, empty: bool) -> None:
     assert is_empty_or_label(text) == empty
+
+
+PROMPT = "혼자 사는데 끼니를 자꾸 거르게 돼요. 좋은 방법이 없을까요?"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_repeated"),
+    [
+        (PROMPT, True),
+        ("혼자 사는데 끼니를 거르게 돼요", True),
+        ("끼니를 자꾸 거르게 돼요? 좋은 방법이 없을까요.", True),
+        (f"{PROMPT} {PROMPT}", False),  # a loop is another fault
+        ("혼자 사는데 끼니를 거르게 된다면 주말에 반찬을 만들어 두세요.", False),
+        ("좋은 방법이 있어요.", False),
+        ("", False),
+        ("...", False),
+    ],
+)
+def test_a_prompt_that_is_said_again_is_no_answer(text: str, is_repeated: bool) -> None:
+    assert repeats(text, PROMPT) == is_repeated
+    assert not repeats(text, "")
 
 
 @pytest.mark.parametrize(

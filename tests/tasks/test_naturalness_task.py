@@ -122,6 +122,12 @@ def test_a_model_that_says_nothing_or_a_label_has_no_naturalness(
     assert all(math.isnan(scores[name]) for name in NAMES)
 
 
+def test_a_model_that_says_the_prompt_again_has_no_naturalness(evaluate: Evaluate) -> None:
+    scores = said(evaluate, lambda _, doc: doc["prompt"])
+    assert (scores["void"], scores["empty_or_label"]) == (1, 1)
+    assert math.isnan(scores["faulty_answers"])
+
+
 @pytest.mark.parametrize(("labels", "void"), [(12, False), (13, True)])
 def test_a_tenth_of_120_answers_may_be_labels(evaluate: Evaluate, labels: int, void: bool) -> None:
     first = {

@@ -75,6 +75,11 @@ LABELS = {
 }
 
 
+# An answer repeats its prompt if at least this share of its words are words of the prompt, and it
+# has at most LONGER times as many words.
+REPEATED, LONGER = 0.85, 1.5
+
+
 class Signal(NamedTuple):
     """A fault or signal of one answer. The value over all answers is the sum of `amount` divided by
     the sum of `out_of`."""
@@ -86,8 +91,22 @@ class Signal(NamedTuple):
 def is_empty_or_label(text: str) -> bool:
     """Whether an answer has fewer than two words, or only words that are labels. A model that was
     tuned on a classification task may answer every prompt with a label."""
-    words = [re.sub(r"\W", "", word) for word in scripts.words(text)]
+    words = _words(text)
     return len(words) < 2 or set(words) <= LABELS
+
+
+def repeats(text: str, prompt: str) -> bool:
+    """Whether an answer is hardly more than its prompt again. Such a text may be natural, but it
+    answers nothing. A small model that was tuned on a few hundred rows answers so
+    (docs/real_models.md). Punctuation is ignored."""
+    words, asked = _words(text), _words(prompt)
+    known = sum(word in asked for word in words)
+    return bool(words) and known >= REPEATED * len(words) and len(words) <= LONGER * len(asked)
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text, without punctuation."""
+    return [re.sub(r"\W", "", word) for word in scripts.words(text)]
 
 
 def measure(text: str, level: str = "any", is_cut: bool = False) -> dict[str, Signal]:
