@@ -51,7 +51,10 @@ def prepare(job: Job, screen: Screen) -> None:
 def render(job: Job, screen: Screen) -> None:
     """Fetch the model, and write the chat template. Nothing is trained, so axolotl.yml has only the
     base model, and the proof of each task says that it is unknown whether its prompt is trained."""
-    model = presets.find(job.recipe.model, job.recipe.template)
+    recipe, model = job.recipe, presets.find(job.recipe.model, job.recipe.template)
+    assert isinstance(recipe, Existing)
+    if recipe.adapter_path is None or not _has_tokenizer(recipe.adapter_path):
+        hub.require_tokenizer(model.base)
     revision = hub.fetch(model.base)
     unused = generation.unused_settings(model.base, revision)
     job.run.update(model_revision=revision, generation_unused=unused or None)

@@ -20,6 +20,7 @@ from kotune.models.template_kwargs import TemplateKwargs, with_kwargs
 # The only files that are downloaded. Models are loaded offline, so libraries can read no others.
 TOKENIZER = ["*.json", "*.jinja", "tokenizer.model", "*.model", "vocab.txt", "merges.txt"]
 WEIGHTS = ["*.safetensors"]  # no pickled weights
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")  # any one of them
 
 
 def fetch(base: str, weights: bool = True, revision: str | None = None) -> str | None:
@@ -105,12 +106,22 @@ def own_template(base: str, tokenizer: Any) -> str:
     return template
 
 
+def require_tokenizer(base: str) -> None:
+    """Raise RecipeError if a model is a folder without the files of a tokenizer."""
+    if is_folder(base) and not any((Path(base) / name).is_file() for name in TOKENIZERS):
+        raise RecipeError(
+            f"model {base}: it has no tokenizer ({', '.join(TOKENIZERS)}); copy the files of its"
+            " tokenizer into the folder"
+        )
+
+
 def tokenizer_of(base: str, revision: str | None = None) -> Any:
     """Load a model's tokenizer from its folder or the cache. Nothing is downloaded. Raises
     RecipeError if the files fail a check, or if transformers cannot load them."""
     from transformers import AutoTokenizer
 
     checked_folder(base, revision)
+    require_tokenizer(base)
     with model_errors(base, "its tokenizer cannot be loaded"):
         return AutoTokenizer.from_pretrained(
             base, revision=revision or "main", trust_remote_code=False

@@ -4,12 +4,15 @@ The model is lm_eval's `hf` with two changes: contexts are shared between reques
 (kotune.score.likelihood), and log-likelihoods are computed in float32. It accepts the same
 arguments as `hf`."""
 
+import sys
 from typing import Any
 
 from kotune.score.likelihood import shared
+from kotune.shipped import PROGRAM
 from kotune.train.upstream import float32_softmax_arguments
 
 MODEL = "kotune"
+UNKNOWN_TASKS = "Tasks not found"  # how lm_eval's error begins
 
 
 def model_class() -> Any:
@@ -46,7 +49,12 @@ def main() -> None:
     from lm_eval.__main__ import cli_evaluate
 
     register()
-    cli_evaluate()
+    try:
+        cli_evaluate()
+    except ValueError as error:
+        if str(error).startswith(UNKNOWN_TASKS):  # a user's mistake, and no traceback helps
+            sys.exit(f"error: {error}; `{PROGRAM} tasks` lists kotune's, `lm_eval ls tasks` all")
+        raise
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from kotune.template.job import FINDINGS
 from kotune.worker.call import call, temporary
 
 WITHOUT_THOUGHT = ("not-prefix", "thought-opened")  # findings about answers without a thought
-TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
 class Subject(NamedTuple):
@@ -60,7 +59,7 @@ class Subject(NamedTuple):
             return False
         base = self.model.base
         folder = Path(base) if presets.is_folder(base) else loading.cached(base, "main")
-        return folder is not None and any((folder / name).is_file() for name in TOKENIZERS)
+        return folder is not None and any((folder / name).is_file() for name in hub.TOKENIZERS)
 
 
 def of_recipe(recipe: Recipe) -> Subject:
@@ -83,12 +82,7 @@ def of_model(name: str) -> Subject:
 
 def require_tokenizer(subject: Subject) -> None:
     """Raise RecipeError if the model is a folder without the files of a tokenizer."""
-    base = subject.model.base
-    if presets.is_folder(base) and not any((Path(base) / name).is_file() for name in TOKENIZERS):
-        raise RecipeError(
-            f"model {base}: it has no tokenizer ({', '.join(TOKENIZERS)}); copy the files of its"
-            " tokenizer into the folder"
-        )
+    hub.require_tokenizer(subject.model.base)
 
 
 def examine(subject: Subject, revision: str | None = None) -> list[TemplateFinding]:

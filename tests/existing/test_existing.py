@@ -1,6 +1,7 @@
 """What `score` is given is understood, or refused with one message."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,14 @@ def test_the_command_says_what_is_wrong(
 ) -> None:
     assert_one_message(cli("score", *words), 2, message)
     assert not [*(tmp_path / "runs").glob("*/*")]
+
+
+def test_a_folder_without_a_tokenizer_is_said_before_it_is_loaded(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    shutil.copy(Path(LLAMA) / "config.json", folder)
+    done = cli("score", folder, "--tasks", "nli_sample_ko")
+    assert_one_message(done, 2, f"model {folder}: it has no tokenizer (tokenizer.json, ")
 
 
 def test_the_command_is_repeated_without_what_a_stranger_adds() -> None:

@@ -377,3 +377,22 @@ def test_lm_eval_knows_the_model_by_its_name(tmp_path: Path) -> None:
     )
     assert_same(mine, theirs)
     assert len({one["results"]["nli_sample_ko"]["acc,none"] for one in scored}) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "error"), [("Tasks not found: klue", SystemExit), ("anything else", ValueError)]
+)
+def test_an_unknown_task_is_one_message(
+    message: str, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lm_eval.__main__ as program
+
+    from kotune.score import in_lm_eval
+
+    def fail() -> None:
+        raise ValueError(message)
+
+    monkeypatch.setattr(in_lm_eval, "register", lambda: None)
+    monkeypatch.setattr(program, "cli_evaluate", fail)
+    with pytest.raises(error, match=message):
+        in_lm_eval.main()
