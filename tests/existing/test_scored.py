@@ -66,7 +66,7 @@ def test_an_adapter_and_its_base_are_scored_and_compared(cli: Cli, tmp_path: Pat
     result = Result.of(runs)
     assert len([each for each in result.comparisons if each.is_primary]) == 2
     compared = cli("compare", tuned, alone)
-    assert compared.returncode == 0 and "minutes of scoring" in compared.stdout
+    assert compared.returncode == 0 and " min of scoring" in compared.stdout
     assert "not trained here" in cli("compare", tuned, alone, "--all").stdout
     assert read_json(tuned / "run.json")["command"] == Finished(tuned).command
 
