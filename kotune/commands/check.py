@@ -53,10 +53,11 @@ def _examine_template(recipe: "Recipe", language: str) -> None:
     Nothing is done if a hub model's tokenizer is not on this machine, or if the template is
     tested."""
     from kotune.display.phrases import Phrases
+    from kotune.models import hub
     from kotune.template import examine, words
 
     subject = examine.of_recipe(recipe)
-    examine.require_tokenizer(subject)
+    hub.require_tokenizer(subject.model.base)
     if subject.is_tested or not subject.is_here:
         return
     findings, phrases = subject.unexpected(examine.examine(subject)), Phrases(language)

@@ -80,11 +80,6 @@ def of_model(name: str) -> Subject:
     return Subject(name, model, (model.end_of_turn,) if model.end_of_turn else (), {})
 
 
-def require_tokenizer(subject: Subject) -> None:
-    """Raise RecipeError if the model is a folder without the files of a tokenizer."""
-    hub.require_tokenizer(subject.model.base)
-
-
 def examine(subject: Subject, revision: str | None = None) -> list[TemplateFinding]:
     """All findings about a template. The tokenizer's files must be on this machine.
 
@@ -106,8 +101,9 @@ def examine(subject: Subject, revision: str | None = None) -> list[TemplateFindi
 
 def fetch_and_examine(subject: Subject) -> list[TemplateFinding]:
     """All findings about a template. Downloads the tokenizer's files if they are not in the hub's
-    cache, but no weights. Raises the errors of require_tokenizer(), hub.fetch() and examine()."""
-    require_tokenizer(subject)
+    cache, but no weights. Raises the errors of hub.require_tokenizer(), hub.fetch() and
+    examine()."""
+    hub.require_tokenizer(subject.model.base)
     return examine(subject, hub.fetch(subject.model.base, weights=False))
 
 

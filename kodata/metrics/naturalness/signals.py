@@ -100,7 +100,7 @@ def repeats(text: str, prompt: str) -> bool:
     answers nothing. A small model that was tuned on a few hundred rows answers so
     (docs/real_models.md). Punctuation is ignored."""
     words, asked = _words(text), _words(prompt)
-    known = sum(word in asked for word in words)
+    known = sum(map({*asked}.__contains__, words))
     return bool(words) and known >= REPEATED * len(words) and len(words) <= LONGER * len(asked)
 
 

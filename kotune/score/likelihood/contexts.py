@@ -75,8 +75,8 @@ class Question(NamedTuple):
 
 
 def questions(requests: Sequence[Request], max_length: int) -> list[Question]:
-    """Group requests with equal contexts into questions. The longest trunk comes first.
-    `max_length`: the maximum number of ids that the model reads.
+    """Group requests with equal contexts into questions. `max_length`: the maximum number of ids
+    that the model reads.
 
     Raises StageError for an empty context, and for a continuation that is empty or too long."""
     by_context: dict[Ids, list[Choice]] = {}
@@ -90,8 +90,7 @@ def questions(requests: Sequence[Request], max_length: int) -> list[Question]:
             )
         ids = (*context, *continuation)[-(max_length + 1) :]
         by_context.setdefault(ids[:-length], []).append(Choice(number, ids[-length:]))
-    grouped = [_question(context, choices) for context, choices in by_context.items()]
-    return sorted(grouped, key=lambda question: (-len(question.trunk), question.trunk))
+    return [_question(context, choices) for context, choices in by_context.items()]
 
 
 def _question(context: Ids, choices: list[Choice]) -> Question:

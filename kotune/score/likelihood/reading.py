@@ -120,23 +120,13 @@ class _Left:
 def _next_batch(lm: Any, left: _Left) -> tuple[int, dict[int, Answer]]:
     """Answer a batch of the questions that are left. Returns the number of ids that the model reads
     for it, and the answers to its requests by number of the request."""
-    read, room = 0, _room(lm)
+    room = _room(lm)
     if left.room != room and left.ready:  # memory ran out: fewer prefixes are kept
         again = families(
             [question._replace(prefix=0) for question in left.ready], lm.most_with_prefix
         )
         left.waiting, left.ready = [*again, *left.waiting], []
-    if not left.ready:
-        left.prefixes = None  # frees the kept prefixes before others are read
-        number = fitting_families(left.waiting, room, _most(lm, left.waiting[0].prefix))
-        chosen = left.waiting[:number]
-        left.prefixes, left.room = _read_prefixes(lm, chosen), room
-        left.ready = sorted(
-            (question for family in chosen for question in family.questions),
-            key=lambda question: -len(question.own),
-        )
-        left.waiting = left.waiting[number:]
-        read = sum(len(family.prefix) for family in chosen)
+    read = 0 if left.ready else _read_more(lm, left, room)
     assert left.prefixes
     most = _most(lm, left.ready[0].prefix)
     batch = left.ready[: fitting(left.ready, left.prefixes.mask.shape[1], room, most)]
@@ -152,7 +142,22 @@ def _next_batch(lm: Any, left: _Left) -> tuple[int, dict[int, Answer]]:
     }
 
 
-def _most(lm: Any, prefix: Any) -> float:
+def _read_more(lm: Any, left: _Left, room: Room) -> int:
+    """Read the prefixes of the next families, so that their questions are ready. Returns the number
+    of ids that the model reads."""
+    left.prefixes = None  # frees the kept prefixes before others are read
+    number = fitting_families(left.waiting, room, _most(lm, left.waiting[0].prefix))
+    chosen = left.waiting[:number]
+    left.prefixes, left.room = _read_prefixes(lm, chosen), room
+    left.ready = sorted(
+        (question for family in chosen for question in family.questions),
+        key=lambda question: -len(question.own),
+    )
+    left.waiting = left.waiting[number:]
+    return sum(len(family.prefix) for family in chosen)
+
+
+def _most(lm: Any, prefix: Ids | int) -> float:
     """The largest number of ids in a row of several questions, padding included. `prefix`: what
     they have in common, empty or 0 if nothing."""
     return float(min(lm.max_length, lm.most_with_prefix) if prefix else lm.max_length)
@@ -247,8 +252,8 @@ def _read_on(
 
 def _copied(cache: Any, rows: Any) -> Any:
     """A copy of the given rows of a cache. `rows` can name a row several times. The original stays
-    unchanged: the layers that _cache_layers() allows replace their tensors by new ones when they
-    are reordered, and never change them in place."""
+    unchanged: the layers that shared._cache_layers() allows replace their tensors by new ones when
+    they are reordered, and never change them in place."""
     copied = copy(cache)
     copied.layers = [copy(layer) for layer in cache.layers]
     copied.reorder_cache(rows)
